@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make search` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: search test check dashboard format clean
+
+search: $(VENV)/installed  ## install, then run the main job on the embedded model and data
+	$(BIN)/autoprompt-search run search_spaces/quickstart.yaml
+
+test: $(VENV)/installed-test check  ## install, then every test
+	$(BIN)/python -m pytest -m "ray or model or slow"
+
+check: $(VENV)/installed-test  ## what contributors run: style, types, layers, quick tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not ray and not model and not slow"
+
+dashboard: $(VENV)/installed  ## MLflow on the results, on this machine only
+	$(BIN)/autoprompt-search dashboard
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(INSTALL) -e '.[test]'
+	touch $@

@@ -1,0 +1,33 @@
+"""One search over templates, demonstrations and soft prompts, with a verdict that holds on unseen data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoprompt_search.config import SearchConfig, load_config
+    from autoprompt_search.exported import ExportedPrompt, load_prompt
+    from autoprompt_search.search import SearchResult, search
+
+__version__ = "0.1.0"
+__all__ = ["ExportedPrompt", "SearchConfig", "SearchResult", "load_config", "load_prompt", "search"]
+
+_HOMES = {
+    "ExportedPrompt": "exported",
+    "SearchConfig": "config",
+    "SearchResult": "search",
+    "load_config": "config",
+    "load_prompt": "exported",
+    "search": "search",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the defining module at the first use, so that `import autoprompt_search` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"autoprompt_search.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

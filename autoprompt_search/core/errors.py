@@ -1,0 +1,57 @@
+"""Every exception this package raises on purpose.
+
+SearchError
+├── ConfigError           the user's files or options are wrong: mend them; nothing was started
+├── MissingExtraError     an optional dependency is absent: install it
+├── TrialError            one trial cannot go on: it becomes a FAILED record, the search continues
+├── SystemicError         every trial fails the same way: the search ends with that one reason
+├── StateError            the state folder belongs to another search, another driver, or is damaged
+└── TamperedError         an exported folder is not what was exported
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SearchError(Exception):
+    """Base of all errors a user may want to catch."""
+
+
+class ConfigError(SearchError):
+    """What the user wrote cannot be used; `problems` holds every mistake found, one line each."""
+
+    def __init__(self, problems: Sequence[str] | str, *, where: str = "") -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.where = where
+        """The file the mistakes are in, if there is one."""
+        head = f"{where}: " if where else ""
+        body = "\n".join(f"  - {p}" for p in self.problems)
+        super().__init__(head + self.problems[0] if len(self.problems) == 1 else head.rstrip() + "\n" + body)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_config_error, (self.problems, self.where)
+
+
+def _rebuild_config_error(problems: Sequence[str], where: str) -> ConfigError:
+    return ConfigError(problems, where=where)
+
+
+class MissingExtraError(SearchError):
+    """A component needs a package that is not installed."""
+
+
+class TrialError(SearchError):
+    """This trial has failed for a reason the user should read (divergence, over-long prompt, memory)."""
+
+
+class SystemicError(SearchError):
+    """All trials so far failed for one and the same reason."""
+
+
+class StateError(SearchError):
+    """The state folder cannot be used for this search."""
+
+
+class TamperedError(SearchError):
+    """A file of an exported prompt does not match its recorded hash, or its golden answers changed."""

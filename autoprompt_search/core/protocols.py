@@ -1,0 +1,308 @@
+"""The seams: what one kind of component must offer. The docstrings are the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoprompt_search.core.types import (
+    Demonstrations,
+    Example,
+    Measurement,
+    Params,
+    Prompt,
+    Rendered,
+    SoftPrompt,
+    Splits,
+    TrialRecord,
+    TrialState,
+)
+
+Floats = NDArray[np.float32]
+Tensor = Any
+"""A `torch.Tensor`; this layer does not import torch."""
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Where labelled examples come from and what a right answer is."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All label names, in a fixed order."""
+        ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names a template may use as `{slots}`. Known without reading the data."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric that trials are ranked by."""
+        ...
+
+    def load(self, seed: int) -> Splits:
+        """Read and split the data. Same seed, same splits; `ConfigError` names file, line and mistake."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Answer of `Scores.score`."""
+
+    logliks: Floats
+    """[prompts, answers]: natural log-probability of each whole answer given its prompt."""
+    prompt_tokens: tuple[int, ...]
+    """Tokens of each prompt, soft tokens included."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A frozen model. Building one is cheap; weights are loaded at the first use and then stay."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights and tokenizer; part of every ledger key."""
+        ...
+
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[str]:
+        """What stands in the way of using these prompts and answers, one sentence each; [] when all is well.
+
+        Looks at files, head, tokenizer and context length, never at weights: a model folder that
+        does not exist or has no suitable head, two answers with the same tokens, an answer
+        without tokens, a prompt (plus longest answer) beyond the context, naming both lengths.
+        """
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Capability: compare given answers."""
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        """Log-likelihood of every answer after every prompt, in the given orders.
+
+        `answers` are exact continuations (" good", with the gap). Batching, padding and the order of
+        the prompts change nothing beyond float rounding. `[]` gives a [0, answers] array. Raises
+        `TrialError` for a prompt beyond the context, `ConfigError` for a soft prompt of another model.
+        """
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Capability: texts to vectors, for choosing demonstrations."""
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """[texts, width], rows of unit length."""
+        ...
+
+
+@runtime_checkable
+class Tunes(Protocol):
+    """Capability: gradients with respect to vectors in front of the prompt."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def adapter_config(self, tokens: int) -> Mapping[str, str | int | float | bool | None]:
+        """The PEFT `adapter_config.json` of a PROMPT_TUNING adapter of that many tokens."""
+        ...
+
+    def embedding_table(self) -> Tensor:
+        """[vocabulary, width] float32: input vectors as the first layer receives them."""
+        ...
+
+    def embed_tokens(self, text: str) -> Tensor:
+        """[tokens of text, width] float32: the vectors of the text's own tokens."""
+        ...
+
+    def answer_logliks(self, soft: Tensor, prompts: Sequence[Rendered], answers: Sequence[str]) -> Tensor:
+        """[prompts, answers] float32, differentiable with respect to `soft` [tokens, width]; weights frozen."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TuneData:
+    """What a soft prompt is fitted to. All prompts share one list of answers."""
+
+    prompts: tuple[Rendered, ...]
+    targets: tuple[int, ...]
+    """Per prompt the index of the right label."""
+    answers: tuple[str, ...]
+    groups: tuple[int, ...]
+    """Per answer the index of its label: several answers of one label add their probabilities."""
+    init_text: str
+    """The template's own words, for text initialisation."""
+    label_words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Answer of `SoftMethod.fit`."""
+
+    snapshots: tuple[SoftPrompt, ...]
+    """Candidates in order of training; the caller keeps the best on dev."""
+    forward_passes: int
+    """Forward equivalents spent in this call (three per example of a step)."""
+    loss: float
+    """Mean training loss of the last steps."""
+
+
+@runtime_checkable
+class SoftMethod(Protocol):
+    """One way to parameterise and train a soft prompt. Its constructor takes the `soft.*` parameters."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training, at the last rung."""
+        ...
+
+    def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
+        """Train up to step `until` in all, going on from the checkpoint in `folder` if there is one.
+
+        Same arguments, same result, whether trained at once or in several calls, in one process or
+        two. Raises `TrialError` when the loss is not finite.
+        """
+        ...
+
+
+@runtime_checkable
+class DemoSelector(Protocol):
+    """One strategy; its constructor takes the `demos.*` parameters, and pool, labels, seed and embed injected."""
+
+    @property
+    def demonstrations(self) -> Demonstrations:
+        """What the prompt needs to say about its demonstrations."""
+        ...
+
+    def select(self, queries: Sequence[Example]) -> list[tuple[Example, ...]]:
+        """For each query its demonstrations in prompt order; never the query itself."""
+        ...
+
+
+EmbedTexts = Callable[[Sequence[str]], Floats]
+
+
+class Metric(Protocol):
+    """Higher is better. Builders take no options unless the metric has some."""
+
+    def __call__(self, targets: Sequence[str], predictions: Sequence[str], labels: Sequence[str]) -> float:
+        """Value on these examples; targets and predictions are label names of equal length >= 1."""
+        ...
+
+
+@runtime_checkable
+class Study(Protocol):
+    """Owns every decision about trials: what to try next, when to stop one, when to end."""
+
+    def ask(self) -> tuple[int, Params] | None:
+        """Number and parameters of the next trial; None when budget or space is used up.
+
+        Trials that a dead driver left unfinished come first, under their old numbers.
+        """
+        ...
+
+    def report(self, number: int, measurement: Measurement) -> bool:
+        """Record a rung; True asks the runner to stop the trial. Reporting a known rung again changes nothing."""
+        ...
+
+    def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord:
+        """End a trial and return its record. Raises `SystemicError` when all trials fail for one reason."""
+        ...
+
+    def records(self) -> Sequence[TrialRecord]:
+        """Finished trials by number; outcomes and weights are not kept in them."""
+        ...
+
+
+class Progress(Protocol):
+    """What a person at the terminal sees. Only the driver calls it."""
+
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
+        """A search of `trials` trials starts, or goes on after `done`."""
+        ...
+
+    def started(self, number: int, params: Params) -> None: ...
+
+    def measured(self, number: int, measurement: Measurement) -> None: ...
+
+    def finished(self, record: TrialRecord) -> None: ...
+
+    def note(self, text: str) -> None:
+        """One line a person should read: a phase that begins, a warning."""
+        ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCard:
+    """What a tracker shows of a search before it has a result."""
+
+    name: str
+    fingerprint: str
+    """Of the configuration: the same search continued has the same one."""
+    folder: Path
+    config_file: Path
+    description: str
+    """Markdown."""
+    tags: Mapping[str, str]
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """A dashboard's view of the search. Only the driver calls it. It never raises after `open`."""
+
+    def open(self, card: SearchCard) -> None:
+        """Start or continue the search's parent run. `ConfigError` when the store does not answer."""
+        ...
+
+    def log_trial(self, record: TrialRecord) -> None:
+        """Record one finished trial; the same trial twice is one entry. Returns at once."""
+        ...
+
+    def close(self, description: str, metrics: Mapping[str, float], files: Sequence[Path], *, status: str) -> None:
+        """End the parent run with a readable description (Markdown), numbers, and files or folders as artifacts.
+
+        `status` is `finished`, `stopped` or `failed`. Sends what could not be sent before.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FinalPrompt:
+    """All that an exporter may know."""
+
+    name: str
+    prompt: Prompt
+    labels: tuple[str, ...]
+    fields: tuple[str, ...]
+    backend: Mapping[str, Any]
+    """The backend's section of the configuration: type and options."""
+    model: str
+    """Name or folder of the model as the user wrote it."""
+    model_fingerprint: str
+    data_fingerprints: Mapping[str, str]
+    """Split -> fingerprint."""
+    scores: Mapping[str, Any]
+    """Metric, dev and test scores with intervals, baseline, verdict: plain values for people."""
+    golden: tuple[tuple[Example, str], ...]
+    """Examples and the prediction each got."""
+    created_with: str
+    """Version of this package."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes the best prompt in some form."""
+
+    def export(self, final: FinalPrompt, folder: Path) -> Path:
+        """Write into `folder` (the search's result folder) and return what was written."""
+        ...

@@ -1,0 +1,116 @@
+"""Names to components: the built-in table first, then installed entry points; nothing is imported before it is used."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from autoprompt_search.core.errors import ConfigError, MissingExtraError
+
+T = TypeVar("T")
+
+
+class ComponentSpec(BaseModel):
+    """A component as written in YAML: its `type`, and its options beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options, without `type`."""
+        return dict(self.model_extra or {})
+
+
+class Registry(Generic[T]):
+    """Components of one kind, imported only when first used.
+
+    Built-ins are `name -> "module:attribute"`; third parties add theirs through the entry point group
+    `autoprompt_search.<kind>`. A built-in name cannot be taken by an entry point.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._paths = dict(builtin)
+
+    def names(self) -> list[str]:
+        """Every name that can be used, sorted."""
+        return sorted({*self._paths, *(e.name for e in self._entry_points())})
+
+    def load(self, name: str) -> Any:
+        """The class or function behind `name`; `ConfigError` suggests the nearest name."""
+        path = self._paths.get(name) or next((e.value for e in self._entry_points() if e.name == name), None)
+        if path is None:
+            raise ConfigError(unknown(self.kind, name, self.names()))
+        module, _, attribute = path.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except ModuleNotFoundError as exc:
+            if exc.name and module.startswith(exc.name):
+                raise ConfigError(f"{self.kind} {name!r} points at no module {module!r}") from exc
+            raise MissingExtraError(f"{self.kind} {name!r} needs the package {exc.name!r}: install it") from exc
+
+    def build(self, spec: ComponentSpec, **injected: Any) -> T:
+        """The component, its YAML options checked against its signature; `injected` are given by our code."""
+        factory = self.load(spec.type)
+        accepted = self.options(spec.type)
+        taken = {name: value for name, value in injected.items() if name in accepted}
+        checked, problems = self._validate(spec, without=taken)
+        if problems:
+            raise ConfigError(problems)
+        return factory(**checked, **taken)  # type: ignore[no-any-return]
+
+    def problems(self, spec: ComponentSpec, *injected: str) -> list[str]:
+        """Everything wrong with `spec`, one line each, every line starting with the option's name."""
+        if spec.type not in self.names():
+            return [f"type: {unknown(self.kind, spec.type, self.names())}"]
+        return self._validate(spec, without=injected)[1]
+
+    def options(self, name: str) -> dict[str, inspect.Parameter]:
+        """Constructor parameters of a component: the signature is the schema."""
+        return dict(inspect.signature(self.load(name), eval_str=True).parameters)
+
+    def _entry_points(self) -> Iterable[EntryPoint]:
+        return entry_points(group=f"autoprompt_search.{self.kind}")
+
+    def _validate(self, spec: ComponentSpec, without: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+        hidden = set(without)
+        allowed = {n: p for n, p in self.options(spec.type).items() if n not in hidden}
+        fields: dict[str, Any] = {
+            n: (p.annotation, ... if p.default is p.empty else p.default) for n, p in allowed.items()
+        }
+        problems = [
+            f"{n}: {unknown(f'option of {self.kind} {spec.type!r}', n, list(allowed))}"
+            for n in spec.options
+            if n not in allowed
+        ]
+        config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+        model = create_model("Options", __config__=config, **fields)
+        try:
+            made = model(**{n: v for n, v in spec.options.items() if n in allowed})
+        except ValidationError as exc:
+            return {}, problems + [explain(e) for e in exc.errors()]
+        return {n: getattr(made, n) for n in fields}, problems
+
+
+def unknown(kind: str, name: str, names: Iterable[str]) -> str:
+    """`unknown task 'x'; did you mean 'y'? Known: ...`"""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"unknown {kind} {name!r}{hint} Known: {', '.join(known) or 'none'}"
+
+
+def explain(error: Mapping[str, Any]) -> str:
+    """One pydantic error as `field: what is wrong (got value)`."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"{where}: is required"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r})"

@@ -1,0 +1,259 @@
+"""Immutable values that travel between layers. One word per idea."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from autoprompt_search.core.fingerprint import fingerprint
+
+Scalar = str | int | float | bool
+Params = Mapping[str, Scalar]
+"""One point of the space: parameter address -> value. Inactive parameters are absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled row of a task."""
+
+    id: str
+    """Unique within its data set and stable between runs."""
+    inputs: Mapping[str, str]
+    """Field name -> text, as templates name them."""
+    target: str
+    """The gold answer; for classification a label name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Three disjoint parts of the data. `dev` is already in rung order: rung n is its first n examples."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    test: tuple[Example, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader of the report must know: near-duplicates across splits, rows left out, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The words around the fields. `{field}` is data, `{@Name}` a field name and `{@sep}` a layout slot."""
+
+    name: str
+    text: str
+    style: str = "statement"
+    """`instruction`, `question` or `statement`: how the template addresses the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the parts of a prompt are set: FormatSpread's dimensions (Sclar et al. 2024, arXiv 2310.11324)."""
+
+    separator: str = "\n"
+    """Stands at every `{@sep}`."""
+    demo_separator: str = "\n\n"
+    """Stands between instruction, demonstrations and query."""
+    casing: str = "as-is"
+    """Of the field names: `as-is`, `lower`, `upper` or `title`."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Other words for field names: `{"Review": "Text"}` makes `{@Review}` read `Text`."""
+    answer_gap: str = " "
+    """Between the end of the filled template and the answer word."""
+
+
+Verbalizer = Mapping[str, tuple[str, ...]]
+"""Label -> its words, without the gap. Several words of one label are alternatives: their probabilities add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """Which solved examples stand before the query."""
+
+    strategy: str = "none"
+    examples: tuple[Example, ...] = ()
+    """In prompt order; or the pool to choose from where `per_query`."""
+    per_query: bool = False
+    """True when every query gets demonstrations of its own (kNN)."""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """The strategy's own options (k, order, ...), enough to build its selector again over `examples`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoftPrompt:
+    """Trained vectors that stand in front of the prompt's tokens."""
+
+    method: str
+    tokens: int
+    base_model: str
+    """Fingerprint of the model it was trained on; it means nothing to another one."""
+    weights: bytes = field(repr=False)
+    """A safetensors file holding `prompt_embeddings`, float32, [tokens, embedding width]."""
+    sha256: str
+    """Of `weights`."""
+    adapter: Mapping[str, Scalar | None] = field(default_factory=dict, repr=False)
+    """The PEFT `adapter_config.json` that goes with the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A candidate, complete without the space: everything that turns an example into model input."""
+
+    template: Template
+    verbalizer: Verbalizer
+    instruction: str = ""
+    layout: Layout = Layout()
+    demos: Demonstrations = Demonstrations()
+    soft: SoftPrompt | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal content; names of templates do not count."""
+        soft = self.soft.sha256 if self.soft else None
+        parts = (self.template.text, self.verbalizer, self.instruction, self.layout, self.demos, soft)
+        return fingerprint(parts)
+
+    @property
+    def kind(self) -> str:
+        """`text`, `demos` or `soft`, as `kind_of` says it of the point that made this prompt."""
+        if self.soft is not None:
+            return "soft"
+        return "text" if self.demos.strategy == "none" else "demos"
+
+
+def kind_of(params: Params) -> str:
+    """`text`, `demos` or `soft`: the ladder of rungs a trial climbs on, and its family in reports."""
+    if params.get("soft.method", "none") != "none":
+        return "soft"
+    return "text" if params.get("demos.strategy", "none") == "none" else "demos"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of prompt text with one origin."""
+
+    text: str
+    origin: str = "template"
+    """`template` (ours, trusted), or `field:<name>` (data: special tokens in it stay plain text)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One prompt for one example, up to but without the answer."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole prompt. It is tokenised as a whole, as anyone who uses the exported prompt will."""
+        return "".join(s.text for s in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """How much one measurement looked at."""
+
+    examples: int
+    steps: int = 0
+    """Optimiser steps the soft prompt has had, in all."""
+    is_full: bool = False
+    """True on the last rung: only such scores are compared for the final choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was really computed; a prediction that came from the ledger costs nothing."""
+
+    forward_passes: int = 0
+    """Forward equivalents: one per scored example, three per example of a training step."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.forward_passes + other.forward_passes,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.seconds + other.seconds,
+        )
+
+
+Prediction = tuple[tuple[float, ...], int]
+"""What the ledger keeps of one prompt on one example: (log-probability of each label, tokens of the prompt)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one prompt did on one example."""
+
+    example: str
+    target: str
+    prediction: str
+    logprobs: tuple[float, ...]
+    """Log-probability of each label given that the answer is one of them, in label order; sums to one in exp."""
+    prompt_tokens: int = 0
+    """Tokens of the whole prompt, soft tokens included."""
+
+    @property
+    def is_right(self) -> bool:
+        return self.prediction == self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One prompt on the first `fidelity.examples` examples of a split."""
+
+    score: float
+    """The task's metric, higher is better."""
+    stderr: float
+    """Standard error of `score`, from the examples."""
+    metrics: Mapping[str, float]
+    """Every metric of the task by name, and `loss`: mean negative log-probability of the right label."""
+    fidelity: Fidelity
+    cost: Cost = Cost()
+    prompt: str = ""
+    """Address of the prompt's predictions in the ledger: model, prompt, answers, scoring mode."""
+    prompt_tokens: float = 0.0
+    """Mean tokens per prompt: the running cost of using it."""
+    preview: str = ""
+    """The prompt as the model sees it on the first example, for people."""
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
+    """Per example, in rung order; empty in records restored from the study."""
+    soft: SoftPrompt | None = field(default=None, repr=False)
+    """The soft prompt that was measured, if there is one."""
+
+
+class TrialState(StrEnum):
+    """How a trial ended."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """The final word on one trial."""
+
+    number: int
+    params: Params
+    state: TrialState
+    measurements: tuple[Measurement, ...] = ()
+    """One per rung reached, lowest first."""
+    error: str = ""
+    """Why it failed, in one line; empty otherwise."""
+    kind: str = "text"
+    started: float = 0.0
+    ended: float = 0.0
+    """Unix seconds."""
+
+    @property
+    def preview(self) -> str:
+        """The prompt as the model sees it on one example; empty when nothing was measured."""
+        return self.measurements[-1].preview if self.measurements else ""
+
+    @property
+    def last(self) -> Measurement | None:
+        """The measurement of the highest rung reached."""
+        return self.measurements[-1] if self.measurements else None

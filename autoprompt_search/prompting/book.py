@@ -1,0 +1,68 @@
+"""All the texts of a search by name, and how a point of the space picks among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoprompt_search.core.types import Layout, Params, Prompt, Template, Verbalizer
+
+LAYOUT = "layout."
+NAME = "layout.name."
+LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap")
+"""Addresses of the layout besides `layout.name.<Name>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBook:
+    """The templates, instructions and verbalizers that parameters refer to by name."""
+
+    templates: Mapping[str, Template]
+    words: Mapping[str, Verbalizer] = field(default_factory=dict)
+    """Template name -> the verbalizer written with it."""
+    intros: Mapping[str, str] = field(default_factory=dict)
+    """Template name -> the instruction written with it."""
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    verbalizers: Mapping[str, Verbalizer] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+    def compose(self, params: Params) -> Prompt:
+        """The textual prompt at `params`, without demonstrations and soft prompt.
+
+        A parameter wins over what is written with the template; a label is its own word where no
+        verbalizer says otherwise.
+        """
+        name = str(params.get("template", next(iter(self.templates))))
+        template = self.templates[name]
+        return Prompt(
+            template=template,
+            verbalizer=self._verbalizer(name, params),
+            instruction=self._instruction(name, params),
+            layout=_layout(params),
+        )
+
+    def _verbalizer(self, template: str, params: Params) -> Verbalizer:
+        if "verbalizer" in params:
+            return self.verbalizers[str(params["verbalizer"])]
+        if template in self.words:
+            return self.words[template]
+        if len(self.verbalizers) == 1:
+            return next(iter(self.verbalizers.values()))
+        return {label: (label,) for label in self.labels}
+
+    def _instruction(self, template: str, params: Params) -> str:
+        if "instruction" not in params:
+            return self.intros.get(template, "")
+        name = str(params["instruction"])
+        return "" if name == "none" else self.instructions[name]
+
+
+def _layout(params: Params) -> Layout:
+    default = Layout()
+    return Layout(
+        separator=str(params.get("layout.separator", default.separator)),
+        demo_separator=str(params.get("layout.demo_separator", default.demo_separator)),
+        casing=str(params.get("layout.casing", default.casing)),
+        answer_gap=str(params.get("layout.answer_gap", default.answer_gap)),
+        names={n.removeprefix(NAME): str(v) for n, v in params.items() if n.startswith(NAME)},
+    )

@@ -1,0 +1,261 @@
+"""The declared search space: what may vary, and under which condition. Knows no sampler and no prompt."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
+
+from autoprompt_search.core.types import Params, Scalar
+
+
+class Suggests(Protocol):
+    """The part of an Optuna trial a space needs, so that no space imports Optuna."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar | None]) -> Scalar | None: ...
+
+
+class _Param(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    when: dict[str, list[Scalar]] = Field(default_factory=dict)
+    """Active only while each named parameter, declared above, holds one of these values."""
+
+
+class Choice(_Param):
+    """One of a list of values, without order."""
+
+    kind: Literal["choice"]
+    values: list[Scalar] = Field(min_length=1)
+
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: list[Scalar]) -> list[Scalar]:
+        if len({(type(v), v) for v in values}) < len(values):
+            raise ValueError("values must be distinct")
+        return values
+
+    @property
+    def first(self) -> Scalar:
+        """The value of the baseline prompt, unless the file names another."""
+        return self.values[0]
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        return len(self.values)
+
+    def suggest(self, trial: Suggests, name: str) -> Scalar:
+        """Ask `trial` for a value."""
+        drawn = trial.suggest_categorical(name, self.values)
+        return next(v for v in self.values if type(v) is type(drawn) and v == drawn)
+
+    def contains(self, value: Scalar) -> bool:
+        """Whether `value` may be drawn; `True` is not 1 here."""
+        return any(type(v) is type(value) and v == value for v in self.values)
+
+
+class Fixed(_Param):
+    """One value for the whole search; in a file, the bare value is enough: `soft.method: none`.
+
+    Parameters whose `when` needs another value of it are switched off: that is how an ablation is written.
+    """
+
+    kind: Literal["fixed"]
+    value: Scalar
+
+    @property
+    def values(self) -> list[Scalar]:
+        """The one value."""
+        return [self.value]
+
+    @property
+    def first(self) -> Scalar:
+        """The one value."""
+        return self.value
+
+    @property
+    def size(self) -> float:
+        """One."""
+        return 1
+
+    def suggest(self, trial: Suggests, name: str) -> Scalar:
+        """The one value, entered in the trial's own parameters too."""
+        trial.suggest_categorical(name, self.values)
+        return self.value
+
+    def contains(self, value: Scalar) -> bool:
+        """Whether it is the one value."""
+        return type(self.value) is type(value) and self.value == value
+
+
+class _Range(_Param):
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.low, self.high  # type: ignore[attr-defined]
+        if low > high:
+            raise ValueError(f"low must not exceed high: low is {low}, high is {high}")
+        if self.log and low <= 0:
+            raise ValueError(f"a log scale needs low above 0: low is {low}")
+        return self
+
+
+class Int(_Range):
+    """A whole number from `low` to `high`, both included."""
+
+    kind: Literal["int"]
+    low: int
+    high: int
+
+    @property
+    def first(self) -> Scalar:
+        """The lowest value."""
+        return self.low
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        return self.high - self.low + 1
+
+    def suggest(self, trial: Suggests, name: str) -> Scalar:
+        """Ask `trial` for a value."""
+        return trial.suggest_int(name, self.low, self.high, log=self.log)
+
+    def contains(self, value: Scalar) -> bool:
+        """Whether `value` may be drawn."""
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+
+
+class Float(_Range):
+    """A number from `low` to `high`."""
+
+    kind: Literal["float"]
+    low: float
+    high: float
+
+    @property
+    def first(self) -> Scalar:
+        """The lowest value."""
+        return self.low
+
+    @property
+    def size(self) -> float:
+        """Infinite, unless the range is one point."""
+        return 1 if self.low == self.high else math.inf
+
+    def suggest(self, trial: Suggests, name: str) -> Scalar:
+        """Ask `trial` for a value."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def contains(self, value: Scalar) -> bool:
+        """Whether `value` may be drawn."""
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high
+
+
+AnyParam = Choice | Fixed | Int | Float
+Param = Annotated[AnyParam, Field(discriminator="kind")]
+
+
+class SearchSpace(RootModel[dict[str, Param]]):
+    """Parameters in declaration order; a condition may only look back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_values(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        bare = (str, int, float, bool)
+        return {n: {"kind": "fixed", "value": p} if isinstance(p, bare) else p for n, p in value.items()}
+
+    @model_validator(mode="after")
+    def _conditions_look_back(self) -> Self:
+        problems: list[str] = []
+        if not self.root:
+            problems.append("the space is empty: declare at least one parameter, e.g. `template`")
+        seen: dict[str, AnyParam] = {}
+        for name, param in self.root.items():
+            for parent, allowed in param.when.items():
+                if parent not in seen:
+                    problems.append(f"{name}: `when` names {parent!r}, which is not declared above it")
+                    continue
+                never = [v for v in allowed if not seen[parent].contains(v)]
+                if (never and not isinstance(seen[parent], Fixed)) or not allowed:
+                    problems.append(f"{name}: `when` can never hold: {parent!r} is never one of {never or allowed}")
+                outer = seen[parent].when
+                clash = [g for g in outer if g in param.when and not set(param.when[g]) & set(outer[g])]
+                if clash:
+                    problems.append(f"{name}: `when` can never hold: {parent!r} needs another {clash[0]!r}")
+            seen[name] = param
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def suggest(self, trial: Suggests) -> dict[str, Scalar]:
+        """Draw one point; inactive parameters are absent, not None."""
+        point: dict[str, Scalar] = {}
+        for name, param in self.root.items():
+            if _holds(param.when, point):
+                point[name] = param.suggest(trial, name)
+        return point
+
+    def contains(self, point: Params) -> bool:
+        """Whether `point` has exactly the active parameters, each with a possible value."""
+        active = {name for name, param in self.root.items() if _holds(param.when, point)}
+        return set(point) == active and all(self.root[n].contains(v) for n, v in point.items())
+
+    def baseline(self, given: Params | None = None) -> dict[str, Scalar]:
+        """The point of trial 0: `given` where it speaks, else the first choice and the lowest number."""
+        given = given or {}
+        point: dict[str, Scalar] = {}
+        for name, param in self.root.items():
+            if _holds(param.when, point):
+                point[name] = given.get(name, param.first)
+        return point
+
+    @property
+    def size(self) -> float:
+        """How many distinct points there are; infinite with an active float."""
+        total: float = 0
+        for chosen in self._conditions():
+            total += math.prod(p.size for n, p in self.root.items() if n not in chosen and _holds(p.when, chosen))
+        return total
+
+    def _conditions(self) -> Iterator[dict[str, Scalar]]:
+        """Every assignment of the choices that other parameters depend on."""
+        parents = {g for p in self.root.values() for g in p.when}
+
+        def grow(names: list[str], point: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
+            if not names:
+                yield point
+                return
+            param = self.root[names[0]]
+            if not _holds(param.when, point):
+                yield from grow(names[1:], point)
+                return
+            for value in _values(param):
+                yield from grow(names[1:], {**point, names[0]: value})
+
+        yield from grow([n for n in self.root if n in parents], {})
+
+
+def _values(param: AnyParam) -> Sequence[Scalar]:
+    if isinstance(param, (Choice, Fixed)):
+        return param.values
+    if isinstance(param, Int):
+        return list(itertools.islice(range(param.low, param.high + 1), 1000))
+    return [param.low]
+
+
+def _holds(when: Mapping[str, Sequence[Scalar]], point: Params) -> bool:
+    return all(parent in point and point[parent] in allowed for parent, allowed in when.items())
