@@ -1,0 +1,165 @@
+"""Measure one prompt on examples: what it says on each, and what that is worth. Knows no space and no study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.protocols import Backend, DemoSelector, EmbedTexts, Floats, Metric, Scores
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.stats import metric_stderr
+from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
+from autoprompt_search.demos import DEMOS
+from autoprompt_search.metrics import METRICS
+from autoprompt_search.prompting import answer_words, render
+
+DIGITS = 5
+"""Log-probabilities are kept to this many decimals: coarser than float noise between batches, finer than any use."""
+SCORING = "label log-likelihood"
+"""The scoring mode, part of every ledger key."""
+
+
+class ScoringBackend(Backend, Scores, Protocol):
+    """A model that can compare answers."""
+
+
+class Known(Protocol):
+    """Predictions made before: the ledger, or a dict of this process."""
+
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """Example id -> prediction, for those examples that are known under `key`."""
+        ...
+
+
+class Memory:
+    """A `Known` that remembers what this process measured, in front of another one."""
+
+    def __init__(self, behind: Known | None = None) -> None:
+        self._behind = behind
+        self._seen: dict[tuple[str, str], Prediction] = {}
+
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """From memory first, then from behind."""
+        found = {e.id: self._seen[key, e.id] for e in examples if (key, e.id) in self._seen}
+        missing = [e for e in examples if e.id not in found]
+        return {**found, **self._behind.get(key, missing)} if self._behind and missing else found
+
+    def add(self, measurement: Measurement) -> None:
+        """Remember every outcome of `measurement`."""
+        for o in measurement.outcomes:
+            self._seen[measurement.prompt, o.example] = (o.logprobs, o.prompt_tokens)
+
+
+def measure(
+    prompt: Prompt,
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    backend: ScoringBackend,
+    *,
+    metric: str = "accuracy",
+    fidelity: Fidelity | None = None,
+    known: Known | None = None,
+) -> Measurement:
+    """Score, judge and summarise one prompt on `examples`: the one way anything is ever measured.
+
+    Only examples that `known` does not hold go through the model, and only those are counted as cost.
+    """
+    started = time.monotonic()
+    key = ledger_key(prompt, labels, backend)
+    found = known.get(key, examples) if known else {}
+    todo = [e for e in examples if e.id not in found]
+    fresh = _predict(prompt, todo, labels, backend) if todo else {}
+    outcomes = [_outcome(e, labels, found.get(e.id) or fresh[e.id]) for e in examples]
+    cost = Cost(len(todo), sum(n for _, n in fresh.values()), 0, time.monotonic() - started) if todo else Cost()
+    return _summary(outcomes, labels, metric, fidelity or Fidelity(len(examples), is_full=True), prompt, key, cost)
+
+
+def ledger_key(prompt: Prompt, labels: Sequence[str], backend: Backend) -> str:
+    """Address of a prompt's predictions: model, prompt, answers and scoring mode. The example completes it."""
+    return fingerprint([backend.fingerprint, prompt.fingerprint, answer_words(prompt, labels), SCORING])
+
+
+def render_all(
+    prompt: Prompt, examples: Sequence[Example], labels: Sequence[str], embed: EmbedTexts | None
+) -> list[Rendered]:
+    """The prompt on every example, each with the demonstrations it gets; an example never demonstrates itself."""
+    if not prompt.demos.per_query:
+        return [render(prompt, e, [d for d in prompt.demos.examples if d.id != e.id]) for e in examples]
+    chosen = selector_of(prompt, labels, embed).select(examples)
+    return [render(prompt, e, demos) for e, demos in zip(examples, chosen, strict=True)]
+
+
+def selector_of(prompt: Prompt, labels: Sequence[str], embed: EmbedTexts | None) -> DemoSelector:
+    """The selector of a per-query prompt, rebuilt from what the prompt says about itself."""
+    spec = ComponentSpec(type=prompt.demos.strategy, **prompt.demos.options)
+    return DEMOS.build(spec, pool=prompt.demos.examples, labels=tuple(labels), seed=0, embed=embed)
+
+
+def embedder(backend: object) -> EmbedTexts | None:
+    """The backend's own embedding function, if it has that capability."""
+    return getattr(backend, "embed", None)
+
+
+def metric_named(name: str) -> Metric:
+    """The metric function behind a registered name."""
+    function: Metric = METRICS.load(name)
+    return function
+
+
+def _predict(
+    prompt: Prompt, examples: Sequence[Example], labels: Sequence[str], backend: ScoringBackend
+) -> dict[str, Prediction]:
+    """Ask the model. The words of one label are alternatives: their probabilities add."""
+    answers, groups = answer_words(prompt, labels)
+    scored = backend.score(render_all(prompt, examples, labels, embedder(backend)), answers, prompt.soft)
+    logprobs = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
+    return {e.id: (tuple(row), n) for e, row, n in zip(examples, logprobs, scored.prompt_tokens, strict=True)}
+
+
+def _label_logprobs(logliks: Floats, groups: Sequence[int], labels: int) -> NDArray[np.float64]:
+    """[prompts, answers] log-likelihoods to [prompts, labels] log-probabilities given that one of them is it."""
+    member = np.eye(labels, dtype=bool)[list(groups)]  # [answers, labels]
+    spread = np.where(member[None], logliks.astype(np.float64)[:, :, None], -np.inf)
+    per_label = np.logaddexp.reduce(spread, axis=1)
+    normalised: NDArray[np.float64] = per_label - np.logaddexp.reduce(per_label, axis=1, keepdims=True)
+    return normalised.round(DIGITS)
+
+
+def _outcome(example: Example, labels: Sequence[str], prediction: Prediction) -> Outcome:
+    """The most probable label; a tie goes to the label named first."""
+    logprobs, tokens = prediction
+    best = max(range(len(labels)), key=lambda i: (logprobs[i], -i))
+    return Outcome(example.id, example.target, labels[best], tuple(logprobs), tokens)
+
+
+def _summary(
+    outcomes: Sequence[Outcome],
+    labels: Sequence[str],
+    metric: str,
+    fidelity: Fidelity,
+    prompt: Prompt,
+    key: str,
+    cost: Cost,
+) -> Measurement:
+    """Every metric of these outcomes; the search's own one is the score."""
+    targets = [o.target for o in outcomes]
+    predictions = [o.prediction for o in outcomes]
+    names = sorted({metric, "accuracy", "macro_f1"})
+    metrics = {name: float(metric_named(name)(targets, predictions, labels)) for name in names}
+    metrics["loss"] = float(-np.mean([o.logprobs[list(labels).index(o.target)] for o in outcomes]))
+    return Measurement(
+        score=metrics[metric],
+        stderr=metric_stderr(metric_named(metric), targets, predictions, labels),
+        metrics=metrics,
+        fidelity=fidelity,
+        cost=cost,
+        prompt=key,
+        prompt_tokens=float(np.mean([o.prompt_tokens for o in outcomes])),
+        outcomes=tuple(outcomes),
+        soft=prompt.soft,
+    )

@@ -1,0 +1,108 @@
+"""Every prediction ever made in this search, on disk: nothing measured is computed twice.
+
+One SQLite file, written by the driver alone, readable by workers that can see it. A commit is one
+measurement, so that a kill at any moment keeps whole measurements. Knows no study and no prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from autoprompt_search.core.errors import StateError
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.types import Cost, Example, Measurement, Prediction
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS predictions (
+    prompt TEXT NOT NULL, example TEXT NOT NULL, logprobs TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+    PRIMARY KEY (prompt, example)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS costs (
+    purpose TEXT PRIMARY KEY, forward_passes INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Ledger:
+    """Predictions by (prompt key, example content), and what they cost by purpose."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as exc:
+            raise StateError(f"{path} is not a readable ledger ({exc}); remove it or start with --fresh") from exc
+
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """Example id -> prediction, for those examples that are known under `key`."""
+        return _lookup(self._db, key, examples)
+
+    def add(self, measurement: Measurement, examples: Mapping[str, Example], purpose: str) -> None:
+        """Keep a measurement's outcomes, and its cost under `purpose` (once), in one transaction."""
+        rows = [
+            (measurement.prompt, address(examples[o.example]), json.dumps(o.logprobs), o.prompt_tokens)
+            for o in measurement.outcomes
+        ]
+        cost = measurement.cost
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?)", rows)
+            self._db.execute(
+                "INSERT OR IGNORE INTO costs VALUES (?, ?, ?, ?, ?)",
+                (purpose, cost.forward_passes, cost.prompt_tokens, cost.completion_tokens, cost.seconds),
+            )
+
+    def total(self) -> Cost:
+        """What the whole search has cost so far, all its runs together."""
+        row = self._db.execute(
+            "SELECT COALESCE(SUM(forward_passes), 0), COALESCE(SUM(prompt_tokens), 0),"
+            " COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(seconds), 0.0) FROM costs"
+        ).fetchone()
+        return Cost(*row)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+
+class LedgerReader:
+    """A worker's view of the ledger. Where it cannot be read nothing is known, and is computed instead."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """As `Ledger.get`."""
+        if not self._path.exists():
+            return {}
+        try:
+            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+            try:
+                return _lookup(db, key, examples)
+            finally:
+                db.close()
+        except sqlite3.DatabaseError:
+            return {}
+
+
+def address(example: Example) -> str:
+    """An example by id and content: edited data never meets old predictions."""
+    return _address(example.id, tuple(example.inputs.items()))
+
+
+@lru_cache(maxsize=65536)
+def _address(name: str, inputs: tuple[tuple[str, str], ...]) -> str:
+    return fingerprint([name, dict(inputs)])
+
+
+def _lookup(db: sqlite3.Connection, key: str, examples: Sequence[Example]) -> dict[str, Prediction]:
+    rows = db.execute("SELECT example, logprobs, prompt_tokens FROM predictions WHERE prompt = ?", (key,)).fetchall()
+    if not rows:
+        return {}
+    known = {example: (tuple(json.loads(logprobs)), tokens) for example, logprobs, tokens in rows}
+    pairs = ((e.id, known.get(address(e))) for e in examples)
+    return {name: prediction for name, prediction in pairs if prediction is not None}

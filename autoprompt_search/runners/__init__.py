@@ -1,0 +1,39 @@
+"""Where trials run, by name. A runner moves questions and answers; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from autoprompt_search.core.registry import Registry
+from autoprompt_search.core.types import Measurement
+from autoprompt_search.runners.driver import Driver
+from autoprompt_search.trial import Failure, TestTask, TrialJob
+
+
+class Runner(Protocol):
+    """Executes trials. Any number at once, anywhere; the driver is called from this process only."""
+
+    def run(self, driver: Driver, job: TrialJob) -> None:
+        """Run trials until the driver has no more. Raises KeyboardInterrupt when the user stops it.
+
+        Nothing is started when there is nothing to do.
+        """
+        ...
+
+    def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
+        """Measure finalists on the examples they are handed, in the order of `tasks`."""
+        ...
+
+    def close(self) -> None:
+        """Stop whatever was started."""
+        ...
+
+
+RUNNERS: Registry[Runner] = Registry(
+    "runners",
+    {
+        "local": "autoprompt_search.runners.local:LocalRunner",
+        "ray": "autoprompt_search.runners.ray:RayRunner",
+    },
+)

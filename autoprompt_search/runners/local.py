@@ -1,0 +1,35 @@
+"""One process, one trial at a time: the reference for every other runner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.runners.driver import Driver
+from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_test_guarded
+
+
+class LocalRunner:
+    """Runs trials in this process, in the order the study asks for them."""
+
+    def run(self, driver: Driver, job: TrialJob) -> None:
+        """As `Runner.run`."""
+        while (asked := driver.ask()) is not None:
+            _run_one(driver, job, *asked)
+
+    def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
+        """As `Runner.test`."""
+        return [run_test_guarded(job, task) for task in tasks]
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+def _run_one(driver: Driver, job: TrialJob, number: int, params: Params) -> None:
+    run = TrialRun(job, params)
+    while (result := run.step()) is not None:
+        if isinstance(result, Failure):
+            return driver.failed(number, result)
+        if driver.measured(number, result):
+            return None
+    return driver.ended(number, TrialState.COMPLETE)

@@ -1,0 +1,291 @@
+"""Trials on a Ray cluster: Tune executes, the study decides.
+
+Tune gets a searcher and a scheduler that only pass questions and answers to the driver. Actors are reused and
+keep the model; exceptions are caught inside the trainable, because outside it Ray discards the actor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.types import Measurement, TrialState
+from autoprompt_search.runners.driver import Driver
+from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_test_guarded
+
+_RESULT = "result"
+_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # csv, json and tensorboard files of every trial
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # our results are one object, not metrics
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the study is the only state that is ever resumed
+    "TUNE_RESULT_BUFFER_LENGTH": "1",  # a rung is decided before the next one starts
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_RETRIES = 1
+"""A trial whose worker died is run once more; what it had measured comes from the ledger."""
+
+
+class RayRunner:
+    """Runs trials on this machine's own Ray, or on a cluster.
+
+    Args:
+        address: None starts Ray on this machine; `auto`, `host:port` or `ray://host:port` joins a cluster.
+        concurrency: Trials at a time.
+        cpus: CPUs per trial; also the number of threads its worker computes with.
+        gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory).
+    """
+
+    def __init__(self, *, address: str | None = None, concurrency: int = 2, cpus: float = 1, gpus: float = 0) -> None:
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, got {concurrency}")
+        self._address, self._concurrency = address, concurrency
+        self._resources = {"CPU": cpus, "GPU": gpus}
+        self._started = False
+
+    def run(self, driver: Driver, job: TrialJob) -> None:
+        """As `Runner.run`."""
+        if not driver.has_work():
+            return
+        self._start()
+        bridge = _Bridge(driver, self._concurrency)
+        with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
+            tuner = tune.Tuner(
+                tune.with_resources(
+                    tune.with_parameters(_Trainable, job=job), tune.PlacementGroupFactory([self._resources])
+                ),
+                run_config=tune.RunConfig(
+                    name="search",
+                    storage_path=scratch,
+                    verbose=0,
+                    callbacks=[_Forget()],
+                    failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
+                tune_config=tune.TuneConfig(
+                    search_alg=_Asks(bridge),
+                    scheduler=_Decides(bridge),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_dirname_creator=_short_name,
+                ),
+            )
+            tuner.fit()
+        if bridge.error is not None:
+            raise bridge.error
+        if driver.live:  # Tune swallows Ctrl-C and returns with trials unfinished
+            raise KeyboardInterrupt
+
+    def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
+        """As `Runner.test`."""
+        self._start()
+        shared = ray.put(job)
+        cpus, gpus = self._resources["CPU"], self._resources["GPU"]
+        remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)(run_test_guarded)
+        found: list[Measurement | Failure] = ray.get([remote.remote(shared, task) for task in tasks])
+        return found
+
+    def close(self) -> None:
+        """Leave the cluster; stop Ray where this runner started it."""
+        if self._started:
+            ray.shutdown()
+            self._started = False
+
+    def _start(self) -> None:
+        if ray.is_initialized():
+            return
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        _survive_memory_kills()
+        try:
+            ray.init(
+                address=self._address or "local",
+                include_dashboard=None if self._address else False,
+                num_cpus=None if self._address else max(os.cpu_count() or 1, self._wanted_cpus()),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as exc:
+            reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+            raise ConfigError(f"runner.address: no Ray cluster answers at {self._address!r}: {reason}") from exc
+        self._started = True
+        self._check_resources()
+
+    def _wanted_cpus(self) -> int:
+        return int(-(-self._resources["CPU"] // 1))
+
+    def _check_resources(self) -> None:
+        """A trial that fits on no node would wait for ever."""
+        largest = {"CPU": 0.0, "GPU": 0.0}
+        for node in ray.nodes():
+            for kind, seen in largest.items():
+                largest[kind] = max(seen, node["Resources"].get(kind, 0.0))
+        missing = [kind for kind, want in self._resources.items() if want > largest[kind]]
+        if missing:
+            kind = missing[0]
+            raise ConfigError(
+                f"runner.{kind.lower()}s: a trial asks for {self._resources[kind]:g} {kind} "
+                f"and the largest node has {largest[kind]:g}"
+            )
+
+
+class _Trainable(tune.Trainable):  # type: ignore[misc]
+    """One actor, many trials: `reset_config` starts the next one in the same process, beside the loaded model."""
+
+    def setup(self, config: dict[str, Any], job: TrialJob) -> None:
+        self._job = job
+        self._run = TrialRun(job, config["params"])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._run = TrialRun(self._job, new_config["params"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """One rung."""
+        return {_RESULT: self._run.step()}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the ledger is what survives."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing was saved."""
+
+
+class _Bridge:
+    """Tune's trial ids on one side, the driver's numbers on the other; lives in the driver process."""
+
+    def __init__(self, driver: Driver, concurrency: int) -> None:
+        self._driver, self._concurrency = driver, concurrency
+        self._numbers: dict[str, int] = {}
+        self.error: Exception | None = None
+        """What ended the search early, raised again once Tune has stopped."""
+
+    def ask(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Parameters of the next trial; None for "later", `Searcher.FINISHED` at the end."""
+        if self.error is not None:
+            return str(Searcher.FINISHED)
+        if len(self._driver.live) >= self._concurrency:
+            return None
+        try:
+            asked = self._driver.ask()
+        except Exception as exc:  # noqa: BLE001 - Tune would log it and go on; it is raised again after `fit`
+            self.error = exc
+            return str(Searcher.FINISHED)
+        if asked is None:
+            return None if self._driver.live else str(Searcher.FINISHED)
+        self._numbers[trial_id], params = asked
+        return {"params": dict(params)}
+
+    def stops(self, trial_id: str, result: Measurement | Failure | None) -> bool:
+        """Take a trial's result in; True when the trial has ended."""
+        number = self._numbers[trial_id]
+        if number not in self._driver.live or self.error is not None:
+            return True
+        try:
+            if isinstance(result, Failure):
+                self._driver.failed(number, result)
+            elif result is None:
+                self._driver.ended(number, TrialState.COMPLETE)
+            elif not self._driver.measured(number, result):
+                if not result.fidelity.is_full:
+                    return False
+                self._driver.ended(number, TrialState.COMPLETE)
+        except Exception as exc:  # noqa: BLE001 - as above
+            self.error = exc
+        return True
+
+    def lost(self, trial_id: str) -> None:
+        """A worker died, and died again."""
+        number = self._numbers[trial_id]
+        if number in self._driver.live:
+            self.stops(trial_id, Failure("the worker process died (out of memory, or its node was lost)"))
+
+
+class _Asks(Searcher):  # type: ignore[misc]
+    """Tune's question for a next trial, passed to the study."""
+
+    def __init__(self, bridge: _Bridge | None) -> None:
+        super().__init__(metric=_RESULT, mode="max")
+        self._bridge = bridge
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        return self._bridge.ask(trial_id) if self._bridge else str(Searcher.FINISHED)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        if error and self._bridge:
+            self._bridge.lost(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the state."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise RuntimeError("a search is continued by running it again, never by restoring a Tune experiment")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bridge": None}
+
+
+class _Decides(FIFOScheduler):  # type: ignore[misc]
+    """Tune's question whether a trial goes on, passed to the study."""
+
+    def __init__(self, bridge: _Bridge | None) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        stop = self._bridge is None or self._bridge.stops(trial.trial_id, result[_RESULT])
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bridge": None}
+
+
+class _Forget(tune.Callback):  # type: ignore[misc]
+    """Tune keeps every trial's last result for ever; ours are large and already recorded."""
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        result.pop(_RESULT, None)
+
+
+def _short_name(trial: Any) -> str:
+    return str(trial.trial_id)
+
+
+def _survive_memory_kills() -> None:
+    """Let Tune see a worker that Ray's memory monitor killed as a dead worker.
+
+    Tune knows RayActorError and RayTaskError only; an OutOfMemoryError (a plain RayError) would end the whole
+    `fit`. The patch is applied once, and only while Tune still has the method it mends.
+    """
+    original = getattr(RayActorManager, "_actor_task_failed", None)
+    if original is None or getattr(original, "mended", False):
+        return
+
+    def mended(self: Any, tracked_actor_task: Any, exception: Exception) -> Any:
+        if isinstance(exception, RayError) and not isinstance(exception, (RayActorError, RayTaskError)):
+            reason = f"{type(exception).__name__}: {str(exception).splitlines()[0]}"
+            dead = RayActorError()
+            dead.error_msg = dead.base_error_msg = reason
+            exception = dead
+        return original(self, tracked_actor_task=tracked_actor_task, exception=exception)
+
+    mended.mended = True  # type: ignore[attr-defined]
+    RayActorManager._actor_task_failed = mended

@@ -1,0 +1,11 @@
+"""Owners of trials, by name."""
+
+from autoprompt_search.core.protocols import Study
+from autoprompt_search.core.registry import Registry
+
+STUDIES: Registry[Study] = Registry(
+    "studies",
+    {
+        "optuna": "autoprompt_search.studies.optuna:OptunaStudy",
+    },
+)

@@ -1,0 +1,91 @@
+"""Measurements and errors as user attributes of Optuna trials, so that the study alone can tell its story again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from autoprompt_search.core.types import (
+    Cost,
+    Fidelity,
+    Measurement,
+    Params,
+    SoftPrompt,
+    TrialRecord,
+    TrialState,
+    kind_of,
+)
+
+NUMBER = "number"
+"""The trial's number in this product: consecutive, from 0 for the baseline."""
+RUNG = "rung:"
+ERROR = "error"
+STATES = {
+    OptunaState.COMPLETE: TrialState.COMPLETE,
+    OptunaState.PRUNED: TrialState.PRUNED,
+    OptunaState.FAIL: TrialState.FAILED,
+}
+
+
+def to_attribute(measurement: Measurement) -> dict[str, Any]:
+    """A measurement without outcomes and weights, as plain JSON."""
+    m, soft = measurement, measurement.soft
+    return {
+        "score": m.score,
+        "stderr": m.stderr,
+        "metrics": dict(m.metrics),
+        "examples": m.fidelity.examples,
+        "steps": m.fidelity.steps,
+        "is_full": m.fidelity.is_full,
+        "cost": [m.cost.forward_passes, m.cost.prompt_tokens, m.cost.completion_tokens, m.cost.seconds],
+        "prompt": m.prompt,
+        "prompt_tokens": m.prompt_tokens,
+        "preview": m.preview,
+        "soft": None if soft is None else {**_soft_fields(soft), "adapter": dict(soft.adapter)},
+    }
+
+
+def _soft_fields(soft: SoftPrompt) -> dict[str, Any]:
+    return {"method": soft.method, "tokens": soft.tokens, "base_model": soft.base_model, "sha256": soft.sha256}
+
+
+def from_attribute(stored: Mapping[str, Any]) -> Measurement:
+    """The inverse of `to_attribute`; a soft prompt comes back without its weights."""
+    soft = stored["soft"]
+    return Measurement(
+        score=stored["score"],
+        stderr=stored["stderr"],
+        metrics=stored["metrics"],
+        fidelity=Fidelity(stored["examples"], stored["steps"], stored["is_full"]),
+        cost=Cost(*stored["cost"]),
+        prompt=stored["prompt"],
+        prompt_tokens=stored["prompt_tokens"],
+        preview=stored["preview"],
+        soft=None if soft is None else SoftPrompt(weights=b"", **soft),
+    )
+
+
+def measurements_of(trial: FrozenTrial) -> tuple[Measurement, ...]:
+    """Of every rung reached, lowest first."""
+    stored = [json.loads(v) for k, v in trial.user_attrs.items() if k.startswith(RUNG)]
+    return tuple(from_attribute(s) for s in sorted(stored, key=lambda s: int(s["examples"])))
+
+
+def to_record(trial: FrozenTrial) -> TrialRecord:
+    """The final word on a finished Optuna trial."""
+    params: Params = dict(trial.params)
+    started, ended = trial.datetime_start, trial.datetime_complete
+    return TrialRecord(
+        number=trial.user_attrs[NUMBER],
+        params=params,
+        state=STATES[trial.state],
+        measurements=measurements_of(trial),
+        error=trial.user_attrs.get(ERROR, ""),
+        kind=kind_of(params),
+        started=started.timestamp() if started else 0.0,
+        ended=ended.timestamp() if ended else 0.0,
+    )
