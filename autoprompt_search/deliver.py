@@ -1,0 +1,165 @@
+"""What a finished search hands over: result.json, the exported prompt, the report, the dashboard's last word."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from autoprompt_search import __version__
+from autoprompt_search.config import SearchConfig
+from autoprompt_search.confirm import Confirmation, dev_outcomes
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.types import Outcome, TrialRecord
+from autoprompt_search.exporters import EXPORTERS
+from autoprompt_search.report import ReportData, write_report
+from autoprompt_search.result import Provenance, SearchResult, to_plain
+from autoprompt_search.session import SPLITS, Parts, Plan, stored_study
+from autoprompt_search.trial import backend_of, build_prompt
+from autoprompt_search.workspace import Workspace, read_config, write_text
+
+_GOLDEN = 12
+"""Examples that an exported prompt is checked on before its first use."""
+_SCORES = ("verdict", "reason", "metric", "confidence", "baseline", "best", "difference", "optimism")
+_MATERIAL = "report.json"
+
+
+def deliver(
+    config: SearchConfig, place: Workspace, plan: Plan, parts: Parts, confirmation: Confirmation
+) -> SearchResult:
+    """Write everything a user keeps, then show it on the dashboard."""
+    records = tuple(parts.study.records())
+    plain = _result(config, place, plan, parts, confirmation, records)
+    write_text(place.folder / "result.json", json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    final = _final(config, plan, parts, confirmation, plain)
+    exported = [EXPORTERS.build(spec).export(final, place.folder) for spec in config.exports]
+    material = _material(plan, confirmation)
+    write_text(place.state / _MATERIAL, json.dumps(material, ensure_ascii=False))
+    written = write_report(place.folder, _report_data(config, plain, records, material))
+    summary = (place.folder / "summary.md").read_text(encoding="utf-8")
+    files = [*written, place.folder / "result.json", *exported]
+    parts.tracker.close(summary, _headline(plain), files, status="finished")
+    baseline, best = confirmation.baseline.record, confirmation.best.record
+    return SearchResult(place.folder, confirmation.verdict, baseline, best, records, plain)
+
+
+def rebuild_report(folder: Path) -> list[Path]:
+    """Write the report of a finished search again, from what its folder holds."""
+    needed = (folder / "result.json", folder / "state" / "config.yaml", folder / "state" / _MATERIAL)
+    missing = [str(path) for path in needed if not path.exists()]
+    if missing:
+        raise ConfigError(f"{folder} does not hold a finished search: {', '.join(missing)} is missing")
+    config = read_config(folder / "state" / "config.yaml")
+    with Workspace(folder, config) as place:
+        records = tuple(stored_study(config, place).records())
+        plain = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        material = json.loads((place.state / _MATERIAL).read_text(encoding="utf-8"))
+        written: list[Path] = write_report(folder, _report_data(config, plain, records, material))
+        return written
+
+
+def _result(
+    config: SearchConfig,
+    place: Workspace,
+    plan: Plan,
+    parts: Parts,
+    confirmation: Confirmation,
+    records: Sequence[TrialRecord],
+) -> dict[str, Any]:
+    seconds = time.time() - parts.started
+    runs = place.log_run({"started": parts.started, "seconds": seconds, "status": "finished"})
+    cost = parts.ledger.total()
+    origin = Provenance(
+        name=config.name,
+        metric=plan.job.metric,
+        confidence=config.confirm.confidence,
+        labels=plan.job.labels,
+        splits={name: len(getattr(plan.splits, name)) for name in SPLITS},
+        notes=plan.splits.notes,
+        config_fingerprint=config.fingerprint,
+        model=plan.model,
+        model_fingerprint=plan.model_fingerprint,
+        data_fingerprints=plan.data_fingerprints,
+    )
+    return to_plain(
+        confirmation,
+        records,
+        origin,
+        cost=cost,
+        new_forward_passes=cost.forward_passes - parts.spent_before,
+        seconds=sum(run["seconds"] for run in runs),
+    )
+
+
+def _final(
+    config: SearchConfig, plan: Plan, parts: Parts, confirmation: Confirmation, plain: Mapping[str, Any]
+) -> FinalPrompt:
+    record = confirmation.best.record
+    prompt = build_prompt(plan.job, record.params, backend_of(config.backend))
+    by_id = {e.id: e for e in plan.splits.dev}
+    golden = dev_outcomes(record, plan.job, parts.ledger)[:_GOLDEN]
+    return FinalPrompt(
+        name=config.name,
+        prompt=replace(prompt, soft=confirmation.best.test.soft),
+        labels=plan.job.labels,
+        fields=plan.fields,
+        backend=config.backend.model_dump(),
+        model=plan.model,
+        model_fingerprint=plan.model_fingerprint,
+        data_fingerprints=plan.data_fingerprints,
+        scores={key: plain[key] for key in _SCORES},
+        golden=tuple((by_id[o.example], o.prediction) for o in golden),
+        created_with=__version__,
+    )
+
+
+def _material(plan: Plan, confirmation: Confirmation) -> dict[str, Any]:
+    """What the report shows beyond result.json and the study, so that it can be made again without data or model."""
+    baseline, best = confirmation.baseline, confirmation.best
+    return {
+        "baseline_outcomes": [asdict(o) for o in baseline.test.outcomes],
+        "best_outcomes": [asdict(o) for o in best.test.outcomes],
+        "texts": {e.id: "\n".join(e.inputs.values()) for e in plan.splits.test},
+        "baseline_prompt": baseline.record.preview,
+        "best_prompt": best.record.preview,
+    }
+
+
+def _report_data(
+    config: SearchConfig, plain: Mapping[str, Any], records: Sequence[TrialRecord], material: Mapping[str, Any]
+) -> ReportData:
+    return ReportData(
+        name=config.name,
+        config=config.resolved(),
+        result=plain,
+        records=records,
+        labels=tuple(plain["labels"]),
+        baseline_outcomes=_outcomes(material["baseline_outcomes"]),
+        best_outcomes=_outcomes(material["best_outcomes"]),
+        texts=material["texts"],
+        baseline_prompt=material["baseline_prompt"],
+        best_prompt=material["best_prompt"],
+    )
+
+
+def _outcomes(stored: Sequence[Mapping[str, Any]]) -> tuple[Outcome, ...]:
+    return tuple(Outcome(**{**o, "logprobs": tuple(o["logprobs"])}) for o in stored)
+
+
+def _headline(plain: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers by which searches are compared on the dashboard."""
+    gap = plain["difference"]
+    return {
+        "best/dev": plain["best"]["dev"]["score"],
+        "best/test": plain["best"]["test"]["score"],
+        "baseline/dev": plain["baseline"]["dev"]["score"],
+        "baseline/test": plain["baseline"]["test"]["score"],
+        "difference": gap["score"],
+        "difference/low": gap["low"],
+        "difference/high": gap["high"],
+        "forward_passes": plain["forward_passes"],
+    }

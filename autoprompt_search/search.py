@@ -1,0 +1,49 @@
+"""One search from configuration to result, in the order it happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoprompt_search.config import SearchConfig
+from autoprompt_search.confirm import confirm
+from autoprompt_search.core.protocols import Progress
+from autoprompt_search.deliver import deliver, rebuild_report
+from autoprompt_search.result import SearchResult
+from autoprompt_search.session import prepare, session
+from autoprompt_search.workspace import Workspace
+
+__all__ = ["SearchResult", "rebuild_report", "search"]
+
+
+def search(
+    config: SearchConfig, *, out: Path | None = None, fresh: bool = False, progress: Progress | None = None
+) -> SearchResult:
+    """Search, prove and export; continue where an earlier run on the same folder stopped.
+
+    Args:
+        config: From `load_config`.
+        out: Result folder; `reports/<name>` by default.
+        fresh: Forget what is in the folder.
+        progress: Told of every step; nobody by default.
+
+    Raises:
+        ConfigError: Something the user wrote cannot be used; nothing was started.
+        StateError: The folder holds another search, or another run uses it.
+        SystemicError: All first trials failed for one reason.
+        KeyboardInterrupt: The user stopped it; running again continues.
+    """
+    with Workspace(out or Path("reports") / config.name, config, fresh=fresh) as place:
+        plan = prepare(config, place)
+        with session(config, place, plan, progress) as parts:
+            parts.runner.run(parts.driver, plan.job)
+            parts.progress.note("Measuring the finalists on the sealed test split")
+            confirmation = confirm(
+                parts.study.records(),
+                plan.job,
+                plan.splits.test,
+                runner=parts.runner,
+                ledger=parts.ledger,
+                count=config.confirm.finalists,
+                confidence=config.confirm.confidence,
+            )
+            return deliver(config, place, plan, parts, confirmation)

@@ -1,0 +1,172 @@
+"""What a search needs while it runs: a plan that was found sound, and parts that are opened and closed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from autoprompt_search import __version__
+from autoprompt_search.config import SearchConfig, check_data, check_model
+from autoprompt_search.confirm import weights_folder
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.protocols import Progress, SearchCard, Study, Tracker
+from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
+from autoprompt_search.ledger import Ledger
+from autoprompt_search.runners import RUNNERS, Runner
+from autoprompt_search.runners.driver import Driver
+from autoprompt_search.studies import STUDIES
+from autoprompt_search.tasks import TASKS
+from autoprompt_search.trackers import TRACKERS
+from autoprompt_search.trial import TrialJob, backend_of
+from autoprompt_search.workspace import Workspace
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A configuration that was found sound: the data are read, the model is known to fit."""
+
+    splits: Splits
+    job: TrialJob
+    fields: tuple[str, ...]
+    model: str
+    """As the user wrote it."""
+    model_fingerprint: str
+    data_fingerprints: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that is open while trials run."""
+
+    study: Study
+    ledger: Ledger
+    tracker: Tracker
+    runner: Runner
+    driver: Driver
+    progress: Progress
+    started: float
+    """Unix seconds."""
+    spent_before: int
+    """Forward passes of earlier runs on this folder."""
+
+
+def prepare(config: SearchConfig, place: Workspace) -> Plan:
+    """Read the data and look at the model; every mistake is raised here, before any work."""
+    task = TASKS.build(config.task)
+    splits = task.load(config.seed)
+    backend = backend_of(config.backend)
+    job = TrialJob(
+        backend=config.backend,
+        book=config.book(task.labels),
+        labels=task.labels,
+        train=splits.train,
+        dev=splits.dev,
+        metric=task.metric,
+        rungs=config.rungs,
+        seed=config.seed,
+        state=place.state.absolute(),
+    )
+    problems = check_data(config, splits) or check_model(config, job.book, splits, backend)
+    if problems:
+        raise ConfigError(problems)
+    prints = {name: fingerprint(getattr(splits, name)) for name in SPLITS}
+    place.check_data(prints)
+    model = str(config.backend.options.get("model", config.backend.type))
+    return Plan(splits, job, task.fields, model, backend.fingerprint, prints)
+
+
+@contextmanager
+def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progress | None) -> Iterator[Parts]:
+    """Open what trials need, and close it however the search ends.
+
+    Trials that an earlier run could not send to the dashboard are sent first.
+    """
+    progress = progress or Silent()
+    tracker = TRACKERS.build(config.tracker, folder=place.state)
+    tracker.open(_card(config, place, plan))
+    study = _study(config, place)
+    ledger = Ledger(place.state / "ledger.sqlite")
+    runner = RUNNERS.build(config.runner)
+    examples = {e.id: e for e in plan.splits.dev}
+    driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(place.state))
+    done = study.records()
+    for record in done:
+        tracker.log_trial(record)
+    progress.begin(config.name, config.budget.trials, done)
+    started, status = time.time(), "failed"
+    try:
+        yield Parts(study, ledger, tracker, runner, driver, progress, started, ledger.total().forward_passes)
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "stopped"
+        raise
+    finally:
+        progress.end()
+        if status != "finished":
+            place.log_run({"started": started, "seconds": time.time() - started, "status": status})
+            tracker.close("", {}, [], status=status)
+        runner.close()
+        ledger.close()
+
+
+def _study(config: SearchConfig, place: Workspace) -> Study:
+    return STUDIES.build(
+        config.study,
+        space=config.space,
+        seed=config.seed,
+        trials=config.budget.trials,
+        minutes=config.budget.minutes,
+        baseline=config.space.baseline(config.baseline),
+        folder=place.state,
+        name=place.identity,
+    )
+
+
+def stored_study(config: SearchConfig, place: Workspace) -> Study:
+    """The study of a finished search, for reading."""
+    return _study(config, place)
+
+
+def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
+    sizes = " / ".join(str(len(getattr(plan.splits, name))) for name in SPLITS)
+    description = (
+        f"**{config.name}**: {config.budget.trials} trials of {plan.model} on {config.task.options.get('data')}, "
+        f"{sizes} examples in train / dev / test, rungs {list(config.rungs)}.\n\nThe search is running."
+    )
+    tags = {
+        "model": plan.model,
+        "model_fingerprint": plan.model_fingerprint,
+        "config_fingerprint": config.fingerprint,
+        "seed": str(config.seed),
+        "metric": plan.job.metric,
+        "version": __version__,
+        **{f"data_{split}": value for split, value in plan.data_fingerprints.items()},
+    }
+    return SearchCard(config.name, place.identity, place.folder, place.folder / "config.yaml", description, tags)
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def begin(self, name: str, trials: int, done: object) -> None:
+        """Nothing."""
+
+    def started(self, number: int, params: Params) -> None:
+        """Nothing."""
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Nothing."""
+
+    def finished(self, record: TrialRecord) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""

@@ -1,0 +1,128 @@
+"""One folder per search: who may use it, for which configuration, and what is remembered between runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import yaml
+
+from autoprompt_search.config import SearchConfig
+from autoprompt_search.core.errors import ConfigError, StateError
+
+_OUTPUTS = ("report.html", "summary.md", "trials.csv", "config.yaml", "result.json", "best_prompt")
+
+
+class Workspace:
+    """The result folder, locked while a driver uses it.
+
+    Args:
+        folder: Where results go; `state/` below it holds what the next run continues from.
+        config: Of this run. A folder with another search's state is refused.
+        fresh: Forget what is there and start anew.
+    """
+
+    def __init__(self, folder: Path, config: SearchConfig, *, fresh: bool = False) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self._config, self._fresh = config, fresh
+        self._lock: IO[str] | None = None
+        self.identity = ""
+        """Of this search from its fresh start on; names its study and its dashboard run."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._lock = self._take_lock()
+        except OSError as exc:
+            raise ConfigError(f"out: cannot write to {self.folder}: {exc.strerror or exc}") from exc
+        if self._fresh:
+            self._wipe()
+        self._check_same_search()
+        write_text(self.folder / "config.yaml", self._config.to_yaml())
+        write_text(self.state / "config.yaml", self._config.to_yaml())
+        self.identity = self._remembered("identity", uuid.uuid4().hex[:12])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    def check_data(self, fingerprints: Mapping[str, str]) -> None:
+        """Refuse to go on when the data are not what the search began with."""
+        began = json.loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
+        changed = [split for split, value in fingerprints.items() if began.get(split) != value]
+        if changed:
+            raise StateError(
+                f"{self.folder} holds a search on other data: the {', '.join(changed)} split changed since it began. "
+                "Use --fresh to start anew, or --out for another folder."
+            )
+
+    def log_run(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Remember one run of the driver; all runs so far come back."""
+        path = self.state / "runs.jsonl"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
+
+    def _take_lock(self) -> IO[str]:
+        file = (self.state / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise StateError(f"{self.folder} is in use by another run (process {holder})") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def _wipe(self) -> None:
+        for path in (*(self.folder / name for name in _OUTPUTS), *self.state.iterdir()):
+            if path.name == "lock":
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def _check_same_search(self) -> None:
+        path = self.state / "config.yaml"
+        if not path.exists():
+            return
+        changed = self._config.differences(read_config(path))
+        if changed:
+            raise StateError(
+                f"{self.folder} holds another search. What changed:\n"
+                + "\n".join(f"  - {line}" for line in changed)
+                + "\nUse --fresh to forget it and start anew, or --out for another folder."
+            )
+
+    def _remembered(self, name: str, value: str) -> str:
+        path = self.state / name
+        if not path.exists():
+            write_text(path, value)
+        return path.read_text(encoding="utf-8")
+
+
+def read_config(path: Path) -> SearchConfig:
+    """A configuration that this product wrote. Raises `StateError` when it cannot be read back."""
+    try:
+        return SearchConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError) as exc:
+        raise StateError(f"{path} is damaged ({type(exc).__name__}); use --fresh to start anew") from exc
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing."""
+    draft = path.with_name(path.name + ".tmp")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
