@@ -1,0 +1,145 @@
+"""Text classification from the user's files, a data set or the built-in reviews; knows no prompt and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.registry import unknown
+from autoprompt_search.core.types import Splits
+from autoprompt_search.prompting.slots import SlotError, data_fields
+from autoprompt_search.tasks.examples import Columns, check_columns, is_unlabelled, read_examples
+from autoprompt_search.tasks.labels import Labels, mistakes
+from autoprompt_search.tasks.parts import make_splits
+from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.sources import BUILTIN, REVIEWS, REVIEWS_LABELS, read_tables, review_tables
+from autoprompt_search.tasks.tables import SPLITS, Table
+
+
+class ClassificationTask:
+    """Labelled texts in three disjoint parts.
+
+    Args:
+        data: `builtin:reviews`; a .jsonl, .json, .csv, .tsv or .parquet file; split -> file; a folder
+            with files named after splits or written by `save_to_disk`; a hub name or `name:config`.
+        text: Column, columns, or field -> column; the fields of templates.
+        label: Column of the gold label.
+        labels: Names in order, or raw value -> name; None takes what the data hold.
+        metric: Name of the metric that trials are ranked by.
+        splits: Wanted number per split. Without: all of a split that the data give; of what is split
+            here, a quarter each for train and dev and half for test.
+        max_chars: Longest text of a field; longer ones are cut where a word ends.
+    """
+
+    def __init__(
+        self,
+        data: str | dict[str, str],
+        text: str | list[str] | dict[str, str] = "text",
+        label: str = "label",
+        *,
+        labels: list[str] | dict[str | int | float | bool, str] | None = None,
+        metric: str = "accuracy",
+        splits: dict[str, int] | None = None,
+        max_chars: int | None = None,
+    ) -> None:
+        self._data = data
+        self._columns = Columns(_fields(text), label, max_chars)
+        self._option = labels
+        self._metric = metric
+        self._sizes = dict(splits or {})
+        self._tables: dict[str, Table] = {}
+        problems = [*_option_mistakes(data, self._columns, self._sizes), *mistakes(labels)]
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All label names; reads the data where `labels` was not given."""
+        if self._option is None and self._data == REVIEWS:
+            return REVIEWS_LABELS
+        return self._labels({} if self._option else self._read(seed=0)).names
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names given by `text`."""
+        return tuple(self._columns.fields)
+
+    @property
+    def metric(self) -> str:
+        """As given."""
+        return self._metric
+
+    def load(self, seed: int) -> Splits:
+        """Read, check, split and order the data; all mistakes found in a step come as one `ConfigError`."""
+        tables = self._read(seed)
+        labels = self._labels(tables)
+        hidden = [name for name, table in tables.items() if is_unlabelled(table, self._columns.label)]
+        notes = [f"{tables[name].origin} hides its labels and was left out" for name in hidden if name != "train"]
+        problems = Problems()
+        pools = {
+            name: read_examples(table, self._columns, labels, problems)
+            for name, table in tables.items()
+            if name == "train" or name not in hidden
+        }
+        problems.check()
+        notes += [
+            f"{pool.cut} texts of {pool.origin} were cut to {self._columns.max_chars} characters"
+            for pool in pools.values()
+            if pool.cut
+        ]
+        splits = make_splits(pools, labels.names, self._sizes, seed)
+        return replace(splits, notes=(*notes, *splits.notes))
+
+    def _read(self, seed: int) -> Mapping[str, Table]:
+        """The tables, with all columns. Files are read once; reviews are drawn for each seed."""
+        if self._tables:
+            return self._tables
+        problems = Problems()
+        columns = [*self._columns.fields.values(), self._columns.label]
+        is_drawn = self._data == REVIEWS
+        tables = review_tables(seed, self._sizes) if is_drawn else read_tables(self._data, columns, problems)
+        for table in tables.values():
+            check_columns(table, self._columns, problems)
+        problems.check()
+        self._tables = {} if is_drawn else tables
+        return tables
+
+    def _labels(self, tables: Mapping[str, Table]) -> Labels:
+        return Labels(self._option, self._columns.label, tables.values())
+
+
+def _fields(text: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """Field -> column."""
+    if isinstance(text, str):
+        return {text: text}
+    return dict(text) if isinstance(text, Mapping) else {name: name for name in text}
+
+
+def _option_mistakes(data: str | Mapping[str, str], columns: Columns, sizes: Mapping[str, int]) -> list[str]:
+    found = [f"splits.{name}: {unknown('split', name, SPLITS)}" for name in sizes if name not in SPLITS]
+    found += [f"splits.{name}: must be 1 or more (got {size})" for name, size in sizes.items() if size < 1]
+    if not columns.fields:
+        found.append("text: names no column")
+    found += [f"text: {column!r} is the label" for column in columns.fields.values() if column == columns.label]
+    found += [problem for field in columns.fields for problem in _field_mistakes(field)]
+    if columns.max_chars is not None and columns.max_chars < 1:
+        found.append(f"max_chars: must be 1 or more (got {columns.max_chars})")
+    if isinstance(data, str):
+        if data.startswith(BUILTIN) and data != REVIEWS:
+            found.append(f"data: {unknown('data set', data, [REVIEWS])}")
+        if not data.strip():
+            found.append("data: is blank")
+        return found
+    found += [f"data.{name}: {unknown('split', name, SPLITS)}" for name in data if name not in SPLITS]
+    return found if "train" in data else [*found, "data.train: is required"]
+
+
+def _field_mistakes(field: str) -> list[str]:
+    """A field must be a slot that a template can name."""
+    try:
+        if data_fields("{" + field + "}") == (field,):
+            return []
+    except SlotError:
+        pass
+    return [f"text: no template could name the field {field!r}; map a plain name to it: {{body: {field!r}}}"]

@@ -1,0 +1,137 @@
+"""Rows to examples: columns become fields, raw labels become names, and every bad row is named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autoprompt_search.core.registry import unknown
+from autoprompt_search.core.types import Example
+from autoprompt_search.tasks.labels import Labels, is_missing, spelling
+from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.sources import suggest
+from autoprompt_search.tasks.tables import Row, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a row keeps what an example needs."""
+
+    fields: Mapping[str, str]
+    """Field -> column."""
+    label: str
+    max_chars: int | None = None
+    """Longest text of a field; None for any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The examples of one table."""
+
+    origin: str
+    """What the user calls the table."""
+    examples: Sequence[Example] = field(repr=False)
+    places: Mapping[str, str] = field(repr=False)
+    """Example id -> `file:line`."""
+    is_editable: bool
+    """Whether the user can mend the data."""
+    rows: int = 0
+    """How many examples were read, whatever has been left out since."""
+    cut: int = 0
+    """How many of them had a text longer than `max_chars`."""
+
+
+class _BadRowError(Exception):
+    """This row is no example: what is wrong, and the kind of mistake."""
+
+    def __init__(self, what: str, kind: str = "") -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
+def check_columns(table: Table, columns: Columns, problems: Problems) -> bool:
+    """Whether the table has all columns; each missing one is a problem that names the nearest."""
+    missing = [name for name in (*columns.fields.values(), columns.label) if name not in table.columns]
+    for name in dict.fromkeys(missing):
+        problems.add(
+            table.rows[0].where if table.rows else table.origin, f"no column {name!r}{suggest(name, table.columns)}"
+        )
+    return not missing
+
+
+def read_examples(table: Table, columns: Columns, labels: Labels, problems: Problems) -> Pool:
+    """Every good row as an example; every bad one as a problem."""
+    examples: list[Example] = []
+    places: dict[str, str] = {}
+    cut = 0
+    for row in table.rows:
+        try:
+            texts = _texts(row, columns.fields)
+            target = _label(row, columns.label, labels, table.classes.get(columns.label, ()))
+        except _BadRowError as exc:
+            problems.add(row.where, str(exc), kind=exc.kind)
+            continue
+        inputs = {name: shorten(text, columns.max_chars) for name, text in texts.items()}
+        cut += inputs != texts
+        examples.append(Example(f"{table.name}:{row.number}", inputs, target))
+        places[examples[-1].id] = row.where
+    return Pool(table.origin, examples, places, table.is_editable, len(examples), cut)
+
+
+def is_unlabelled(table: Table, label: str) -> bool:
+    """Whether a published split hides all its labels, as the test splits of benchmarks do."""
+    classes = table.classes.get(label, ())
+    return not table.is_editable and all(is_missing(row.values.get(label), classes) for row in table.rows)
+
+
+def shorten(text: str, limit: int | None) -> str:
+    """At most `limit` characters, cut where a word ends if the first word allows it."""
+    if limit is None or len(text) <= limit:
+        return text
+    head = text[:limit]
+    if not text[limit].isspace() and len(words := head.rsplit(maxsplit=1)) > 1 and not head[-1].isspace():
+        head = words[0]
+    return head.rstrip()
+
+
+def _texts(row: Row, fields: Mapping[str, str]) -> dict[str, str]:
+    texts = {name: _text(row, column) for name, column in fields.items()}
+    if not any(text.strip() for text in texts.values()):
+        raise _BadRowError(f"empty text in {', '.join(map(repr, fields.values()))}", "empty text")
+    return texts
+
+
+def _text(row: Row, column: str) -> str:
+    if column not in row.values:
+        raise _BadRowError(f"no column {column!r}{suggest(column, list(row.values))}", f"no column {column!r}")
+    value = row.values[column]
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        kind = f"{column!r} is no text"
+        raise _BadRowError(f"{kind} but a {type(value).__name__}", kind)
+    text = str(value)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        kind = f"{column!r} holds half a character"
+        raise _BadRowError(f"{kind} (a lone surrogate at {exc.start})", kind) from exc
+    return text
+
+
+def _label(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> str:
+    if column not in row.values:
+        raise _BadRowError(f"no column {column!r}{suggest(column, list(row.values))}", f"no column {column!r}")
+    value = row.values[column]
+    if is_missing(value, classes):
+        raise _BadRowError(f"no label in {column!r}")
+    name = labels.name(value, classes)
+    if name is not None:
+        return name
+    if spelling(value) is None:
+        kind = f"label {column!r} is neither word nor number"
+        raise _BadRowError(f"{kind} but a {type(value).__name__}", kind)
+    what = unknown("label", str(value).strip(), labels.names)
+    hint = "; name the values: `labels: {0: ..., 1: ...}`" if isinstance(value, int) and not classes else ""
+    raise _BadRowError(what + hint, "unknown label")

@@ -1,0 +1,23 @@
+"""Parquet files to rows; the one module that needs pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.tables import Row
+
+
+def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
+    """All rows, counted from 1."""
+    try:
+        records = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, ValueError) as exc:
+        problems.add(str(path), f"no readable Parquet file: {str(exc).splitlines()[0]}")
+        return
+    for number, record in enumerate(records, 1):
+        yield Row(number, f"{path}: row {number}", record)
