@@ -161,7 +161,6 @@ def _measure_on_test(
         soft = record.measurements[-1].soft
         tasks.append(TestTask(record.number, record.params, restore(soft, weights) if soft else None, tuple(test)))
     by_id = {e.id: e for e in test}
-    by_id = {e.id: e for e in test}
     found: dict[int, Measurement] = {}
     for task, result in zip(tasks, runner.test(job, tasks), strict=True):
         if isinstance(result, Failure):

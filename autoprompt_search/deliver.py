@@ -24,6 +24,8 @@ from autoprompt_search.workspace import Workspace, read_config, write_text
 
 _GOLDEN = 12
 """Examples that an exported prompt is checked on before its first use."""
+_MARGIN = 0.05
+"""Between the log-probabilities of their first and second label: nearer ties may flip on another device."""
 _SCORES = ("verdict", "reason", "metric", "confidence", "baseline", "best", "difference", "optimism")
 _MATERIAL = "report.json"
 
@@ -101,7 +103,7 @@ def _final(
     record = confirmation.best.record
     prompt = build_prompt(plan.job, record.params, backend_of(config.backend))
     by_id = {e.id: e for e in plan.splits.dev}
-    golden = dev_outcomes(record, plan.job, parts.ledger)[:_GOLDEN]
+    clear = [o for o in dev_outcomes(record, plan.job, parts.ledger) if _margin(o) > _MARGIN]
     return FinalPrompt(
         name=config.name,
         prompt=replace(prompt, soft=confirmation.best.test.soft),
@@ -112,9 +114,14 @@ def _final(
         model_fingerprint=plan.model_fingerprint,
         data_fingerprints=plan.data_fingerprints,
         scores={key: plain[key] for key in _SCORES},
-        golden=tuple((by_id[o.example], o.prediction) for o in golden),
+        golden=tuple((by_id[o.example], o.prediction) for o in clear[:_GOLDEN]),
         created_with=__version__,
     )
+
+
+def _margin(outcome: Outcome) -> float:
+    ranked = sorted(outcome.logprobs, reverse=True)
+    return ranked[0] - ranked[1] if len(ranked) > 1 else 1.0
 
 
 def _material(plan: Plan, confirmation: Confirmation) -> dict[str, Any]:

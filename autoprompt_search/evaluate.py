@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols import Backend, DemoSelector, EmbedTexts, Floats, Metric, Scores
 from autoprompt_search.core.registry import ComponentSpec
@@ -117,6 +118,8 @@ def _predict(
     """Ask the model. The words of one label are alternatives: their probabilities add."""
     answers, groups = answer_words(prompt, labels)
     scored = backend.score(render_all(prompt, examples, labels, embedder(backend)), answers, prompt.soft)
+    if not np.isfinite(scored.logliks.max(axis=1)).all():
+        raise TrialError("the model's scores of the answers are not a number (NaN), or all answers are impossible to it")
     logprobs = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
     return {e.id: (tuple(row), n) for e, row, n in zip(examples, logprobs, scored.prompt_tokens, strict=True)}
 

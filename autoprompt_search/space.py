@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -38,8 +37,8 @@ class Choice(_Param):
     @field_validator("values")
     @classmethod
     def _distinct(cls, values: list[Scalar]) -> list[Scalar]:
-        if len({(type(v), v) for v in values}) < len(values):
-            raise ValueError("values must be distinct")
+        if len(set(values)) < len(values):
+            raise ValueError("values must be distinct (1, 1.0 and true count as one)")
         return values
 
     @property
@@ -154,7 +153,7 @@ class Float(_Range):
 
     def suggest(self, trial: Suggests, name: str) -> Scalar:
         """Ask `trial` for a value."""
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
+        return float(trial.suggest_float(name, self.low, self.high, log=self.log))
 
     def contains(self, value: Scalar) -> bool:
         """Whether `value` may be drawn."""
@@ -192,11 +191,8 @@ class SearchSpace(RootModel[dict[str, Param]]):
                 never = [v for v in allowed if not seen[parent].contains(v)]
                 if (never and not isinstance(seen[parent], Fixed)) or not allowed:
                     problems.append(f"{name}: `when` can never hold: {parent!r} is never one of {never or allowed}")
-                outer = seen[parent].when
-                clash = [g for g in outer if g in param.when and not set(param.when[g]) & set(outer[g])]
-                if clash:
-                    problems.append(f"{name}: `when` can never hold: {parent!r} needs another {clash[0]!r}")
             seen[name] = param
+        problems += [] if problems else self._never_active()
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -220,41 +216,47 @@ class SearchSpace(RootModel[dict[str, Param]]):
         point: dict[str, Scalar] = {}
         for name, param in self.root.items():
             if _holds(param.when, point):
-                point[name] = given.get(name, param.first)
+                value = given.get(name, param.first)
+                point[name] = float(value) if isinstance(param, Float) else value
         return point
 
     @property
     def size(self) -> float:
         """How many distinct points there are; infinite with an active float."""
-        total: float = 0
-        for chosen in self._conditions():
-            total += math.prod(p.size for n, p in self.root.items() if n not in chosen and _holds(p.when, chosen))
-        return total
+        return sum(
+            number * math.prod(p.size for n, p in self.root.items() if n not in chosen and _holds(p.when, chosen))
+            for chosen, number in self._conditions()
+        )
 
-    def _conditions(self) -> Iterator[dict[str, Scalar]]:
-        """Every assignment of the choices that other parameters depend on."""
-        parents = {g for p in self.root.values() for g in p.when}
+    def _never_active(self) -> list[str]:
+        """Conditions that are possible one by one and never together, whatever is fixed at the moment."""
+        waiting = {name: param.when for name, param in self.root.items() if param.when}
+        for chosen, _ in self._conditions(is_fixed_free=True):
+            waiting = {name: when for name, when in waiting.items() if not _holds(when, chosen)}
+        return [f"{name}: `when` can never hold: {when} never come together" for name, when in waiting.items()]
 
-        def grow(names: list[str], point: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
+    def _conditions(self, *, is_fixed_free: bool = False) -> Iterator[tuple[dict[str, Scalar], float]]:
+        """Every assignment of the parameters that others depend on, and how many points of theirs it stands for."""
+        parents = [n for n in self.root if any(n in p.when for p in self.root.values())]
+
+        def grow(names: list[str], point: dict[str, Scalar], number: float) -> Iterator[tuple[dict[str, Scalar], float]]:
             if not names:
-                yield point
-                return
-            param = self.root[names[0]]
-            if not _holds(param.when, point):
-                yield from grow(names[1:], point)
-                return
-            for value in _values(param):
-                yield from grow(names[1:], {**point, names[0]: value})
+                yield point, number
+            elif not _holds(self.root[names[0]].when, point):
+                yield from grow(names[1:], point, number)
+            else:
+                for value, times in self._cases(names[0], is_fixed_free):
+                    yield from grow(names[1:], {**point, names[0]: value}, number * times)
 
-        yield from grow([n for n in self.root if n in parents], {})
+        yield from grow(parents, {}, 1)
 
-
-def _values(param: AnyParam) -> Sequence[Scalar]:
-    if isinstance(param, (Choice, Fixed)):
-        return param.values
-    if isinstance(param, Int):
-        return list(itertools.islice(range(param.low, param.high + 1), 1000))
-    return [param.low]
+    def _cases(self, name: str, is_fixed_free: bool) -> list[tuple[Scalar, float]]:
+        """The values that conditions tell apart, and one for all others: NaN, which equals none of them."""
+        param = self.root[name]
+        told_apart = dict.fromkeys(v for p in self.root.values() for v in p.when.get(name, ()))
+        named = [v for v in told_apart if param.contains(v) or (is_fixed_free and isinstance(param, Fixed))]
+        others = max(param.size - len(named), 0)
+        return [(value, 1) for value in named] + ([(math.nan, others)] if others else [])
 
 
 def _holds(when: Mapping[str, Sequence[Scalar]], point: Params) -> bool:

@@ -183,7 +183,7 @@ class _Tuning:
             answers=answers,
             groups=groups,
             init_text=own_words(prompt),
-            label_words=tuple(w for label in job.labels for w in prompt.verbalizer[label]),
+            label_words=answers,
         )
 
 

@@ -141,6 +141,7 @@ class TuneData:
     init_text: str
     """The template's own words, for text initialisation."""
     label_words: tuple[str, ...]
+    """Texts for label-word initialisation, each with the gap before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -33,7 +35,8 @@ class Registry(Generic[T]):
     """Components of one kind, imported only when first used.
 
     Built-ins are `name -> "module:attribute"`; third parties add theirs through the entry point group
-    `autoprompt_search.<kind>`. A built-in name cannot be taken by an entry point.
+    `autoprompt_search.<kind>`. A built-in name cannot be taken by an entry point, and a name that two
+    packages offer is an error when it is used.
     """
 
     def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
@@ -46,16 +49,17 @@ class Registry(Generic[T]):
 
     def load(self, name: str) -> Any:
         """The class or function behind `name`; `ConfigError` suggests the nearest name."""
-        path = self._paths.get(name) or next((e.value for e in self._entry_points() if e.name == name), None)
-        if path is None:
-            raise ConfigError(unknown(self.kind, name, self.names()))
+        path = self._path(name)
         module, _, attribute = path.partition(":")
         try:
-            return getattr(import_module(module), attribute)
+            home = import_module(module)
         except ModuleNotFoundError as exc:
-            if exc.name and module.startswith(exc.name):
+            if exc.name and f"{module}.".startswith(f"{exc.name}."):
                 raise ConfigError(f"{self.kind} {name!r} points at no module {module!r}") from exc
             raise MissingExtraError(f"{self.kind} {name!r} needs the package {exc.name!r}: install it") from exc
+        if not hasattr(home, attribute):
+            raise ConfigError(f"{self.kind} {name!r} points at nothing: {module!r} has no {attribute!r}")
+        return getattr(home, attribute)
 
     def build(self, spec: ComponentSpec, **injected: Any) -> T:
         """The component, its YAML options checked against its signature; `injected` are given by our code."""
@@ -77,14 +81,25 @@ class Registry(Generic[T]):
         """Constructor parameters of a component: the signature is the schema."""
         return dict(inspect.signature(self.load(name), eval_str=True).parameters)
 
+    def _path(self, name: str) -> str:
+        if name in self._paths:
+            return self._paths[name]
+        offered = sorted({e.value for e in self._entry_points() if e.name == name})
+        if not offered:
+            raise ConfigError(unknown(self.kind, name, self.names()))
+        if len(offered) > 1:
+            raise ConfigError(f"{self.kind} {name!r} is offered by several packages: {', '.join(offered)}")
+        return offered[0]
+
     def _entry_points(self) -> Iterable[EntryPoint]:
-        return entry_points(group=f"autoprompt_search.{self.kind}")
+        return _installed(f"autoprompt_search.{self.kind}", tuple(sys.path))
 
     def _validate(self, spec: ComponentSpec, without: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
         hidden = set(without)
         allowed = {n: p for n, p in self.options(spec.type).items() if n not in hidden}
         fields: dict[str, Any] = {
-            n: (p.annotation, ... if p.default is p.empty else p.default) for n, p in allowed.items()
+            n: (Any if p.annotation is p.empty else p.annotation, ... if p.default is p.empty else p.default)
+            for n, p in allowed.items()
         }
         problems = [
             f"{n}: {unknown(f'option of {self.kind} {spec.type!r}', n, list(allowed))}"
@@ -98,6 +113,12 @@ class Registry(Generic[T]):
         except ValidationError as exc:
             return {}, problems + [explain(e) for e in exc.errors()]
         return {n: getattr(made, n) for n in fields}, problems
+
+
+@lru_cache(maxsize=64)
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - part of the key
+    """Entry points of `group` on `path`; reading them costs tens of milliseconds."""
+    return tuple(entry_points(group=group))
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:

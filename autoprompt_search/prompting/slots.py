@@ -11,7 +11,7 @@ CASINGS: Mapping[str, Callable[[str], str]] = {"as-is": str, "lower": str.lower,
 """Layout casings of field names."""
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_NAME = re.compile(r"@?[^\W\d][\w .-]*")
+_NAME = re.compile(r"@[^\W\d][\w .-]*|[^\W\d][\w -]*")  # a dot in a field would be an attribute to `str.format`
 
 
 class SlotError(ValueError):

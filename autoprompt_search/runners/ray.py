@@ -7,22 +7,25 @@ keep the model; exceptions are caught inside the trainable, because outside it R
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import ray
+from pydantic import Field
 from ray import tune
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.errors import ConfigError, SearchError
 from autoprompt_search.core.types import Measurement, TrialState
 from autoprompt_search.runners.driver import Driver
+from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_test_guarded
 
 _RESULT = "result"
@@ -33,9 +36,11 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the study is the only state that is ever resumed
     "TUNE_RESULT_BUFFER_LENGTH": "1",  # a rung is decided before the next one starts
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # `gpus: 0` means no GPU
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+_START_ATTEMPTS = 3
+"""Ray gives a node 30 seconds to start, which a busy machine may miss."""
 _RETRIES = 1
 """A trial whose worker died is run once more; what it had measured comes from the ledger."""
 
@@ -47,14 +52,21 @@ class RayRunner:
         address: None starts Ray on this machine; `auto`, `host:port` or `ray://host:port` joins a cluster.
         concurrency: Trials at a time.
         cpus: CPUs per trial; also the number of threads its worker computes with.
-        gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory).
+        gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory). None shares
+            out what there is: a whole one per trial where there are enough, none where there are none.
     """
 
-    def __init__(self, *, address: str | None = None, concurrency: int = 2, cpus: float = 1, gpus: float = 0) -> None:
-        if concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, got {concurrency}")
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        concurrency: Annotated[int, Field(ge=1)] = 2,
+        cpus: Annotated[float, Field(gt=0)] = 1,
+        gpus: Annotated[float, Field(ge=0)] | None = None,
+    ) -> None:
         self._address, self._concurrency = address, concurrency
-        self._resources = {"CPU": cpus, "GPU": gpus}
+        self._cpus, self._gpus = cpus, gpus
+        self._resources: dict[str, float] = {}
         self._started = False
 
     def run(self, driver: Driver, job: TrialJob) -> None:
@@ -92,6 +104,8 @@ class RayRunner:
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
         """As `Runner.test`."""
+        if self._address is None:  # this process has the libraries loaded; a worker would have to start first
+            return LocalRunner().test(job, tasks)
         self._start()
         shared = ray.put(job)
         cpus, gpus = self._resources["CPU"], self._resources["GPU"]
@@ -106,28 +120,45 @@ class RayRunner:
             self._started = False
 
     def _start(self) -> None:
-        if ray.is_initialized():
+        if self._started:
             return
+        if not ray.is_initialized():
+            self._join()
+            self._started = True
+        self._resources = {"CPU": self._cpus, "GPU": self._share_of_gpus()}
+        self._check_resources()
+
+    def _join(self) -> None:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         _survive_memory_kills()
-        try:
-            ray.init(
-                address=self._address or "local",
-                include_dashboard=None if self._address else False,
-                num_cpus=None if self._address else max(os.cpu_count() or 1, self._wanted_cpus()),
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-            )
-        except (ConnectionError, ValueError, RuntimeError) as exc:
-            reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-            raise ConfigError(f"runner.address: no Ray cluster answers at {self._address!r}: {reason}") from exc
-        self._started = True
-        self._check_resources()
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        options = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, math.ceil(self._cpus))}
+        for attempt in range(_START_ATTEMPTS):
+            try:
+                ray.init(
+                    address=self._address or "local",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                    **({} if self._address else options),
+                )
+            except Exception as exc:
+                ray.shutdown()
+                reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+                if self._address:
+                    raise ConfigError(f"runner.address: no Ray answers at {self._address!r}: {reason}") from exc
+                if attempt == _START_ATTEMPTS - 1:
+                    raise SearchError(
+                        f"Ray did not start on this machine: {reason} Use --set runner.type=local to do without it."
+                    ) from exc
+            else:
+                return
 
-    def _wanted_cpus(self) -> int:
-        return int(-(-self._resources["CPU"] // 1))
+    def _share_of_gpus(self) -> float:
+        if self._gpus is not None:
+            return self._gpus
+        return min(1.0, round(float(ray.cluster_resources().get("GPU", 0)) / self._concurrency, 4))
 
     def _check_resources(self) -> None:
         """A trial that fits on no node would wait for ever."""

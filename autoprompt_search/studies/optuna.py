@@ -110,9 +110,9 @@ class OptunaStudy:
         kind, examples = kind_of(live.stored.params), measurement.fidelity.examples
         name = f"{RUNG}{examples}"
         if name not in live.stored.user_attrs:
+            _report_once(live.stored, measurement.score, examples)
+            _report_once(live.drawn, measurement.score, examples)
             live.stored.set_user_attr(name, json.dumps(to_attribute(measurement), sort_keys=True))
-            live.stored.report(measurement.score, examples)
-            live.drawn.report(measurement.score, examples)
         self._ladders.add(number, kind, measurement)
         return number > 0 and not measurement.fidelity.is_full and self._ladders.stops(number, kind, examples)
 
@@ -202,6 +202,12 @@ def _latest(study: optuna.Study) -> optuna.Trial:
     return optuna.Trial(study, study.get_trials(deepcopy=False)[-1]._trial_id)
 
 
+def _report_once(trial: optuna.Trial, score: float, examples: int) -> None:
+    """Tell Optuna a rung's score, unless a driver that died before it wrote the measurement had told it."""
+    if examples not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+        trial.report(score, examples)
+
+
 def _sampler(name: str, seed: int) -> BaseSampler:
     if name == "random":
         return RandomSampler(seed=seed)
@@ -216,8 +222,13 @@ def _gist(error: str) -> str:
 
 
 def _journal(path: Path) -> BaseStorage:
-    """The journal file, its torn last line cut first: Optuna would glue the next entry to it and lose the study."""
+    """The journal file, mended after a kill.
+
+    A torn last line is cut: Optuna would glue the next entry to it and lose the study. A lock that the dead
+    driver held is removed: Optuna would wait 30 s for it. The workspace sees to it that nobody else is writing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if path.exists():
         with path.open("rb+") as file:
             data = file.read()

@@ -84,7 +84,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         params=params,
         state=STATES[trial.state],
         measurements=measurements_of(trial),
-        error=trial.user_attrs.get(ERROR, ""),
+        error=trial.user_attrs.get(ERROR, "") if trial.state is OptunaState.FAIL else "",
         kind=kind_of(params),
         started=started.timestamp() if started else 0.0,
         ended=ended.timestamp() if ended else 0.0,

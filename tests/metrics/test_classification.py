@@ -1,9 +1,11 @@
-"""Metrics: the contract of each, known values, and that accuracy needs no scikit-learn."""
+"""Metrics: the contract of each, known values, and equality with scikit-learn."""
 
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autoprompt_search.core.protocols import Metric
 from autoprompt_search.metrics import METRICS
@@ -106,3 +108,28 @@ def test_accuracy_does_not_load_scikit_learn():
         "assert accuracy(['a'], ['a'], ['a', 'b']) == 1.0; assert 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
+def test_every_metric_equals_scikit_learns(pairs: list[tuple[str, str]]) -> None:
+    from sklearn import metrics as theirs
+
+    targets, predictions = [t for t, _ in pairs], [p for _, p in pairs]
+    present = sorted({*targets, *predictions})
+    labels = ["a", "b", "c"]
+    options = {"labels": present, "average": "macro", "zero_division": 0}
+    assert metrics.macro_f1(targets, predictions, labels) == pytest.approx(
+        theirs.f1_score(targets, predictions, **options)
+    )
+    expected = theirs.precision_score(targets, predictions, **options)
+    assert metrics.macro_precision(targets, predictions, labels) == pytest.approx(expected)
+    assert metrics.macro_recall(targets, predictions, labels) == pytest.approx(
+        theirs.recall_score(targets, predictions, **options)
+    )
+    if len(set(targets)) > 1 and len(set(predictions)) > 1:
+        assert metrics.mcc(targets, predictions, labels) == pytest.approx(
+            theirs.matthews_corrcoef(targets, predictions), abs=1e-9
+        )
+    rows = theirs.confusion_matrix(targets, predictions, labels=labels)
+    assert [list(row) for row in metrics.confusion(targets, predictions, labels)] == rows.tolist()

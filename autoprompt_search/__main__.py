@@ -1,0 +1,5 @@
+"""`python -m autoprompt_search` is the command line."""
+
+from autoprompt_search.cli import main
+
+main()

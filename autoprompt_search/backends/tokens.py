@@ -1,0 +1,172 @@
+"""Prompts and answers to token ids, as the model's own tokenizer joins them. Knows no model and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoprompt_search.core.errors import TrialError
+
+Ids = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One prompt with each of the answers."""
+
+    prompt: Ids
+    """The prompt alone, with what the tokenizer puts in front (BOS)."""
+    whole: tuple[Ids, ...]
+    """Per answer the ids of prompt + answer, tokenised as one text."""
+    starts: tuple[int, ...]
+    """Per answer the first place where `whole` leaves `prompt`: what is scored begins there."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest `whole`, or of the prompt when there are no answers."""
+        return max([len(self.prompt), *map(len, self.whole)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A prompt split at a token that begins a word; the tail alone has the ids it has in the prompt."""
+
+    keep: int
+    """Tokens of the prompt before the tail."""
+    tail: str
+    ids: tuple[int, ...]
+
+
+class Encoder:
+    """Text to ids. Special tokens written in a text are read as plain text.
+
+    What the tokenizer puts before a text (BOS) is kept; what it puts after it (EOS) is not, because
+    the answer goes on where the prompt ends.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._before, self._after = self._frame()
+
+    def prompts(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of each text, BOS included."""
+        return [ids for ids, _ in self._encode(texts, special=True)]
+
+    def texts(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of each text's own tokens, without BOS."""
+        return [ids for ids, _ in self._encode(texts, special=False)]
+
+    def join(self, texts: Sequence[str], answers: Sequence[str]) -> list[Joined]:
+        """Every prompt with every answer, exactly as the joined text is tokenised.
+
+        An answer can only change the last word of a prompt, so the joined ids are those of the prompt up to
+        its last words plus those of (last words + answer), and few different last words are tokenised per
+        call. That is exact for BPE as long as the first token of the tail stays as it is: no merge then
+        crosses the end of that token, and what stands on its left never sees the answer. Where this
+        cannot be shown, prompt and answer are tokenised whole.
+        """
+        encoded = self._encode(texts, special=True)
+        cuts = self._cuts(texts, encoded)
+        tails = sorted({cut.tail for cut in cuts if cut is not None})
+        pairs = [(tail, answer) for tail in tails for answer in answers]
+        joined_tails = dict(zip(pairs, self.texts([t + a for t, a in pairs]), strict=True))
+        wholes: list[list[Ids | None]] = []
+        for (ids, _), cut in zip(encoded, cuts, strict=True):
+            row: list[Ids | None] = []
+            for answer in answers:
+                tail = joined_tails[cut.tail, answer] if cut is not None else []
+                kept = cut is not None and tail[:1] == list(cut.ids[:1])
+                row.append(ids[: cut.keep] + tail if kept and cut is not None else None)
+            wholes.append(row)
+        self._fill(texts, answers, wholes)
+        return [_joined(ids, [w for w in row if w is not None]) for (ids, _), row in zip(encoded, wholes, strict=True)]
+
+    def _fill(self, texts: Sequence[str], answers: Sequence[str], wholes: list[list[Ids | None]]) -> None:
+        """Tokenise whole what is still missing."""
+        gaps = [(i, j) for i, row in enumerate(wholes) for j, ids in enumerate(row) if ids is None]
+        for (i, j), ids in zip(gaps, self.prompts([texts[i] + answers[j] for i, j in gaps]), strict=True):
+            wholes[i][j] = ids
+
+    def _cuts(self, texts: Sequence[str], encoded: Sequence[tuple[Ids, list[tuple[int, int]]]]) -> list[_Cut | None]:
+        options = [_cut_options(text, spans) for text, (_, spans) in zip(texts, encoded, strict=True)]
+        tails = sorted({text[at:] for text, row in zip(texts, options, strict=True) for _, at in row})
+        known = dict(zip(tails, self.texts(tails), strict=True))
+        cuts: list[_Cut | None] = []
+        for text, (ids, _), row in zip(texts, encoded, options, strict=True):
+            fitting = (_Cut(k, text[at:], tuple(ids[k:])) for k, at in row if known[text[at:]] == ids[k:])
+            cuts.append(next(fitting, None))
+        return cuts
+
+    def _encode(self, texts: Sequence[str], *, special: bool) -> list[tuple[Ids, list[tuple[int, int]]]]:
+        """Ids and character spans."""
+        if not texts:
+            return []
+        out = self._tokenizer(
+            list(texts),
+            split_special_tokens=True,
+            add_special_tokens=special,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            verbose=False,
+        )
+        drop = self._after if special else 0
+        rows = zip(out["input_ids"], out["offset_mapping"], strict=True)
+        return [(list(ids[: len(ids) - drop]), list(spans[: len(ids) - drop])) for ids, spans in rows]
+
+    def _frame(self) -> tuple[int, int]:
+        """How many tokens the tokenizer puts before and after a text."""
+        probe = "a"
+        bare = self._tokenizer(probe, add_special_tokens=False)["input_ids"]
+        full = self._tokenizer(probe)["input_ids"]
+        before = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
+        return before, len(full) - len(bare) - before
+
+
+def _cut_options(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(token, character) of the last word start with two tokens from there on; with and without its space."""
+    for k in range(len(spans) - 2, 0, -1):
+        at = spans[k][0]
+        if spans[k][1] > at and at < len(text):
+            if text[at].isspace():
+                return [(k, at), (k, at + 1)]
+            if at > 0 and text[at - 1].isspace():
+                return [(k, at), (k, at - 1)]
+    return []
+
+
+def _joined(prompt: Ids, whole: Sequence[Ids]) -> Joined:
+    return Joined(prompt, tuple(whole), tuple(common_run(prompt, ids) for ids in whole))
+
+
+def common_run(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the longest common beginning."""
+    limit = min(len(a), len(b))
+    if a[:limit] == b[:limit]:
+        return limit
+    return next(i for i in range(limit) if a[i] != b[i])
+
+
+def check_lengths(rows: Sequence[Joined], *, soft: int, context: int | None) -> None:
+    """Raise `TrialError` for a prompt beyond the context, or one that leaves nothing to continue from.
+
+    Args:
+        rows: Prompts with their answers.
+        soft: Soft tokens in front of each.
+        context: Positions of the model; None for no limit.
+    """
+    problem = length_problem(rows, soft=soft, context=context)
+    if problem:
+        raise TrialError(problem)
+
+
+def length_problem(rows: Sequence[Joined], *, soft: int, context: int | None) -> str | None:
+    """The sentence `check_lengths` raises with, or None."""
+    if any(start == 0 for row in rows for start in row.starts):
+        return "a prompt has no token before the answer: nothing to continue from"
+    longest = max((row.longest for row in rows), default=0) + soft
+    if context is None or longest <= context:
+        return None
+    count = sum(row.longest + soft > context for row in rows)
+    parts = f"{soft} soft tokens and the longest answer included" if soft else "the longest answer included"
+    return f"{count} of {len(rows)} prompts are too long: {longest} tokens ({parts}), and the context is {context}"

@@ -1,0 +1,194 @@
+"""Every command of `autoprompt-search`: arguments in, one call, one screen out. Work is imported inside commands."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoprompt_search import __version__
+from autoprompt_search.cli.guard import Guard
+
+app = typer.Typer(
+    name="autoprompt-search",
+    help="One search over templates, demonstrations and soft prompts, with a verdict that holds on unseen data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Space = Annotated[Path, typer.Argument(help="The search space file.", metavar="SPACE.yaml", show_default=False)]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the file, e.g. budget.trials=8. May be repeated."),
+]
+Folder = Annotated[Path, typer.Argument(help="A search's result folder.", metavar="DIR", show_default=False)]
+PromptFolder = Annotated[
+    Path, typer.Argument(help="An exported prompt, e.g. reports/NAME/best_prompt.", metavar="PROMPT_DIR")
+]
+BackendOptions = Annotated[
+    list[str] | None,
+    typer.Option("--backend", metavar="KEY=VALUE", help="Backend option, e.g. device=cuda or model=PATH."),
+]
+
+
+def main() -> None:
+    """Entry point of the `autoprompt-search` script."""
+    app()
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
+) -> None:
+    Guard.debug = debug
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Option(help="A CSV, JSONL or Parquet file, a folder, or a hub data set.")],
+    text: Annotated[list[str], typer.Option(help="Column that the prompt shows. May be repeated.")],
+    label: Annotated[str, typer.Option(help="Column of the gold label.")],
+    model: Annotated[str, typer.Option(help="Causal language model: hub name or folder.")],
+) -> None:
+    """Write a commented, runnable space file for your own data to stdout."""
+    with Guard("init"):
+        from autoprompt_search.config.starter import starter
+
+        made = starter(data, text, label, model)
+        for note in made.notes:
+            print(f"# {note}", file=sys.stderr)  # noqa: T201
+        sys.stdout.write(made.text)
+
+
+@app.command()
+def check(space: Space, changes: Changes = None) -> None:
+    """Say everything that is wrong with a space file, or what it would search."""
+    with Guard("check"):
+        from autoprompt_search.cli.checking import inspect
+        from autoprompt_search.cli.screens import show_check
+
+        show_check(inspect(space, changes or ()))
+
+
+@app.command()
+def run(
+    space: Space,
+    changes: Changes = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Result folder; reports/NAME by default.", show_default=False)
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the folder holds and start anew.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the result only.")] = False,
+) -> None:
+    """Search, prove and export. Run again to continue where an earlier run stopped."""
+    again = ["autoprompt-search", "run", str(space), *(part for c in changes or () for part in ("--set", c))]
+    again += ["--out", str(out)] if out else []
+    with Guard("run", stopped=f"Finished trials are kept. Go on with: {shlex.join(again)}") as watch:
+        from autoprompt_search.cli.progress import progress_for
+        from autoprompt_search.config import load_config
+        from autoprompt_search.search import search
+
+        config = load_config(space, changes or ())
+        folder = out or Path("reports") / config.name
+        watch.log_to(folder / "state" / "search.log")
+        progress = progress_for(quiet=quiet)
+        progress.note(f"{config.name}: reading the data, looking at the model")
+        result = search(config, out=folder, fresh=fresh, progress=progress)
+        sys.stdout.write(result.summary + "\n")
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write the report of a finished search again."""
+    with Guard("report"):
+        from autoprompt_search.search import rebuild_report
+
+        for path in rebuild_report(folder):
+            sys.stdout.write(f"{path}\n")
+
+
+@app.command()
+def export(
+    folder: Folder,
+    to: Annotated[Path, typer.Option(help="New folder for the prompt.", metavar="DEST", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace what DEST holds.")] = False,
+) -> None:
+    """Copy the best prompt of a search to a place of its own, after checking every file."""
+    with Guard("export"):
+        from autoprompt_search.cli.copying import copy_prompt
+
+        sys.stdout.write(f"{copy_prompt(folder, to, force=force)}\n")
+
+
+@app.command()
+def predict(
+    prompt: PromptFolder,
+    source: Annotated[str, typer.Option("--input", metavar="FILE|-", help="JSONL, CSV, TSV or Parquet; - is stdin.")],
+    target: Annotated[str, typer.Option("--output", metavar="FILE|-", help="JSONL; - is stdout.")] = "-",
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[FIELD=]COLUMN", help="Column of a field, where it has another name. May be repeated."),
+    ] = None,
+    backend: BackendOptions = None,
+    batch: Annotated[int, typer.Option(min=1, help="Rows per step.")] = 256,
+) -> None:
+    """Label new texts with an exported prompt, as a batch or in a pipe. Other columns are kept."""
+    with Guard("predict"):
+        from autoprompt_search.cli.applying import predict_rows
+
+        predict_rows(prompt, source, target, text=text or (), backend=backend or (), batch=batch)
+
+
+@app.command()
+def evaluate(
+    prompt: PromptFolder,
+    data: Annotated[Path, typer.Option(help="Labelled JSONL, CSV, TSV or Parquet file.", show_default=False)],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[FIELD=]COLUMN", help="Column of a field, where it has another name. May be repeated."),
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column of the gold label.")] = "label",
+    metric: Annotated[
+        str | None, typer.Option(help="Another metric than the search's own.", show_default=False)
+    ] = None,
+    backend: BackendOptions = None,
+) -> None:
+    """Measure an exported prompt on labelled data, with intervals."""
+    with Guard("evaluate"):
+        from autoprompt_search.cli.applying import evaluate_file
+        from autoprompt_search.cli.screens import show_evaluation
+
+        show_evaluation(evaluate_file(prompt, data, text=text or (), label=label, metric=metric, backend=backend or ()))
+
+
+@app.command()
+def dashboard(
+    uri: Annotated[str, typer.Option(help="The MLflow store the searches wrote to.")] = "sqlite:///mlflow.db",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Show all searches in MLflow's pages, on this machine only."""
+    with Guard("dashboard", stopped=""):
+        from autoprompt_search.cli.dashboard import serve
+
+        serve(uri, port)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of space files, for editors."""
+    with Guard("schema"):
+        import json
+
+        from autoprompt_search.config.schema import json_schema
+
+        sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"{__version__}\n")

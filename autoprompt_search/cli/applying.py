@@ -1,0 +1,109 @@
+"""`predict` and `evaluate`: an exported prompt on the user's files."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoprompt_search.cli.rows import STDIO, InputRow, batched, columns_for, inputs_of, read_rows, writer
+from autoprompt_search.config.reader import parse_value
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
+from autoprompt_search.tasks.examples import Columns, read_examples
+from autoprompt_search.tasks.labels import Labels
+from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.readers import read_file
+from autoprompt_search.tasks.tables import Table, columns_of
+
+_ROW = re.compile(r"^row (\d+)\b")
+
+
+def predict_rows(
+    folder: Path, source: str, target: str, *, text: Sequence[str], backend: Sequence[str], batch: int
+) -> None:
+    """Read rows, write each with `prediction` and `probabilities` beside its own columns, in the same order."""
+    if STDIO not in (source, target) and Path(source).resolve() == Path(target).resolve():
+        raise ConfigError(f"--output: {target} is the input itself; choose another file")
+    prompt = load_prompt(folder, backend=options_of(backend))
+    columns = columns_for(prompt.fields, text)
+    counter = _Counter()
+    with writer(target) as out:
+        for rows in batched(read_rows(source), batch):
+            for row, prediction in zip(rows, _predict(prompt, rows, columns), strict=True):
+                out.write(json.dumps(_output(row, columns, prediction), ensure_ascii=False) + "\n")
+            out.flush()
+            counter.add(len(rows))
+    counter.end()
+
+
+def evaluate_file(
+    folder: Path, data: Path, *, text: Sequence[str], label: str, metric: str | None, backend: Sequence[str]
+) -> Evaluation:
+    """Measure the prompt on a labelled file; every bad row is named, none is left out."""
+    prompt = load_prompt(folder, backend=options_of(backend))
+    problems = Problems()
+    rows = read_file(data, problems)
+    table = Table(data.stem, str(data), rows, columns_of(rows))
+    pool = read_examples(
+        table, Columns(columns_for(prompt.fields, text), label), Labels(prompt.labels, label), problems
+    )
+    problems.check()
+    return prompt.evaluate(pool.examples, metric)
+
+
+def options_of(given: Sequence[str]) -> dict[str, Any]:
+    """`key=value` pairs, values read as YAML."""
+    options = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--backend: write KEY=VALUE, e.g. device=cpu (got {item!r})")
+        try:
+            options[name] = parse_value(value)
+        except yaml.YAMLError as exc:
+            raise ConfigError(f"--backend: {name}: not readable as YAML (got {value!r})") from exc
+    return options
+
+
+def _predict(prompt: ExportedPrompt, rows: Sequence[InputRow], columns: Mapping[str, str]) -> list[Prediction]:
+    try:
+        return prompt.predict([inputs_of(row, columns) for row in rows])
+    except ConfigError as exc:
+        raise ConfigError([_placed(line, rows) for line in exc.problems]) from exc
+
+
+def _placed(line: str, rows: Sequence[InputRow]) -> str:
+    """Rows are counted from the start of their batch; the user wants file and line."""
+    found = _ROW.match(line)
+    return rows[int(found[1]) - 1].where + line[found.end() :] if found else line
+
+
+def _output(row: InputRow, columns: Mapping[str, str], prediction: Prediction) -> dict[str, Any]:
+    own = {next(iter(columns)): row.values} if isinstance(row.values, str) else dict(row.values)
+    probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
+    return {**own, "prediction": prediction.label, "probabilities": probabilities}
+
+
+@dataclass(slots=True)
+class _Counter:
+    """How far we are, on stderr; silent where nobody looks."""
+
+    done: int = 0
+
+    def add(self, rows: int) -> None:
+        """So many more rows are written."""
+        self.done += rows
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{self.done:,} rows")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """All rows are written."""
+        sys.stderr.write(f"\r{self.done:,} rows\n" if sys.stderr.isatty() else f"{self.done} rows labelled\n")

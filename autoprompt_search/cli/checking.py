@@ -1,0 +1,198 @@
+"""Everything `check` can find out about a space file: the file, the data, the model. Knows no screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoprompt_search.backends import BACKENDS
+from autoprompt_search.config import SearchConfig, check_data, check_model
+from autoprompt_search.config.components import signature
+from autoprompt_search.config.data import longest_prompts, most_demonstrations
+from autoprompt_search.config.load import examine
+from autoprompt_search.config.rules import most, task_problems
+from autoprompt_search.config.rules_space import possible
+from autoprompt_search.config.validation import Draft
+from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.protocols import Backend
+from autoprompt_search.core.types import Prompt, Rendered, Splits
+from autoprompt_search.prompting import PromptBook, render
+
+_SNAPSHOTS = 3
+"""Soft prompts measured per rung at most: two of the training and the best so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One rendered prompt, for people."""
+
+    title: str
+    text: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a sound space file would do."""
+
+    config: SearchConfig
+    splits: Splits
+    size: float
+    """Distinct points; infinite with a continuous parameter."""
+    kinds: tuple[str, ...]
+    """Kinds of trial, each with its own ladder of rungs."""
+    passes: Mapping[str, int]
+    """Most forward passes, by purpose."""
+    samples: tuple[Sample, ...]
+    longest: int
+    """Length of the longest prompt, in `unit`."""
+    unit: str
+    advice: tuple[str, ...]
+    """What is allowed and probably not meant."""
+
+
+def inspect(path: Path, overrides: Sequence[str]) -> Checked:
+    """Look at the file, the data and the model; `ConfigError` with all that is wrong, else what would happen."""
+    draft, problems = examine(path, overrides)
+    splits = _splits(draft, problems)
+    if splits is not None and _is_whole(draft):
+        problems += check_data(draft.config, splits)
+    backend = _backend(draft, problems)
+    book = draft.config.book(draft.task.labels) if draft.task and splits is not None else None
+    if backend is not None and book is not None and splits is not None and _is_whole(draft) and not problems:
+        problems += check_model(draft.config, book, splits, backend)
+    elif backend is not None:
+        problems += [f"backend: {line}" for line in backend.problems([], [])]
+    if problems or splits is None or book is None or backend is None:
+        raise ConfigError(list(dict.fromkeys(problems)), where=str(path))
+    return _checked(draft.config, splits, book, backend)
+
+
+def _is_whole(draft: Draft) -> bool:
+    return not draft.broken
+
+
+def _splits(draft: Draft, problems: list[str]) -> Splits | None:
+    if draft.task is None or not draft.is_sound("data"):
+        return None
+    try:
+        return draft.task.load(draft.config.seed)
+    except (ConfigError, MissingExtraError) as exc:
+        problems += [p.text for p in task_problems(draft.config.task, exc)]
+        return None
+
+
+def _backend(draft: Draft, problems: list[str]) -> Backend | None:
+    if not draft.is_sound("backend"):
+        return None
+    try:
+        return BACKENDS.build(draft.config.backend)
+    except (ConfigError, MissingExtraError) as exc:
+        lines = exc.problems if isinstance(exc, ConfigError) else (str(exc),)
+        problems += [f"backend.{line}" for line in lines]
+        return None
+
+
+def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend) -> Checked:
+    prompts = [r for _, prompt in _prompts(config, book) for r in longest_prompts(config, prompt, splits)]
+    count = getattr(backend, "count_tokens", None)
+    lengths = count(prompts) if count is not None else [len(p.text) for p in prompts]
+    return Checked(
+        config=config,
+        splits=splits,
+        size=config.space.size,
+        kinds=tuple(_kinds(config)),
+        passes=forward_passes(config, len(splits.test)),
+        samples=tuple(_samples(config, splits, book)),
+        longest=max(lengths, default=0) + most_tokens(config),
+        unit="tokens" if count is not None else "characters",
+        advice=tuple(_advice(config)),
+    )
+
+
+def forward_passes(config: SearchConfig, test: int) -> dict[str, int]:
+    """Most forward passes by purpose, as if no trial were stopped early and nothing were known already."""
+    last, trials = config.rungs[-1], config.budget.trials
+    methods = [str(m) for m in possible(config.space, "soft.method") if m != "none"]
+    found = {"scoring dev examples": trials * last}
+    if methods:
+        training = max(_largest(config, m, "steps") * _largest(config, m, "batch_size") * 3 for m in methods)
+        found["scoring dev examples"] = trials * _SNAPSHOTS * sum(config.rungs)
+        found["training soft prompts"] = trials * training
+    found["the final test"] = (config.confirm.finalists + 1) * test
+    return found
+
+
+def most_tokens(config: SearchConfig) -> int:
+    """The longest soft prompt of the space; it counts towards the model's context."""
+    methods = [str(m) for m in possible(config.space, "soft.method") if m != "none"]
+    return max((_largest(config, m, "tokens") for m in methods), default=0)
+
+
+def _largest(config: SearchConfig, method: str, option: str) -> int:
+    """The most that an option of a soft-prompt method can be: in the space, or by default."""
+    param = config.space.root.get(f"soft.{option}")
+    if param is not None:
+        return most(param)
+    described = signature("soft", method).options.get(option)
+    return int(described.default) if described is not None and isinstance(described.default, int) else 0
+
+
+def _kinds(config: SearchConfig) -> Iterator[str]:
+    strategies = possible(config.space, "demos.strategy") or ["none"]
+    methods = possible(config.space, "soft.method") or ["none"]
+    if "none" in methods:
+        yield from ("text",) if "none" in strategies else ()
+        yield from ("demos",) if set(strategies) - {"none"} else ()
+    yield from ("soft",) if set(methods) - {"none"} else ()
+
+
+def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prompt]]:
+    """The baseline's prompt with each of the templates."""
+    base = config.space.baseline(config.baseline)
+    templates = possible(config.space, "template") or [next(iter(book.templates))]
+    first = base.get("template", templates[0])
+    for name in sorted(templates, key=lambda t: t != first):
+        yield str(name), book.compose({**base, "template": name})
+
+
+def _samples(config: SearchConfig, splits: Splits, book: PromptBook) -> Iterator[Sample]:
+    """A few rendered prompts: up to three templates, and the first with demonstrations."""
+    example, k = splits.dev[0], min(2, most_demonstrations(config))
+    for place, (name, prompt) in enumerate(_prompts(config, book)):
+        if place < 3:
+            yield _sample(f"template {name}", prompt, render(prompt, example))
+        if place == 0 and k:
+            title = f"template {name} with {k} demonstration{'s' if k > 1 else ''}"
+            yield _sample(title, prompt, render(prompt, example, splits.train[:k]))
+
+
+def _sample(title: str, prompt: Prompt, rendered: Rendered) -> Sample:
+    gap = prompt.layout.answer_gap
+    words = (f"{label}: {' | '.join(repr(gap + w) for w in ws)}" for label, ws in prompt.verbalizer.items())
+    return Sample(title, rendered.text, tuple(words))
+
+
+def _advice(config: SearchConfig) -> Iterator[str]:
+    gaps = possible(config.space, "layout.answer_gap") or [" "]
+    for name, template in config.templates.items():
+        if template.text[-1:].isspace() and any(str(g)[:1].isspace() for g in gaps):
+            yield f"templates.{name}: ends with a blank, and layout.answer_gap puts another before the answer"
+    for where, words in _all_words(config):
+        padded = [w for alternatives in words.values() for w in alternatives if w != w.strip()]
+        if padded:
+            yield f"{where}: {padded[0]!r} has a blank at an end, which layout.answer_gap already provides"
+    if len(config.templates) > 1 and "template" not in config.space.root:
+        yield f"templates: only {next(iter(config.templates))!r} is used: the space has no `template`"
+    unused = sorted(set(config.templates) - set(map(str, possible(config.space, "template"))))
+    if "template" in config.space.root and unused:
+        yield f"templates: not in the space: {', '.join(unused)}"
+    if math.isfinite(config.space.size) and config.space.size < config.budget.trials:
+        yield f"budget.trials: the space has only {config.space.size:.0f} points; the search ends when all are tried"
+
+
+def _all_words(config: SearchConfig) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:
+    yield from ((f"templates.{n}.words", t.words) for n, t in config.templates.items())
+    yield from ((f"verbalizers.{n}", words) for n, words in config.verbalizers.items())

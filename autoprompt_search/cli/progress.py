@@ -1,0 +1,240 @@
+"""What a person sees of a running search: a live view in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from autoprompt_search.core.protocols import Progress
+from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState
+
+_RUNNING = 6
+"""Running trials shown by name; more are counted."""
+
+
+def progress_for(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
+    """The view that fits where stderr goes."""
+    stream = stream or sys.stderr
+    if quiet:
+        return Quiet()
+    return LiveView(Console(file=stream)) if stream.isatty() else PlainLines(stream)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of the search at this moment; all views read from here."""
+
+    name: str = ""
+    trials: int = 0
+    states: Counter[TrialState] = field(default_factory=Counter)
+    running: dict[int, str] = field(default_factory=dict)
+    """Number -> what it is and how far it got."""
+    best: tuple[float, int, str] | None = None
+    """Score at the full rung, trial, kind."""
+    forward_passes: int = 0
+    """Of this run; what was known already cost nothing."""
+    began: float = 0.0
+    """Monotonic seconds."""
+    finished_now: int = 0
+    """Trials that ended in this run."""
+    first_end: float = 0.0
+    """When the first of them ended, in monotonic seconds."""
+
+    @property
+    def done(self) -> int:
+        """Trials that have ended, earlier runs included."""
+        return sum(self.states.values())
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of this run."""
+        return time.monotonic() - self.began
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to go, at the pace since the first trial of this run, which also loads the model; None before."""
+        if self.finished_now < 2:
+            return None
+        pace = (time.monotonic() - self.first_end) / (self.finished_now - 1)
+        return pace * max(0, self.trials - self.done)
+
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
+        """Start counting, from what earlier runs left."""
+        self.name, self.trials, self.began = name, trials, time.monotonic()
+        for record in done:
+            self._count(record)
+
+    def started(self, number: int, params: Params) -> None:
+        """A trial runs."""
+        self.running[number] = _kind(params)
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """A rung is reached."""
+        self.forward_passes += measurement.cost.forward_passes
+        kind = self.running.get(number, "").split(" ")[0]
+        self.running[number] = f"{kind} {measurement.score:.3f} on {measurement.fidelity.examples}"
+
+    def finished(self, record: TrialRecord) -> None:
+        """A trial has ended."""
+        self.running.pop(record.number, None)
+        self.finished_now += 1
+        self.first_end = self.first_end or time.monotonic()
+        self._count(record)
+
+    def _count(self, record: TrialRecord) -> None:
+        self.states[record.state] += 1
+        last = record.last
+        is_final = record.state is TrialState.COMPLETE and last is not None and last.fidelity.is_full
+        if is_final and last is not None and (self.best is None or last.score > self.best[0]):
+            self.best = (last.score, record.number, record.kind)
+
+
+class PlainLines:
+    """A `Progress` for logs and pipes: one line per finished trial, no control codes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._tally = stream, Tally()
+
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
+        self._tally.begin(name, trials, done)
+        kept = f", {len(done)} of them finished before" if done else ""
+        self.note(f"{name}: {trials} trials{kept}")
+
+    def started(self, number: int, params: Params) -> None:
+        self._tally.started(number, params)
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        self._tally.measured(number, measurement)
+
+    def finished(self, record: TrialRecord) -> None:
+        self._tally.finished(record)
+        tally, left = self._tally, self._tally.remaining
+        parts = [
+            f"[{tally.done}/{tally.trials}]",
+            _ended(record),
+            f"| best {_best(tally)}",
+            f"| {tally.forward_passes:,} passes",
+            f"| {_clock(tally.elapsed)}",
+        ]
+        parts += [f"| {_clock(left)} to go"] if left else []
+        self.note(" ".join(parts))
+
+    def note(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        self._stream.flush()
+
+
+class LiveView:
+    """A `Progress` that redraws itself in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._tally = console, Tally()
+        self._live: Live | None = None
+
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
+        self._tally.begin(name, trials, done)
+        self._live = Live(self, console=self._console, refresh_per_second=4)
+        self._live.start()
+
+    def started(self, number: int, params: Params) -> None:
+        self._tally.started(number, params)
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        self._tally.measured(number, measurement)
+
+    def finished(self, record: TrialRecord) -> None:
+        before = self._tally.best
+        self._tally.finished(record)
+        if record.state is TrialState.FAILED or self._tally.best != before:
+            self._console.print(Text(_ended(record)), highlight=False)
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(text), highlight=False)
+
+    def end(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __rich__(self) -> Any:
+        # Drawn by the live view's own thread: work on copies of what the search changes.
+        tally, running = self._tally, sorted(dict(self._tally.running).items())
+        head = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=max(1, tally.trials), completed=tally.done, width=32)
+        left = tally.remaining
+        to_go = f", about {_clock(left)} to go" if left else ""
+        head.add_row(
+            Text(tally.name, style="bold"), bar, Text(f"{tally.done}/{tally.trials}  {_clock(tally.elapsed)}{to_go}")
+        )
+        lines = [
+            Text(f"best    {_best(tally)}", style="green" if tally.best else "dim"),
+            Text(f"trials  {_states(tally)}"),
+        ]
+        lines.append(Text(f"passes  {tally.forward_passes:,}"))
+        lines += [Text(f"running #{number} {what}", style="dim") for number, what in running[:_RUNNING]]
+        lines += [Text(f"        and {len(running) - _RUNNING} more", style="dim")] if len(running) > _RUNNING else []
+        return Group(head, *lines)
+
+
+class Quiet:
+    """A `Progress` that shows nothing."""
+
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None: ...
+
+    def started(self, number: int, params: Params) -> None: ...
+
+    def measured(self, number: int, measurement: Measurement) -> None: ...
+
+    def finished(self, record: TrialRecord) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def _kind(params: Params) -> str:
+    if params.get("soft.method", "none") != "none":
+        return "soft"
+    return "text" if params.get("demos.strategy", "none") == "none" else "demos"
+
+
+def _ended(record: TrialRecord) -> str:
+    """`trial 12 demos complete 0.845 on 512 dev examples`"""
+    head = f"trial {record.number} {record.kind} {record.state.value}"
+    if record.state is TrialState.FAILED:
+        return f"{head}: {record.error.splitlines()[0] if record.error else 'no reason given'}"
+    return f"{head} {record.last.score:.3f} on {record.last.fidelity.examples}" if record.last else head
+
+
+def _best(tally: Tally) -> str:
+    if tally.best is None:
+        return "none yet"
+    score, number, kind = tally.best
+    return f"{score:.3f} (trial {number}, {kind})"
+
+
+def _states(tally: Tally) -> str:
+    counts = [f"{tally.states[s]} {name}" for s, name in _STATES if tally.states[s]]
+    return ", ".join([*counts, f"{len(tally.running)} running"])
+
+
+_STATES = ((TrialState.COMPLETE, "complete"), (TrialState.PRUNED, "stopped early"), (TrialState.FAILED, "failed"))
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

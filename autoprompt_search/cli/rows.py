@@ -1,0 +1,164 @@
+"""Rows in and out of `predict`: one at a time, so that a pipe of any length passes through."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.registry import unknown
+
+STDIO = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One record and where it stands."""
+
+    where: str
+    values: Mapping[str, Any] | str
+    """Columns; or the bare text of a line that is no JSON object."""
+
+
+def read_rows(source: str) -> Iterator[InputRow]:
+    """Rows of a file by its ending, or of stdin: JSON objects, or one plain text per line."""
+    if source == STDIO:
+        yield from _lines(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="strict"), "stdin", is_plain=True)
+        return
+    path = Path(source)
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        yield from _whole(path)
+        return
+    if kind not in (".jsonl", ".json", ".csv", ".tsv", ".txt"):
+        raise ConfigError(f"--input: {unknown('kind of file', kind, ['.jsonl', '.csv', '.tsv', '.parquet', '.txt'])}")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if kind in (".csv", ".tsv"):
+                yield from _table(file, source, "," if kind == ".csv" else "\t")
+            else:
+                yield from _lines(file, source, is_plain=kind == ".txt")
+    except OSError as exc:
+        raise ConfigError(f"--input: {source}: {exc.strerror or exc}") from exc
+
+
+def batched(rows: Iterable[InputRow], size: int) -> Iterator[list[InputRow]]:
+    """Lists of up to `size` rows."""
+    batch: list[InputRow] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@contextmanager
+def writer(target: str) -> Iterator[TextIO]:
+    """Where output lines go: stdout, or a file that appears whole or not at all."""
+    if target == STDIO:
+        yield sys.stdout
+        return
+    path = Path(target)
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yield file
+        draft.replace(path)
+    except OSError as exc:
+        raise ConfigError(f"--output: cannot write {target}: {exc.strerror or exc}") from exc
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def columns_for(fields: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """Field -> column, from `COLUMN` (where there is one field) or `FIELD=COLUMN`; by name where nothing is given."""
+    columns = {field: field for field in fields}
+    for item in given:
+        field, equals, column = item.partition("=")
+        if not equals:
+            if len(fields) != 1:
+                raise ConfigError(
+                    f"--text: the prompt has {len(fields)} fields ({', '.join(fields)}): write FIELD=COLUMN"
+                )
+            field, column = fields[0], item
+        if field not in columns:
+            raise ConfigError(f"--text: {unknown('field', field, fields)}")
+        columns[field] = column
+    return columns
+
+
+def inputs_of(row: InputRow, columns: Mapping[str, str]) -> dict[str, str]:
+    """The fields of one row; `ConfigError` names the row and what it lacks."""
+    if isinstance(row.values, str):
+        if len(columns) != 1:
+            raise ConfigError(f"{row.where}: is one text, and the prompt has the fields {', '.join(columns)}")
+        return {next(iter(columns)): row.values}
+    missing = [c for c in columns.values() if c not in row.values]
+    if missing:
+        raise ConfigError(f"{row.where}: {unknown('column', missing[0], map(str, row.values))}")
+    return {field: _text(row.values[column]) for field, column in columns.items()}
+
+
+def _text(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _lines(file: TextIO, name: str, *, is_plain: bool) -> Iterator[InputRow]:
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            text = line.rstrip("\r\n")
+            if text.strip():
+                yield InputRow(f"{name}:{number}", _json(text, f"{name}:{number}", is_plain=is_plain))
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{name}: after line {number}: is not UTF-8 text") from exc
+
+
+def _json(text: str, where: str, *, is_plain: bool) -> Mapping[str, Any] | str:
+    if is_plain and not text.lstrip().startswith("{"):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"{where}: is not JSON: {exc}") from exc
+    if not isinstance(value, (dict, str)):
+        raise ConfigError(f"{where}: must be an object or a text (got {type(value).__name__})")
+    return value
+
+
+def _table(file: TextIO, name: str, delimiter: str) -> Iterator[InputRow]:
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    header: list[str] = []
+    try:
+        for cells in reader:
+            where = f"{name}:{reader.line_num}"
+            if not header:
+                header = [cell.strip() for cell in cells]
+            elif len(cells) == len(header):
+                yield InputRow(where, dict(zip(header, cells, strict=True)))
+            elif cells:
+                raise ConfigError(f"{where}: {len(cells)} cells under a header of {len(header)}")
+    except csv.Error as exc:
+        raise ConfigError(f"{name}:{reader.line_num}: broken CSV: {exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{name}: after line {reader.line_num}: is not UTF-8 text") from exc
+
+
+def _whole(path: Path) -> Iterator[InputRow]:
+    """Parquet is read by the same code as training data."""
+    from autoprompt_search.tasks.problems import Problems
+    from autoprompt_search.tasks.readers import read_file
+
+    problems = Problems()
+    rows = read_file(path, problems)
+    problems.check()
+    yield from (InputRow(row.where, row.values) for row in rows)

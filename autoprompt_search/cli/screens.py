@@ -1,0 +1,75 @@
+"""What commands print. Values in, text out; decides nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from autoprompt_search.cli.checking import Checked
+from autoprompt_search.exported import Evaluation
+
+_SHOWN = 1500
+"""Characters of a sample prompt that are shown."""
+
+
+def show_check(found: Checked) -> None:
+    """What the search would do, and a few of its prompts."""
+    console = Console(highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in _facts(found):
+        table.add_row(name, Text(value))
+    console.print(table)
+    for sample in found.samples:
+        shown = sample.text if len(sample.text) <= _SHOWN else f"{sample.text[:_SHOWN]} ..."
+        body = Text(f"{shown}\n\n").append("\n".join(sample.answers), style="dim")
+        console.print(Panel(body, title=Text(sample.title), title_align="left"))
+    for line in (*found.splits.notes, *found.advice):
+        console.print(Text(f"Note: {line}", style="yellow"), soft_wrap=True)
+    console.print(Text(f"{found.config.name} is sound. Nothing was run.", style="green"))
+
+
+def _facts(found: Checked) -> Iterator[tuple[str, str]]:
+    config, splits = found.config, found.splits
+    yield "search", f"{config.name}  (fingerprint {config.fingerprint})"
+    yield "examples", f"{len(splits.train)} train, {len(splits.dev)} dev, {len(splits.test)} test (sealed)"
+    size = "without end (a continuous parameter)" if math.isinf(found.size) else f"{found.size:,.0f} points"
+    yield "space", f"{size}, {len(config.space.root)} parameters"
+    yield (
+        "rungs",
+        f"{' -> '.join(map(str, config.rungs))} dev examples, one ladder for each of: {', '.join(found.kinds)}",
+    )
+    limit = f" or {config.budget.minutes:g} minutes" if config.budget.minutes else ""
+    yield "budget", f"{config.budget.trials} trials{limit}"
+    parts = " + ".join(f"{count:,} {purpose}" for purpose, count in found.passes.items())
+    yield "forward passes", f"at most {sum(found.passes.values()):,} ({parts}); early stopping saves most of it"
+    yield "longest prompt", f"{found.longest:,} {found.unit}"
+
+
+def show_evaluation(found: Evaluation) -> None:
+    """Metrics with intervals, and who was taken for whom."""
+    console = Console(highlight=False)
+    scores = Table(box=None, pad_edge=False)
+    for column in ("metric", "value", "95 % interval"):
+        scores.add_column(column, justify="left" if column == "metric" else "right")
+    for name, span in found.scores.items():
+        mark = " (the search's)" if name == found.metric and len(found.scores) > 1 else ""
+        scores.add_row(f"{name}{mark}", f"{span.score:.4f}", f"{span.low:.4f} to {span.high:.4f}")
+    console.print(scores)
+    console.print(f"loss {found.loss:.4f} on {found.examples:,} examples")
+    console.print("right label (rows), predicted label (columns):")
+    confusion = Table(box=None, pad_edge=False)
+    confusion.add_column("")
+    for label in found.labels:
+        confusion.add_column(Text(label), justify="right")
+    for label, counts in zip(found.labels, found.confusion, strict=True):
+        confusion.add_row(Text(label), *map(str, counts))
+    console.print(confusion)
+    for note in found.notes:
+        console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)

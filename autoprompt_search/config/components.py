@@ -1,0 +1,106 @@
+"""Which registry belongs to which section, and what our own code hands to each kind of component."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from autoprompt_search.backends import BACKENDS
+from autoprompt_search.config.signatures import Option, Signature, signature_of
+from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.registry import ComponentSpec, Registry, explain, unknown
+from autoprompt_search.demos import DEMOS
+from autoprompt_search.exporters import EXPORTERS
+from autoprompt_search.runners import RUNNERS
+from autoprompt_search.soft import SOFT
+from autoprompt_search.studies import STUDIES
+from autoprompt_search.tasks import TASKS
+from autoprompt_search.trackers import TRACKERS
+
+REGISTRIES: Mapping[str, Registry[Any]] = {
+    "task": TASKS,
+    "backend": BACKENDS,
+    "study": STUDIES,
+    "runner": RUNNERS,
+    "tracker": TRACKERS,
+    "exports": EXPORTERS,
+    "demos": DEMOS,
+    "soft": SOFT,
+}
+
+INJECTED: Mapping[str, tuple[str, ...]] = {
+    "task": (),
+    "backend": (),
+    "study": ("space", "seed", "trials", "minutes", "baseline", "folder", "name"),
+    "runner": (),
+    "tracker": ("folder",),
+    "exports": (),
+    "demos": ("pool", "labels", "seed", "embed"),
+    "soft": ("seed",),
+}
+"""Constructor parameters that are ours to give, by section; a file may not set them."""
+
+
+@cache
+def names(section: str) -> tuple[str, ...]:
+    """Every component of a section. Remembered: looking through all installed packages takes a while."""
+    return tuple(REGISTRIES[section].names())
+
+
+@cache
+def signature(section: str, name: str) -> Signature:
+    """Signature of the component `name` of a section, without what is injected."""
+    found = signature_of(REGISTRIES[section], name)
+    options = {n: o for n, o in found.options.items() if n not in INJECTED[section]}
+    return Signature(options, found.methods)
+
+
+def option_names(section: str, name: str) -> frozenset[str] | None:
+    """Options a file may set; None for a component that does not exist or cannot be read."""
+    try:
+        return frozenset(signature(section, name).options)
+    except (ConfigError, MissingExtraError):
+        return None
+
+
+def has_methods(section: str, name: str, *methods: str) -> bool:
+    """Whether the component's class has all these methods: how a capability shows."""
+    return signature(section, name).methods.issuperset(methods)
+
+
+def component_problems(section: str, spec: ComponentSpec) -> list[str]:
+    """Type and options of one component, one line per mistake, each starting with the option's name."""
+    if spec.type not in names(section):
+        return [f"type: {unknown('exporter' if section == 'exports' else section, spec.type, names(section))}"]
+    try:
+        known = signature(section, spec.type).options
+    except (ConfigError, MissingExtraError) as exc:
+        return [f"type: {exc}"]
+    kind = f"{spec.type} option"
+    problems = [f"{n}: {unknown(kind, n, known)} (got {v!r})" for n, v in spec.options.items() if n not in known]
+    problems += [f"{n}: is required" for n, o in known.items() if o.is_required and n not in spec.options]
+    for name, value in spec.options.items():
+        if name in known:
+            problems += option_problems(known[name], value)
+    return problems
+
+
+def option_problems(option: Option, value: object) -> list[str]:
+    """What is wrong with one value of an option; [] when it fits."""
+    try:
+        TypeAdapter(option.annotation).validate_python(value)
+    except ValidationError as exc:
+        errors = exc.errors()
+        if len(errors) > 1:  # the members of a union: one sentence says it better
+            return [f"{option.name}: must be {_spelled(option.annotation)} (got {value!r})"]
+        return [
+            explain({**errors[0], "loc": (option.name, *errors[0]["loc"])}).replace("Input should be", "must be", 1)
+        ]
+    return []
+
+
+def _spelled(annotation: Any) -> str:
+    return str(annotation).replace("typing.", "").replace("NoneType", "None")

@@ -1,0 +1,154 @@
+"""Rules that need the real examples or the real tokenizer. Given splits and backend, they build neither."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.config.rules import most, task_problems
+from autoprompt_search.config.rules_space import is_active, possible
+from autoprompt_search.config.validation import Draft
+from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.protocols import Backend
+from autoprompt_search.core.types import Example, Prompt, Rendered, Scalar, Splits
+from autoprompt_search.prompting import LAYOUT_PARAMS, PromptBook, answer_words, render
+
+LONGEST = 4
+"""So many of the longest examples are rendered: the longest in characters need not be the longest in tokens."""
+
+
+def check_data(config: SearchConfig, splits: Splits) -> list[str]:
+    """What the examples at hand forbid: rungs beyond the dev split, labels nobody has, too many demonstrations."""
+    return [*_numbers(config, splits), *_labels(config, splits), *_demonstrations(config, splits)]
+
+
+def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend: Backend) -> list[str]:
+    """What model and tokenizer forbid, over every template and verbalizer on the longest examples.
+
+    Rendered without demonstrations, and with the most and longest that the space allows.
+    """
+    about_model = backend.problems([], [])
+    if about_model:
+        return [f"backend: {line}" for line in about_model]
+    queries = _queries(config, splits)
+    demos = _longest(splits.train, most_demonstrations(config))
+    found: dict[str, list[str]] = {}
+    fitting: dict[int, str] = {}
+    for where, prompt in _prompts(config, book):
+        answers, _ = answer_words(prompt, book.labels)
+        bare = backend.problems([render(prompt, q) for q in queries], answers)
+        for line in bare:
+            found.setdefault(line, []).append(where)
+        for k in range(len(demos), 0, -1) if not bare else ():
+            lines = backend.problems([render(prompt, q, demos[:k]) for q in queries], answers)
+            if not lines:
+                break
+            fitting[k - 1] = f"{where} with {k} of them: {lines[0]}"
+    problems = [f"{', '.join(dict.fromkeys(places))}: {line}" for line, places in found.items()]
+    return problems + ([_too_many(len(demos), *min(fitting.items()))] if fitting else [])
+
+
+def _too_many(k: int, fit: int, example: str) -> str:
+    """The advice for demonstrations that do not fit, with the number that does in the worst case."""
+    advice = f"at most {fit} do: set space.demos.k.high={fit}" if fit else "not even one does: search without any"
+    return f"space.demos.k: {k} of the longest demonstrations do not fit, {advice} ({example})"
+
+
+def longest_prompts(config: SearchConfig, prompt: Prompt, splits: Splits) -> list[Rendered]:
+    """The prompt on the longest examples, bare, and with as many and as long demonstrations as can occur."""
+    queries = _queries(config, splits)
+    demos = _longest(splits.train, most_demonstrations(config))
+    bare = [render(prompt, query) for query in queries]
+    return bare + [render(prompt, query, demos) for query in queries if demos]
+
+
+def most_demonstrations(config: SearchConfig) -> int:
+    """The largest `demos.k` of the space; 0 without demonstrations."""
+    strategies = [v for v in possible(config.space, "demos.strategy") if v != "none"]
+    k = config.space.root.get("demos.k")
+    return most(k) if strategies and k is not None else 0
+
+
+def local_data_problems(draft: Draft) -> list[str]:
+    """Mistakes in data files on this machine, to complete a list of mistakes; nothing is downloaded for it."""
+    if draft.task is None or not draft.is_sound("data"):
+        return []
+    data = draft.config.task.options.get("data")
+    paths = list(data.values()) if isinstance(data, dict) else [data]
+    if not all(isinstance(p, str) and (Path(p).exists() or Path(p).suffix or ":" in p) for p in paths):
+        return []
+    try:
+        splits = draft.task.load(draft.config.seed)
+    except (ConfigError, MissingExtraError) as exc:
+        return [p.text for p in task_problems(draft.config.task, exc)]
+    sound = draft.is_sound("rungs", "space", "templates") and not any("." in name for name in draft.broken)
+    return check_data(draft.config, splits) if sound else []
+
+
+def _numbers(config: SearchConfig, splits: Splits) -> Iterator[str]:
+    last = config.rungs[-1]
+    if last > len(splits.dev):
+        yield f"rungs: the last rung needs {last} dev examples, the dev split has {len(splits.dev)}"
+    for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
+        if not part:
+            yield f"task.data: the {name} split has no examples"
+
+
+def _labels(config: SearchConfig, splits: Splits) -> Iterator[str]:
+    """Labels that cannot be learned from, or never be right."""
+    words = [t.words for t in config.templates.values()] + list(config.verbalizers.values())
+    named = {label for w in words for label in w}
+    parts = (("train", splits.train), ("dev", splits.dev), ("test", splits.test))
+    labels = named.union(e.target for _, part in parts for e in part)
+    for name, part in parts:
+        missing = sorted(labels.difference(e.target for e in part))
+        if part and missing:
+            yield f"task.data: the {name} split has no example of {', '.join(map(repr, missing))}"
+
+
+def _demonstrations(config: SearchConfig, splits: Splits) -> Iterator[str]:
+    k = most_demonstrations(config)
+    if k > len(splits.train):
+        yield f"space.demos.k: {k} demonstrations are more than the {len(splits.train)} examples of the train split"
+        return
+    counts = Counter(e.target for e in splits.train)
+    if "balanced" not in possible(config.space, "demos.strategy") or not counts or k == 0:
+        return
+    if not is_active(config.space, "demos.k", "demos.strategy", "balanced"):
+        return
+    each = -(-k // len(counts))
+    for label, count in sorted(counts.items()):
+        if count < each:
+            yield (
+                f"space.demos.k: {k} balanced demonstrations take up to {each} of label {label!r}, "
+                f"the train split has {count}"
+            )
+
+
+def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prompt]]:
+    """Every template with every verbalizer and answer gap, in the longest layout and with the longest instruction."""
+    space = config.space
+    layout = {n: max(map(str, possible(space, n)), key=len) for n in LAYOUT_PARAMS if possible(space, n)}
+    intros = [i for i in map(str, possible(space, "instruction")) if i != "none"]
+    for template in possible(space, "template") or [next(iter(book.templates))]:
+        fixed: dict[str, Scalar] = {"template": template, **layout}
+        if possible(space, "instruction"):
+            fixed["instruction"] = max(intros, key=lambda i: len(book.instructions[i]), default="none")
+        verbalizers = [{"verbalizer": v} for v in possible(space, "verbalizer")] or [{}]
+        gaps = [{"layout.answer_gap": g} for g in possible(space, "layout.answer_gap")] or [{}]
+        for words, gap in product(verbalizers, gaps):
+            where = f"templates.{template}" + "".join(f" with verbalizers.{v}" for v in words.values())
+            yield where, book.compose({**fixed, **words, **gap})
+
+
+def _queries(config: SearchConfig, splits: Splits) -> list[Example]:
+    """The longest examples that are ever asked about; those of the train split only where vectors are trained on it."""
+    is_tuned = set(possible(config.space, "soft.method")) - {"none"}
+    return _longest((*splits.dev, *splits.test, *(splits.train if is_tuned else ())), LONGEST)
+
+
+def _longest(examples: Sequence[Example], count: int) -> list[Example]:
+    return sorted(examples, key=lambda e: -sum(map(len, e.inputs.values())))[:count]

@@ -1,0 +1,54 @@
+"""From a file to a checked `SearchConfig`: form, components, and the rules between sections, all mistakes at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoprompt_search.config import overrides as overriding
+from autoprompt_search.config.data import local_data_problems
+from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.config.reader import Document, read
+from autoprompt_search.config.rules import rule_problems
+from autoprompt_search.config.validation import Draft, Problem, validate
+from autoprompt_search.core.errors import ConfigError
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig:
+    """Read and check a search space file, changed by `key.path=value` overrides.
+
+    Raises `ConfigError` with every mistake found, each as `field: what is wrong (got value)` with
+    its line. Data are read only where they are needed to know the labels, or to complete the list of mistakes.
+    """
+    path = Path(path)
+    draft, problems = examine(path, overrides)
+    if problems:
+        problems += [p for p in local_data_problems(draft) if p not in problems]
+        raise ConfigError(problems, where=str(path))
+    return draft.config
+
+
+def check_config(config: SearchConfig) -> list[str]:
+    """The rules between sections, for a configuration that was made in Python."""
+    return [p.text for p in rule_problems(Draft(config))]
+
+
+def examine(path: Path, overrides: Sequence[str] = ()) -> tuple[Draft, list[str]]:
+    """As much of the configuration as is valid, and every mistake, with its line."""
+    document = read(path)
+    first = overriding.apply(document, overrides)
+    draft = validate(document.data)
+    found = [*draft.problems, *rule_problems(draft)]
+    found.sort(key=lambda p: _line(document.origin(p.place)))
+    return draft, first + [_with_origin(p, document) for p in found]
+
+
+def _line(origin: str) -> float:
+    """Order of mistakes: as in the file, then those that have no line."""
+    return int(origin.removeprefix("line ")) if origin.startswith("line ") else math.inf
+
+
+def _with_origin(problem: Problem, document: Document) -> str:
+    origin = document.origin(problem.place)
+    return f"{problem.text} [{origin}]" if origin else problem.text

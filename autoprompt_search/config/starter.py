@@ -1,0 +1,211 @@
+"""A first search space file for the user's own data: commented, runnable, sized to the rows there are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoprompt_search.config.starter_text import FILE, SOFT
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Example, Splits
+from autoprompt_search.tasks import TASKS
+
+MOST = {"train": 512, "dev": 512, "test": 2000}
+"""Examples a first search uses at most: enough for a verdict, little enough for a laptop."""
+
+_LEAST = 12
+"""Fewer examples than this tell nothing about a prompt."""
+
+_CONTEXT = 900
+"""Tokens a prompt may have: a little below the 1024 of GPT-2, the smallest context in wide use."""
+
+_CHARS_PER_TOKEN = 3
+"""On the safe side for English, about right for most other languages."""
+
+_WORDS = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed": "mixed"}
+"""Second words for labels that many data sets share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A file to save, and what to tell the person about it."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
+    """Read the data and write a space file for them.
+
+    Args:
+        data: As in `task.data`.
+        text: Columns that the prompt shows.
+        label: Column of the gold label.
+        model: Hub name or folder of a causal language model.
+
+    Raises:
+        ConfigError: The data cannot be read, or lack these columns.
+    """
+    columns = {_field(column, text): column for column in text}
+    task = TASKS.build(_spec(data, columns, label))
+    splits, labels = task.load(0), task.labels
+    sizes = {name: min(len(getattr(splits, name)), most) for name, most in MOST.items()}
+    longest = max(_length(e) for e in (*splits.train, *splits.dev, *splits.test))
+    k = _most_demonstrations(splits, labels, longest, sizes["train"])
+    values = {
+        "name": _slug(data),
+        "data": _quoted(data),
+        "text": _columns(columns),
+        "label": _quoted(label),
+        "labels": _list(labels),
+        "splits": ", ".join(f"{name}: {size}" for name, size in sizes.items()),
+        "max_chars": "" if _fits(longest) else f"\n  max_chars: {_most_chars()}   # longer texts are cut",
+        "model": _quoted(model),
+        "templates": _templates(list(columns), labels),
+        "verbalizers": _verbalizers(labels),
+        "verbalizer_names": ", ".join(_words(labels)),
+        "demonstrations": _demonstrations(k),
+        "rungs": ", ".join(map(str, rungs_for(sizes["dev"]))),
+        "soft": SOFT,
+    }
+    return Starter(FILE.format(**values), tuple(_notes(splits, labels, sizes, longest)))
+
+
+def _spec(data: str, columns: Mapping[str, str], label: str) -> ComponentSpec:
+    return ComponentSpec.model_validate({"type": "classification", "data": data, "text": columns, "label": label})
+
+
+def rungs_for(dev: int) -> list[int]:
+    """Up to three rungs, each about four times the one below, the last all of the dev split."""
+    return [n for n in (dev // 16, dev // 4) if n >= _LEAST] + [dev]
+
+
+def _field(column: str, columns: Sequence[str]) -> str:
+    """The column's name as a template slot can spell it."""
+    name = re.sub(r"[^\w .-]", "_", column).strip()
+    name = name if re.match(r"[^\W\d]", name) else f"field_{name}"
+    return name if name == column or name not in columns else f"{name}_{columns.index(column)}"
+
+
+def _slug(data: str) -> str:
+    stem = Path(data.rpartition(":")[2]).stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:48] or "search"
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML reads it back, whatever is in it; plain where that is enough."""
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z][\w/-]*[A-Za-z0-9]", text) and text.lower() not in _RESERVED
+        else json.dumps(text, ensure_ascii=False)
+    )
+
+
+_RESERVED = ("true", "false", "null", "yes", "no", "on", "off")
+
+
+def _list(values: Sequence[str]) -> str:
+    return "[" + ", ".join(map(_quoted, values)) + "]"
+
+
+def _columns(columns: Mapping[str, str]) -> str:
+    if all(field == column for field, column in columns.items()):
+        return _quoted(next(iter(columns))) if len(columns) == 1 else _list(list(columns))
+    return "{" + ", ".join(f"{_quoted(f)}: {_quoted(c)}" for f, c in columns.items()) + "}"
+
+
+def _templates(fields: Sequence[str], labels: Sequence[str]) -> str:
+    """One template per style, over all fields."""
+    named = "{@sep}".join(f"{{@{f.title()}}}: {{{f}}}" for f in fields)
+    bare = "{@sep}".join(f"{{{f}}}" for f in fields)
+    names = [_spoken(label) for label in labels]
+    choices = ", ".join(names[:-1]) + " or " + names[-1]
+    few = len(labels) <= 10
+    asked = f"Is this {_escaped(choices)}?" if few else "Which category is this?"
+    told = f"Classify the following as {choices}." if few else "Name the category of the following."
+    rows = [
+        ("baseline", named + "{@sep}{@Label}:", "statement", ""),
+        ("question", f"{bare}{{@sep}}Question: {asked}{{@sep}}Answer:", "question", ""),
+        ("instruction", named + "{@sep}{@Label}:", "instruction", told),
+    ]
+    lines = []
+    for name, text, style, instruction in rows:
+        lines += [f"  {name}:", f"    text: {json.dumps(text, ensure_ascii=False)}", f"    style: {style}"]
+        lines += [f"    instruction: {json.dumps(instruction, ensure_ascii=False)}"] if instruction else []
+    return "\n".join(lines)
+
+
+def _words(labels: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Verbalizers by name: the labels as words, and other words where we know some."""
+    spoken = {label: _spoken(label) for label in labels}
+    if len(set(spoken.values())) < len(labels):
+        spoken = {label: label.strip() for label in labels}
+    found = {"names": spoken}
+    if all(label.lower() in _WORDS for label in labels):
+        found["plain"] = {label: _WORDS[label.lower()] for label in labels}
+    return found
+
+
+def _verbalizers(labels: Sequence[str]) -> str:
+    return "\n".join(
+        f"  {name}: {{" + ", ".join(f"{_quoted(label)}: {_quoted(word)}" for label, word in words.items()) + "}"
+        for name, words in _words(labels).items()
+    )
+
+
+def _spoken(label: str) -> str:
+    """A label as one would say it: `Card_Arrival` is `card arrival`; numbers and abbreviations stay."""
+    text = re.sub(r"[_\s]+", " ", label).strip() or label
+    return text if text.isupper() else text.lower()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _demonstrations(k: int) -> str:
+    if k == 0:
+        return "  # No demonstrations: two of these texts would not fit into one prompt.\n"
+    return (
+        "  demos.strategy: {kind: choice, values: [none, random, balanced, knn]}   # knn: the most similar examples\n"
+        f"  demos.k: {{kind: int, low: 1, high: {k}, when: {{demos.strategy: [random, balanced, knn]}}}}\n"
+        "  demos.draw: {kind: int, low: 0, high: 9, when: {demos.strategy: [random, balanced]}}   # which random draw\n"
+    )
+
+
+def _most_demonstrations(splits: Splits, labels: Sequence[str], longest: int, train: int) -> int:
+    """As many as fit into a prompt and as a balanced draw can find."""
+    counts = Counter(e.target for e in splits.train)
+    each = max(1, min(counts[label] for label in labels) * train // max(1, len(splits.train)))
+    room = _CONTEXT * _CHARS_PER_TOKEN // max(longest, 1) - 1
+    return max(0, min(8, room, each * len(labels), train // 2))
+
+
+def _fits(longest: int) -> bool:
+    return longest <= _most_chars()
+
+
+def _most_chars() -> int:
+    return _CONTEXT * _CHARS_PER_TOKEN
+
+
+def _length(example: Example) -> int:
+    return sum(map(len, example.inputs.values())) + 40
+
+
+def _notes(splits: Splits, labels: Sequence[str], sizes: Mapping[str, int], longest: int) -> list[str]:
+    counts = Counter(e.target for part in (splits.train, splits.dev, splits.test) for e in part)
+    shown = ", ".join(f"{label} ({counts[label]})" for label in labels[:12]) + (", ..." if len(labels) > 12 else "")
+    notes = [f"{sum(counts.values())} labelled rows, {len(labels)} labels: {shown}", *splits.notes]
+    notes.append("splits: " + ", ".join(f"{size} {name}" for name, size in sizes.items()))
+    if sizes["test"] < 200:
+        notes.append(f"with {sizes['test']} test examples only large differences can be shown; more rows help")
+    if all(re.fullmatch(r"[\d.+-]+", label) for label in labels):
+        notes.append("the labels are numbers: give them words under `verbalizers`, models understand those better")
+    if not _fits(longest):
+        notes.append(f"the longest row has {longest} characters: texts are cut, see `max_chars`")
+    return notes

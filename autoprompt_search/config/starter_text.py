@@ -1,0 +1,56 @@
+"""The frame of a first search space file; `starter` fills it in."""
+
+FILE = """\
+# {name}: instruction, layout, words and demonstrations, searched jointly.
+#   autoprompt-search check {name}.yaml     # what would be searched, and everything that is wrong
+#   autoprompt-search run   {name}.yaml     # results in reports/{name}/; run again to continue
+# Editors that know JSON schemas check this file as you type:
+#   autoprompt-search schema > space.schema.json     and as the first line here:
+#   yaml-language-server: $schema=space.schema.json  (with a # before it)
+
+name: {name}
+seed: 0
+
+task:
+  type: classification
+  data: {data}
+  text: {text}
+  label: {label}
+  labels: {labels}
+  splits: {{{splits}}}   # the test split stays sealed until the end
+  # metric: macro_f1   # accuracy unless you say otherwise{max_chars}
+
+backend:
+  type: hf-causal
+  model: {model}   # any causal language model: a hub name or a folder
+  # device: cuda
+
+# {{field}} is your data, {{@Name}} a field name and {{@sep}} a separator: both are set by `layout` below.
+templates:
+{templates}
+
+# What the model says for each label. Several words of one label count together: [great, good].
+verbalizers:
+{verbalizers}
+
+# Every line is searched; a bare value (`layout.casing: upper`) fixes it. The baseline is the first value of each.
+space:
+  template: {{kind: choice, values: [baseline, question, instruction]}}
+  verbalizer: {{kind: choice, values: [{verbalizer_names}]}}
+  layout.separator: {{kind: choice, values: ["\\n", " "]}}
+  layout.casing: {{kind: choice, values: [as-is, upper]}}
+  layout.name.Label: {{kind: choice, values: [Label, Category, Answer]}}
+{demonstrations}{soft}
+rungs: [{rungs}]   # dev examples per step: weak prompts stop early
+
+budget: {{trials: 32}}   # minutes: 30
+runner: {{type: ray, concurrency: 1, cpus: 2}}   # more at once: --set runner.concurrency=4; with GPUs: gpus: 1
+tracker: {{type: mlflow, uri: "sqlite:///mlflow.db"}}   # look at it with: autoprompt-search dashboard
+"""
+
+SOFT = """\
+  # Vectors trained in front of the prompt: strong, and slow without a GPU. Take the # away to search them too.
+  # soft.method: {kind: choice, values: [none, prompt-tuning]}
+  # soft.tokens: {kind: int, low: 4, high: 32, log: true, when: {soft.method: [prompt-tuning]}}
+  # soft.lr: {kind: float, low: 0.03, high: 3.0, log: true, when: {soft.method: [prompt-tuning]}}   # in embedding RMS
+"""

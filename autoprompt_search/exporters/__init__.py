@@ -1,0 +1,11 @@
+"""Forms in which the best prompt leaves, by name."""
+
+from autoprompt_search.core.protocols import Exporter
+from autoprompt_search.core.registry import Registry
+
+EXPORTERS: Registry[Exporter] = Registry(
+    "exporters",
+    {
+        "prompt": "autoprompt_search.exporters.prompt:PromptFolder",
+    },
+)

@@ -1,0 +1,92 @@
+"""The best prompt as a folder: readable, checkable, and usable without this package. Knows no model and no search."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.exporters.card import card
+from autoprompt_search.exporters.document import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    DOCUMENT,
+    GOLDEN,
+    POOL,
+    document,
+    golden_lines,
+    plain,
+    pool_lines,
+    to_jsonl,
+    to_yaml,
+)
+from autoprompt_search.exporters.manifest import CARD, MANIFEST, manifest_of
+
+FOLDER = "best_prompt"
+
+
+class PromptFolder:
+    """Writes `best_prompt/`: prompt.yaml, README.md (the card), golden.jsonl, manifest.json.
+
+    Beside them `adapter/` in PEFT's format where there is a soft prompt, and `demonstrations.jsonl` where
+    every query gets demonstrations of its own. Same prompt, same bytes.
+    """
+
+    def export(self, final: FinalPrompt, folder: Path) -> Path:
+        """Write `folder`/best_prompt, in place of an earlier one, and return it. Never seen half written."""
+        files = files_of(final)
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder))
+        try:
+            _write({**files, MANIFEST: manifest_of(files)}, fresh / FOLDER)
+            return _replace(fresh / FOLDER, folder / FOLDER, fresh / "replaced")
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def files_of(final: FinalPrompt) -> dict[str, bytes]:
+    """Every file of the export but the manifest: path in the folder -> content."""
+    prompt, soft = final.prompt, final.prompt.soft
+    files = {
+        DOCUMENT: to_yaml(document(final)),
+        CARD: card(final),
+        GOLDEN: to_jsonl(golden_lines(final)),
+    }
+    if prompt.demos.per_query:
+        files[POOL] = to_jsonl(pool_lines(prompt))
+    if soft is not None:
+        if sha256_bytes(soft.weights) != soft.sha256:
+            raise ValueError("the soft prompt's weights do not have the hash it names")
+        files[ADAPTER_CONFIG] = (json.dumps(plain(soft.adapter), indent=2) + "\n").encode()
+        files[ADAPTER_WEIGHTS] = soft.weights
+    return files
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _replace(fresh: Path, place: Path, aside: Path) -> Path:
+    """Move `fresh` to `place`; what stood there goes `aside`, and comes back if the move fails."""
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+    had_one = place.exists()
+    if had_one:
+        place.rename(aside)
+    try:
+        return fresh.rename(place)
+    except OSError:
+        if had_one:
+            aside.rename(place)
+        raise

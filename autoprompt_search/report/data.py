@@ -1,0 +1,32 @@
+"""All that a report is made of, as plain values. Nothing here is computed, and nothing is trusted as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoprompt_search.core.types import Outcome, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """One finished search."""
+
+    name: str
+    config: Mapping[str, Any]
+    """The resolved configuration."""
+    result: Mapping[str, Any]
+    """Content of `result.json`."""
+    records: Sequence[TrialRecord]
+    """Finished trials by number; their measurements need no outcomes."""
+    labels: Sequence[str]
+    baseline_outcomes: Sequence[Outcome] = ()
+    """On the test split."""
+    best_outcomes: Sequence[Outcome] = ()
+    """On the test split, in the order of `baseline_outcomes`."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Example id -> input text, at least for the examples the two prompts disagree about."""
+    baseline_prompt: str = ""
+    """As the model sees it on one example."""
+    best_prompt: str = ""

@@ -1,0 +1,34 @@
+"""The page: one file, no script, nothing fetched. Everything but our own figures is escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from markupsafe import Markup
+
+from autoprompt_search.report import rows, wording
+from autoprompt_search.report.view import View
+
+
+def to_html(view: View) -> str:
+    """The report as one HTML file."""
+    env = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=ChainableUndefined,  # a number that is absent is shown as a dash
+        keep_trailing_newline=True,
+    )
+    env.filters.update(
+        num=wording.number,
+        signed=wording.signed,
+        count=wording.count,
+        p=wording.p_value,
+        duration=wording.duration,
+        percent=wording.percent,
+        params=rows.params_line,
+        svg=Markup,
+    )
+    return env.get_template("report.html.j2").render(v=view, data=view.data, result=view.result)

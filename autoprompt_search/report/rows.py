@@ -1,0 +1,168 @@
+"""From records and outcomes to the rows of tables, in words and numbers. Knows no markup."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoprompt_search.core.types import Cost, Outcome, Params, TrialRecord, TrialState
+
+CHANGED_SHOWN = 10
+KIND_ORDER = ("text", "demos", "soft")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One test example on which baseline and best prompt differ in being right."""
+
+    id: str
+    text: str
+    target: str
+    baseline: str
+    best: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Examples won and lost by the best prompt: how many, and the first few."""
+
+    won: int
+    lost: int
+    both_wrong: int
+    """Differently wrong."""
+    shown_won: tuple[Change, ...]
+    shown_lost: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Counts of gold labels (rows) by predictions (columns)."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    recalls: tuple[float | None, ...]
+    """Per row the share on the diagonal; None for a label without examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindCost:
+    """What the trials of one kind took."""
+
+    kind: str
+    trials: int
+    pruned: int
+    failed: int
+    best: float | None
+    """Highest full-fidelity dev score."""
+    cost: Cost
+
+
+def kinds(records: Iterable[TrialRecord]) -> list[str]:
+    """The kinds there are: the known ones in their order, then others by name."""
+    found = {r.kind for r in records}
+    return [k for k in KIND_ORDER if k in found] + sorted(found - set(KIND_ORDER))
+
+
+def changes(data_baseline: Sequence[Outcome], data_best: Sequence[Outcome], texts: Mapping[str, str]) -> Changes:
+    """Compare two prompts example by example."""
+    won: list[Change] = []
+    lost: list[Change] = []
+    both_wrong = 0
+    for before, after in zip(data_baseline, data_best, strict=True):
+        if before.is_right == after.is_right:
+            both_wrong += before.prediction != after.prediction
+            continue
+        text = texts.get(before.example, "(text not kept)")
+        change = Change(before.example, text, before.target, before.prediction, after.prediction)
+        (won if after.is_right else lost).append(change)
+    return Changes(len(won), len(lost), both_wrong, tuple(won[:CHANGED_SHOWN]), tuple(lost[:CHANGED_SHOWN]))
+
+
+def confusion(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Confusion:
+    """Confusion matrix; an answer that is no label gets a column of its own."""
+    counted = Counter((o.target, o.prediction) for o in outcomes)
+    rows = _with_strays(labels, (t for t, _ in counted))
+    columns = _with_strays(labels, (p for _, p in counted))
+    counts = tuple(tuple(counted[row, column] for column in columns) for row in rows)
+    totals = [sum(line) for line in counts]
+    recalls = tuple(counted[row, row] / n if n else None for row, n in zip(rows, totals, strict=True))
+    return Confusion(rows, columns, counts, recalls)
+
+
+def cost_by_kind(records: Sequence[TrialRecord]) -> list[KindCost]:
+    """Trials, scores and cost of every kind."""
+    return [_kind_cost(kind, [r for r in records if r.kind == kind]) for kind in kinds(records)]
+
+
+def spent(record: TrialRecord) -> Cost:
+    """Over all rungs of a trial."""
+    return sum((m.cost for m in record.measurements), Cost())
+
+
+def full_score(record: TrialRecord) -> float | None:
+    """The dev score at full fidelity, if the trial got there."""
+    last = record.last
+    return last.score if last and last.fidelity.is_full else None
+
+
+def param_names(records: Iterable[TrialRecord], config: Mapping[str, Any]) -> list[str]:
+    """Every parameter that occurs, in the order of the space file."""
+    space = config.get("space")
+    declared = list(space) if isinstance(space, Mapping) else []
+    used = {name for r in records for name in r.params}
+    return [n for n in declared if n in used] + sorted(used - set(declared))
+
+
+def params_line(params: Params) -> str:
+    """`template=cloze, demos.k=4`; what is switched off is left out."""
+    return ", ".join(f"{name}={value_text(value)}" for name, value in params.items() if value != "none")
+
+
+def value_text(value: object) -> str:
+    """A parameter's value for people: four digits, and blanks one can see."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value)
+    return repr(text) if text != text.strip() or text == "" or "\n" in text else text
+
+
+def trials_csv(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> str:
+    """One row per trial, without times and costs: the same search gives the same bytes."""
+    names = param_names(records, config)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    fixed = ["number", "state", "kind", "score", "stderr", "examples", "steps", "prompt_tokens", "loss"]
+    writer.writerow([*fixed, *names, "error"])
+    for record in sorted(records, key=lambda r: r.number):
+        row: list[object] = [record.number, record.state.value, record.kind]
+        last = record.last
+        if last is None:
+            row += [""] * 6
+        else:
+            loss = last.metrics.get("loss", "")
+            row += [last.score, last.stderr, last.fidelity.examples, last.fidelity.steps, last.prompt_tokens, loss]
+        writer.writerow([*row, *(record.params.get(name, "") for name in names), record.error])
+    return out.getvalue()
+
+
+def _with_strays(labels: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
+    return (*labels, *sorted(set(found) - set(labels)))
+
+
+def _kind_cost(kind: str, mine: Sequence[TrialRecord]) -> KindCost:
+    scores = [score for r in mine if (score := full_score(r)) is not None]
+    return KindCost(
+        kind,
+        len(mine),
+        sum(r.state is TrialState.PRUNED for r in mine),
+        sum(r.state is TrialState.FAILED for r in mine),
+        max(scores, default=None),
+        sum((spent(r) for r in mine), Cost()),
+    )

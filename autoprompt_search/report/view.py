@@ -1,0 +1,125 @@
+"""Everything the page and the Markdown show, computed once. Knows no markup, but for the finished figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.report import wording
+from autoprompt_search.report.data import ReportData
+from autoprompt_search.report.figures import Whisker, history, intervals, rungs
+from autoprompt_search.report.importance import Importance, importances
+from autoprompt_search.report.rows import Changes, Confusion, KindCost, changes, confusion, cost_by_kind, value_text
+
+
+@dataclass(frozen=True, slots=True)
+class ParamRow:
+    """One parameter in the baseline and in the best prompt; a dash where it is inactive."""
+
+    name: str
+    baseline: str
+    best: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One report."""
+
+    data: ReportData
+    headline: str
+    sentence: str
+    reason: str
+    optimism: str
+    soft_note: str
+    is_baseline_best: bool
+    confidence: str
+    params: tuple[ParamRow, ...]
+    test_metrics: tuple[str, ...]
+    """Further metrics both prompts were given on the test split."""
+    intervals: str
+    """SVG, as are the next two; empty where there is nothing to draw."""
+    history: str
+    rungs: str
+    importances: tuple[Importance, ...]
+    confusions: tuple[tuple[str, Confusion], ...]
+    changes: Changes
+    failed: tuple[TrialRecord, ...]
+    pruned: int
+    costs: tuple[KindCost, ...]
+    config: str
+    """YAML."""
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        return self.data.result
+
+
+def build_view(data: ReportData) -> View:
+    """Compute the report."""
+    result = data.result
+    baseline, best = result["baseline"], result["best"]
+    same = wording.is_baseline_best(data)
+    sides = [("Baseline", data.baseline_outcomes)] + ([] if same else [("Best", data.best_outcomes)])
+    return View(
+        data=data,
+        headline=wording.headline(data),
+        sentence=wording.sentence(data),
+        reason=str(result.get("reason", "")),
+        optimism=wording.optimism(data),
+        soft_note=wording.soft_note(data),
+        is_baseline_best=same,
+        confidence=wording.confidence(data),
+        params=_param_rows(baseline.get("params", {}), best.get("params", {})),
+        test_metrics=_test_metrics(result),
+        intervals=intervals(_whiskers(result)),
+        history=history(data.records, baseline.get("dev", {}).get("score")) if data.records else "",
+        rungs=rungs(data.records, best.get("trial", -1)),
+        importances=tuple(importances(data.records, data.config)),
+        confusions=tuple((title, confusion(outcomes, data.labels)) for title, outcomes in sides if outcomes),
+        changes=changes(data.baseline_outcomes, data.best_outcomes, data.texts),
+        failed=tuple(r for r in data.records if r.state is TrialState.FAILED),
+        pruned=sum(r.state is TrialState.PRUNED for r in data.records),
+        costs=tuple(cost_by_kind(data.records)),
+        config=yaml.safe_dump(_plain(data.config), sort_keys=False, allow_unicode=True, width=100),
+    )
+
+
+def _param_rows(baseline: Mapping[str, Any], best: Mapping[str, Any]) -> tuple[ParamRow, ...]:
+    names = list(dict.fromkeys((*baseline, *best)))
+    return tuple(ParamRow(n, *(value_text(p[n]) if n in p else wording.NONE for p in (baseline, best))) for n in names)
+
+
+def _test_metrics(result: Mapping[str, Any]) -> tuple[str, ...]:
+    before, after = (result[side].get("test", {}).get("metrics", {}) for side in ("baseline", "best"))
+    return tuple(sorted((set(before) & set(after)) - {result.get("metric")}))
+
+
+def _whiskers(result: Mapping[str, Any]) -> list[Whisker]:
+    rows: Sequence[Mapping[str, Any]] = [result["baseline"], *result.get("finalists", ())]
+    made = []
+    for i, row in enumerate(rows):
+        test = row.get("test", {})
+        if i and row.get("trial") == rows[0].get("trial"):
+            continue
+        if all(isinstance(test.get(key), (int, float)) for key in ("score", "low", "high")):
+            label = f"#{row.get('trial')} {row.get('kind')}" if i else "baseline"
+            chosen = bool(row.get("chosen"))
+            made.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
+    return made
+
+
+def _plain(value: object) -> Any:
+    """What `yaml.safe_dump` takes."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    # Subclasses (enumerations of text, NumPy floats) have no representer of their own.
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):
+            return plain(value)
+    return None if value is None else str(value)

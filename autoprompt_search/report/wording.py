@@ -1,0 +1,133 @@
+"""Numbers and verdicts in words, the same in HTML and Markdown. Knows no markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from autoprompt_search.report.data import ReportData
+
+NONE = "–"
+"""Stands where there is no number."""
+NBSP = "\u00a0"
+HEADLINES = {"promote": "Promote", "tie": "Tie", "reject": "Reject"}
+
+
+def number(value: object, digits: int = 3) -> str:
+    """`0.842`; a true minus sign, and a dash for what is absent."""
+    if not _is_number(value):
+        return NONE
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: object, digits: int = 3) -> str:
+    """`+0.190`"""
+    return f"{value:+.{digits}f}".replace("-", "−") if _is_number(value) else NONE
+
+
+def count(value: object) -> str:
+    """`31,234`"""
+    return f"{value:,.0f}" if _is_number(value) else NONE
+
+
+def p_value(value: object) -> str:
+    """`p = 0.031`, never `p = 0.000`."""
+    if not _is_number(value):
+        return NONE
+    return f"p{NBSP}<{NBSP}0.001" if float(str(value)) < 0.001 else f"p{NBSP}={NBSP}{value:.3f}"
+
+
+def duration(seconds: object) -> str:
+    """`2 min 21 s`"""
+    if not _is_number(seconds):
+        return NONE
+    exact = float(str(seconds))
+    if exact < 10:
+        return f"{exact:.1f} s"
+    hours, rest = divmod(round(exact), 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def percent(value: object) -> str:
+    """`34 %`"""
+    return f"{100 * float(str(value)):.0f}{NBSP}%" if _is_number(value) else NONE
+
+
+def confidence(data: ReportData) -> str:
+    """`95 %`"""
+    return percent(data.result.get("confidence", 0.95))
+
+
+def headline(data: ReportData) -> str:
+    """The verdict in one or two words."""
+    verdict = str(data.result.get("verdict", ""))
+    return HEADLINES.get(verdict, verdict.capitalize())
+
+
+def sentence(data: ReportData) -> str:
+    """The verdict in one sentence with its numbers."""
+    result = data.result
+    metric, level = result.get("metric", "score"), confidence(data)
+    before, after, gap = _test(result, "baseline"), _test(result, "best"), _mapping(result.get("difference"))
+    seen = f"{count(after.get('examples'))} unseen examples"
+    if is_baseline_best(data):
+        interval = f"{level} interval {number(before.get('low'))} to {number(before.get('high'))}"
+        return (
+            f"Nothing beat the baseline prompt: its {metric} on {seen} is {number(before.get('score'))} ({interval})."
+        )
+    change = f"{signed(gap.get('score'))}, {level} interval {signed(gap.get('low'))} to {signed(gap.get('high'))}"
+    pair = f"{metric} {number(after.get('score'))} on {seen} against {number(before.get('score'))} for the baseline"
+    if result.get("verdict") == "promote":
+        return f"The best prompt holds: {pair} ({change})."
+    if result.get("verdict") == "tie":
+        return f"The best prompt cannot be told from the baseline: {pair} ({change})."
+    return f"The best prompt does not hold: {pair} ({change})."
+
+
+def optimism(data: ReportData) -> str:
+    """Why the dev score of a winner is not to be believed, with the amount."""
+    value = data.result.get("optimism")
+    if not _is_number(value):
+        return ""
+    gap = float(str(value))
+    if gap >= 0.0005:
+        return (
+            f"Optimism {signed(gap)}: on dev, where it was chosen as the best of many, the best prompt scored "
+            f"{number(gap)} higher than on the sealed test split. Believe the test score."
+        )
+    return (
+        f"Optimism {signed(gap)}: the best prompt scored no lower on the sealed test split than on dev, where it "
+        "was chosen. That is luck of the split; believe the interval."
+    )
+
+
+def is_baseline_best(data: ReportData) -> bool:
+    """Whether the search ended where it began."""
+    before, after = _mapping(data.result.get("baseline")), _mapping(data.result.get("best"))
+    return before.get("trial") is not None and before.get("trial") == after.get("trial")
+
+
+def soft_note(data: ReportData) -> str:
+    """What the text of a soft prompt does not show; empty for prompts of words only."""
+    best = _mapping(data.result.get("best"))
+    if best.get("kind") != "soft":
+        return ""
+    tokens = _mapping(best.get("params")).get("soft.tokens")
+    many = f"{tokens} trained vectors stand" if tokens else "Trained vectors stand"
+    return f"{many} in front of this text. They have no words; they are in the exported prompt's adapter folder."
+
+
+def _test(result: Mapping[str, Any], side: str) -> Mapping[str, Any]:
+    return _mapping(_mapping(result.get(side)).get("test"))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,11 @@
+"""Soft-prompt methods; `none` needs no component, by name."""
+
+from autoprompt_search.core.protocols import SoftMethod
+from autoprompt_search.core.registry import Registry
+
+SOFT: Registry[SoftMethod] = Registry(
+    "soft",
+    {
+        "prompt-tuning": "autoprompt_search.soft.prompt_tuning:PromptTuning",
+    },
+)

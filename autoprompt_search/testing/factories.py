@@ -1,0 +1,97 @@
+"""Small values for tests of any part: examples a scripted model can judge, measurements, a space, a whole job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Prompt, Template
+from autoprompt_search.prompting import PromptBook
+from autoprompt_search.space import SearchSpace
+from autoprompt_search.trial import TrialJob
+
+LABELS = ("negative", "positive")
+WORDS = {"negative": ("bad",), "positive": ("good",)}
+RUNGS = (8, 24)
+_THINGS = ("screen", "battery", "hinge", "price", "sound", "weight", "colour", "cable", "stand", "lens")
+
+
+def examples(number: int, *, name: str = "dev", seed: int = 0) -> tuple[Example, ...]:
+    """Distinct short texts; each holds its label's word, which is what `ScriptedBackend` looks for."""
+    rng = derive_rng(seed, "factories", name)
+    made = []
+    for i in range(number):
+        label = LABELS[i % len(LABELS)]
+        text = f"{name} {i}: the {' and the '.join(rng.sample(_THINGS, 2))} were {WORDS[label][0]}"
+        made.append(Example(f"{name}:{i}", {"text": text}, label))
+    return tuple(made)
+
+
+def prompt(text: str = "Review: {text} Sentiment:", **parts: Any) -> Prompt:
+    """A plain prompt; `parts` are fields of `Prompt`."""
+    return replace(Prompt(Template("plain", text), WORDS), **parts)
+
+
+def book() -> PromptBook:
+    """Three templates, all with the words of `examples`."""
+    texts = {"plain": "Review: {text} Sentiment:", "cloze": "{text} All in all it was", "ask": "{text}{@sep}Verdict?"}
+    templates = {name: Template(name, text) for name, text in texts.items()}
+    return PromptBook(templates, words=dict.fromkeys(texts, WORDS), labels=LABELS)
+
+
+def space() -> SearchSpace:
+    """Of 63 points: three templates, and up to four demonstrations in four draws or by similarity."""
+    return SearchSpace.model_validate(
+        {
+            "template": {"kind": "choice", "values": ["plain", "cloze", "ask"]},
+            "demos.strategy": {"kind": "choice", "values": ["none", "random", "knn"]},
+            "demos.k": {"kind": "int", "low": 1, "high": 4, "when": {"demos.strategy": ["random", "knn"]}},
+            "demos.draw": {"kind": "int", "low": 0, "high": 3, "when": {"demos.strategy": ["random"]}},
+        }
+    )
+
+
+def job(state: Path, **changes: Any) -> TrialJob:
+    """A search of a scripted model that takes milliseconds a trial; `changes` are fields of `TrialJob`."""
+    made = TrialJob(
+        backend=ComponentSpec(type="scripted"),
+        book=book(),
+        labels=LABELS,
+        train=examples(20, name="train"),
+        dev=examples(RUNGS[-1]),
+        metric="accuracy",
+        rungs=RUNGS,
+        seed=0,
+        state=state,
+    )
+    return replace(made, **changes)
+
+
+def measurement(
+    score: float,
+    number: int = 32,
+    *,
+    is_full: bool = False,
+    loss: float | None = None,
+    tokens: float = 10.0,
+    **fields: Any,
+) -> Measurement:
+    """One rung of `number` examples, without outcomes; `fields` are further fields of `Measurement`."""
+    made = Measurement(
+        score=score,
+        stderr=0.05,
+        metrics={"accuracy": score, "loss": 1 - score if loss is None else loss},
+        fidelity=Fidelity(number, is_full=is_full),
+        cost=Cost(forward_passes=number, prompt_tokens=10 * number),
+        prompt_tokens=tokens,
+    )
+    return replace(made, **fields)
+
+
+def ladder(scores: Sequence[float], rungs: Sequence[int] = RUNGS) -> list[Measurement]:
+    """One measurement per score, on the lowest rungs; the last rung is the full one."""
+    return [measurement(s, n, is_full=n == rungs[-1]) for s, n in zip(scores, rungs, strict=False)]

@@ -1,0 +1,152 @@
+"""A backend without a model: scores come from the prompt's text, so that searches take milliseconds in tests."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.protocols import Floats, Scored
+from autoprompt_search.core.rng import derive_seed
+from autoprompt_search.core.types import Rendered, SoftPrompt
+
+_WIDTH = 64
+_MOST_DEMOS = 5
+"""Demonstrations beyond this many add nothing."""
+_BEST = 0.98
+
+
+class ScriptedBackend:
+    """Answers by a written rule; implements `Backend`, `Scores` and `Embeds`.
+
+    The query is what the data fields hold after the last demonstration. The right answers are those
+    whose word (or whose cue, see `cues`) is a word of the query; where there is none, answers are noise. The
+    rule gives the right answer on a share of queries that is `skill`, plus `bonus_per_demo` for each
+    demonstration up to five, plus a part between -0.05 and 0.05 that the template's own words decide. Which
+    queries are hard depends on (query, seed) alone, so that prompts differ on the same examples, as real
+    ones do.
+
+    The backend sees answers, not labels: where a label has several words, a wrong answer may be another word
+    of the right label.
+
+    A demonstration is recognised by its answer: a template segment that is exactly one of the answers.
+    Tokens are words. Log-likelihoods of one prompt's answers sum to one in exp.
+
+    Args:
+        skill: Share of right answers without demonstrations, from chance to 1.
+        seconds: Sleep per `score` call.
+        fail_on: A prompt that contains this text raises `TrialError`; empty for never.
+        seed: Other seeds find other queries hard.
+        bonus_per_demo: What one demonstration adds to the share.
+        cues: Answer word -> word of the query that makes it the right one.
+        context: Longest prompt with answer, in words.
+    """
+
+    def __init__(
+        self,
+        *,
+        skill: Annotated[float, Field(ge=0, le=1)] = 0.6,
+        seconds: Annotated[float, Field(ge=0)] = 0.0,
+        fail_on: str = "",
+        seed: int = 0,
+        bonus_per_demo: float = 0.05,
+        cues: Mapping[str, str] | None = None,
+        context: Annotated[int, Field(ge=1)] = 4096,
+    ) -> None:
+        self.skill = skill
+        self.seconds = seconds
+        self.fail_on = fail_on
+        self.seed = seed
+        self.bonus_per_demo = bonus_per_demo
+        self.cues = dict(cues or {})
+        self.context = context
+        self.scored = 0
+        """Prompts scored by this instance so far."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the rule; `seconds` and `fail_on` change no score."""
+        return fingerprint(("scripted", self.skill, self.seed, self.bonus_per_demo, self.cues, self.context))
+
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[str]:
+        """See `Backend.problems`."""
+        words = [answer.split() for answer in answers]
+        found = [f"the answer {a!r} has no tokens" for a, w in zip(answers, words, strict=True) if not w]
+        found += [
+            f"the answers {answers[words.index(w)]!r} and {answers[i]!r} have the same tokens"
+            for i, w in enumerate(words)
+            if w and words.index(w) < i
+        ]
+        longest = self._longest(prompts, answers)
+        return found + ([self._too_long(longest)] if longest > self.context else [])
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        """See `Scores.score`."""
+        if soft is not None and soft.base_model != self.fingerprint:
+            raise ConfigError(f"the soft prompt was trained on model {soft.base_model}, not on {self.fingerprint}")
+        time.sleep(self.seconds)
+        before = soft.tokens if soft else 0
+        longest = self._longest(prompts, answers) + before
+        if longest > self.context:
+            raise TrialError(self._too_long(longest))
+        if self.fail_on and any(self.fail_on in prompt.text for prompt in prompts):
+            raise TrialError(f"scripted failure: the prompt contains {self.fail_on!r}")
+        self.scored += len(prompts)
+        rows = [self._logliks(prompt, answers) for prompt in prompts]
+        tokens = tuple(before + len(prompt.text.split()) for prompt in prompts)
+        return Scored(np.array(rows, dtype=np.float32).reshape(len(prompts), len(answers)), tokens)
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """See `Embeds.embed`. Hashed words: texts that share words are near each other."""
+        out = np.zeros((len(texts), _WIDTH), dtype=np.float32)
+        for i, text in enumerate(texts):
+            for word in _words(text) or [""]:
+                out[i, derive_seed("scripted", word) % _WIDTH] += 1
+        norms: Floats = np.linalg.norm(out, axis=1, keepdims=True)
+        return out / norms
+
+    def _logliks(self, prompt: Rendered, answers: Sequence[str]) -> list[float]:
+        """The chosen answer gets between 0.6 and 0.95 of the probability, the others share the rest."""
+        if len(answers) < 2:
+            return [0.0] * len(answers)
+        demo_ends = [i for i, s in enumerate(prompt.segments) if s.origin == "template" and s.text in answers]
+        own = prompt.segments[demo_ends[-1] + 1 if demo_ends else 0 :]
+        query = " ".join(s.text for s in own if s.origin != "template")
+        frame = "".join(s.text for s in own if s.origin == "template").strip()
+        chosen = self._choice(query, frame, len(demo_ends), answers)
+        sure = 0.6 + 0.35 * self._draw("sure", query, frame)
+        rest = np.log((1 - sure) / (len(answers) - 1))
+        return [float(np.log(sure) if i == chosen else rest) for i in range(len(answers))]
+
+    def _choice(self, query: str, frame: str, demos: int, answers: Sequence[str]) -> int:
+        words = set(_words(query))
+        signs = [self.cues.get(answer.strip(), answer.strip()).lower() for answer in answers]
+        order = sorted(range(len(answers)), key=lambda i: self._draw("answer", query, answers[i]))
+        right = [i for i in order if signs[i] in words]
+        if not right:
+            return order[0]
+        share = self.skill + self.bonus_per_demo * min(demos, _MOST_DEMOS) + 0.1 * (self._draw("frame", frame) - 0.5)
+        if self._draw("hard", query) < min(share, _BEST):
+            return right[0]
+        return next((i for i in order if i not in right), order[0])
+
+    def _draw(self, *parts: str) -> float:
+        """Between 0 and 1, decided by seed and parts."""
+        return derive_seed(self.seed, *parts) / 2**32
+
+    def _longest(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> int:
+        answer = max((len(a.split()) for a in answers), default=0)
+        return max((len(p.text.split()) for p in prompts), default=0) + answer
+
+    def _too_long(self, longest: int) -> str:
+        return f"a prompt is too long: {longest} words (the longest answer included), and the context is {self.context}"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())

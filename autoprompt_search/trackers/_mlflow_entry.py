@@ -1,0 +1,155 @@
+"""What MLflow shows of one trial, as plain values that survive a round trip through JSON. Knows no MLflow."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from autoprompt_search.core.types import Cost, Params, Scalar, TrialRecord, TrialState
+
+STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAILED: "FAILED"}
+"""MLflow's own words for how a run ended."""
+FULL_SCORE = "dev/full_score"
+"""Only on trials of the last rung: sorting by it never ranks a pruned trial."""
+NAME_LENGTH = 120
+NOTE_PROMPT_LENGTH = 4000
+"""MLflow cuts tags at 8000 characters; the whole prompt is an artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEntry:
+    """One child run."""
+
+    number: int
+    name: str
+    note: str
+    """Markdown."""
+    status: str
+    params: dict[str, str]
+    metrics: list[tuple[str, float, int]]
+    """Name, value, step (number of examples)."""
+    tags: dict[str, str]
+    prompt: str
+    started_ms: int
+    ended_ms: int
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> Self:
+        """Everything worth showing of a finished trial."""
+        ended = record.ended or record.started or time.time()
+        return cls(
+            number=record.number,
+            name=run_name(record),
+            note=_note(record),
+            status=STATUS[record.state],
+            params={safe_key(name): str(value) for name, value in record.params.items()},
+            metrics=[(safe_key(k), v, step) for k, v, step in _metrics(record) if math.isfinite(v)],
+            tags=_tags(record),
+            prompt=record.preview,
+            started_ms=int((record.started or ended) * 1000),
+            ended_ms=int(ended * 1000),
+        )
+
+    @property
+    def full_score(self) -> float | None:
+        """The score at full fidelity, if the trial got there."""
+        return next((value for name, value, _ in self.metrics if name == FULL_SCORE), None)
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """The entry of a line; `ValueError` for a line cut off by a crash."""
+        values: dict[str, Any] = json.loads(line)
+        try:
+            return cls(**{**values, "metrics": [(k, v, s) for k, v, s in values["metrics"]]})
+        except (KeyError, TypeError) as exc:
+            raise ValueError(f"not a trial: {line[:80]}") from exc
+
+
+def run_name(record: TrialRecord) -> str:
+    """`#12 demos template=cloze k=4`: short enough for a table, plain enough to search for."""
+    parts = [f"#{record.number}", record.kind, *(f"{n}={v}" for n, v in short_params(record.params).items())]
+    name = " ".join(parts)
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+
+
+def short_params(params: Params) -> dict[str, str]:
+    """Last part of each address where that is unique; what is switched off is left out."""
+    counts = Counter(name.rpartition(".")[2] for name in params)
+    shown = {name: value for name, value in params.items() if value != "none"}
+    return {(short if counts[short := name.rpartition(".")[2]] == 1 else name): _short(v) for name, v in shown.items()}
+
+
+def safe_key(name: str) -> str:
+    """`name` with what MLflow does not allow in a key replaced by `_`."""
+    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
+
+
+def fenced(text: str) -> str:
+    """A Markdown code block that no run of backticks inside `text` can end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _short(value: Scalar) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())[:40]
+
+
+def _metrics(record: TrialRecord) -> Iterator[tuple[str, float, int]]:
+    spent = Cost()
+    for m in record.measurements:
+        step = m.fidelity.examples
+        spent += m.cost
+        yield "dev/score", m.score, step
+        yield "dev/stderr", m.stderr, step
+        for name, value in m.metrics.items():
+            yield f"dev/{name}", value, step
+        yield "prompt/tokens", m.prompt_tokens, step
+        yield "cost/forward_passes", spent.forward_passes, step
+        yield "cost/seconds", spent.seconds, step
+        if m.fidelity.is_full:
+            yield FULL_SCORE, m.score, step
+
+
+def _tags(record: TrialRecord) -> dict[str, str]:
+    last = record.last
+    tags = {
+        "trial": str(record.number),
+        "kind": record.kind,
+        "state": record.state.value,
+        "rung": str(last.fidelity.examples if last else 0),
+    }
+    if record.error:
+        tags["reason"] = record.error[:500]
+    elif record.state is TrialState.PRUNED and last:
+        tags["reason"] = f"stopped after {last.fidelity.examples} examples: others were clearly better there"
+    return tags
+
+
+def _note(record: TrialRecord) -> str:
+    last = record.last
+    lines = [f"**Trial {record.number}** ({record.kind}), {record.state.value}."]
+    if last:
+        soft = f" after {last.fidelity.steps} steps" if last.fidelity.steps else ""
+        lines.append(
+            f"Score **{last.score:.4f}** ± {last.stderr:.4f} on {last.fidelity.examples} dev examples{soft}, "
+            f"{last.prompt_tokens:.1f} tokens per prompt."
+        )
+    if record.error:
+        lines.append(f"Failed:\n\n{fenced(record.error[:1000])}")
+    if record.preview:
+        cut = record.preview[:NOTE_PROMPT_LENGTH]
+        more = "\n\nThe whole prompt is the artifact `prompt.txt`." if len(cut) < len(record.preview) else ""
+        lines.append(f"The prompt on one example:\n\n{fenced(cut)}{more}")
+    return "\n\n".join(lines)

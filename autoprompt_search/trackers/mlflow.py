@@ -1,0 +1,136 @@
+"""MLflow as the search's dashboard. Only the driver uses it; importing this module does not import MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError as WaitTimeoutError
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols import SearchCard
+from autoprompt_search.core.types import TrialRecord
+from autoprompt_search.trackers._mlflow_entry import TrialEntry
+from autoprompt_search.trackers._mlflow_spool import Spool
+
+if TYPE_CHECKING:
+    from autoprompt_search.trackers._mlflow_sender import Sender
+
+OPEN_SECONDS = 15.0
+"""A store that has not answered by then counts as away."""
+OPEN_SECONDS_SQLITE = 180.0
+"""The file is known to be writable; MLflow makes its tables in it, which takes long on a busy machine."""
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # 7 by default: a dead server would hold one call for four minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
+"""Set before MLflow is imported, unless the user has set them."""
+
+
+class MlflowTracker:
+    """One parent run per search, one child run per trial.
+
+    Trials are written to a spool in `folder` first and sent by one background thread, so that a server
+    that is slow, down or restarted neither slows the search nor costs a record. What could not be sent
+    by `close` is sent by the next `open` of the same search. A trial is known by the search (its folder
+    and configuration) and its number, and is logged once.
+
+    Args:
+        folder: The search's state folder; given by our code.
+        uri: Of the tracking store: `sqlite:///file.db`, a server's `http://` address, or any other MLflow takes.
+        experiment: Name of the MLflow experiment; made if it is not there.
+    """
+
+    def __init__(
+        self, folder: Path, *, uri: str = "sqlite:///mlflow.db", experiment: str = "autoprompt-search"
+    ) -> None:
+        if urlsplit(uri).scheme in {"", "file"}:
+            raise ConfigError(
+                f"uri: MLflow no longer writes to plain folders (got {uri!r}); "
+                "use a database file such as 'sqlite:///mlflow.db', or a server such as 'http://localhost:5000'"
+            )
+        self._folder, self._uri, self._experiment = folder, uri, experiment
+        self._sender: Sender | None = None
+
+    def open(self, card: SearchCard) -> None:
+        """Connect, and start or continue the parent run. `ConfigError` names the store and why it does not answer."""
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
+        database = _sqlite_file(self._uri)
+        if database:
+            self._check_sqlite(database)
+        from autoprompt_search.trackers._mlflow_sender import Sender
+        from autoprompt_search.trackers._mlflow_store import MlflowStore
+
+        spool = Spool(self._folder)
+        try:
+            search_id = spool.search_id(card.fingerprint)
+        except OSError as exc:
+            raise ConfigError(f"the search's state folder cannot be written: {exc}") from exc
+        beside = _artifacts_beside(database, self._experiment) if database else None
+        store = MlflowStore(self._uri, self._experiment, beside, card, search_id)
+        sender = Sender(store, spool, name=f"MLflow at {_public(self._uri)}")
+        try:
+            sender.start(OPEN_SECONDS_SQLITE if database else OPEN_SECONDS)
+        except WaitTimeoutError as exc:
+            raise self._no_answer(f"nothing came back within {OPEN_SECONDS:.0f} s") from exc
+        except Exception as exc:  # MLflow, SQLAlchemy and requests each raise their own
+            raise self._no_answer(str(exc)) from exc
+        self._sender = sender
+
+    def log_trial(self, record: TrialRecord) -> None:
+        """Put the trial on its way; returns at once."""
+        if self._sender is not None:
+            self._sender.send(TrialEntry.of(record))
+
+    def close(self, description: str, metrics: Mapping[str, float], files: Sequence[Path], *, status: str) -> None:
+        """Send what is left and end the parent run; a store that is away is given up after some seconds.
+
+        An empty description leaves the one that is there.
+        """
+        if self._sender is None:
+            return
+        from autoprompt_search.trackers._mlflow_store import Ending
+
+        existing = tuple(path for path in files if path.exists())
+        self._sender.finish(Ending(description, dict(metrics), existing, status))
+        self._sender = None
+
+    def _check_sqlite(self, database: Path) -> None:
+        """Fail now and clearly where MLflow would try again for minutes."""
+        try:
+            database.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(database, timeout=3.0)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("SELECT count(*) FROM sqlite_master")
+                connection.rollback()
+        except (OSError, sqlite3.Error) as exc:
+            raise self._no_answer(str(exc)) from exc
+
+    def _no_answer(self, reason: str) -> ConfigError:
+        short = " ".join(_public(reason).split())[:300]
+        return ConfigError(f"tracker.uri: the MLflow store at {_public(self._uri)} does not answer: {short}")
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
+    found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
+    return Path(unquote(found[1])).absolute() if found and found[1] != ":memory:" else None
+
+
+def _artifacts_beside(database: Path, experiment: str) -> str:
+    """Files of a search stay with its database, wherever the driver was started."""
+    return (database.parent / "mlruns" / re.sub(r"[^\w.-]", "-", experiment)).as_uri()
+
+
+def _public(text: str) -> str:
+    """`text` without the password of a URI."""
+    return re.sub(r"(//[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)

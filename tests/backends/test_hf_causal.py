@@ -1,0 +1,312 @@
+"""What `HfCausal` refuses, shares, saves and survives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from autoprompt_search.backends import BACKENDS, hf_causal, identity
+from autoprompt_search.backends.hf_causal import HfCausal
+from autoprompt_search.backends.prefixes import PrefixStore
+from autoprompt_search.backends.scoring import batches
+from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import SoftPrompt
+from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, rendered
+from autoprompt_search.testing.tiny import FAMILIES
+
+ROWS = [rendered(p) for p in PROMPTS]
+
+
+def packed(vectors, backend):
+    weights = save({"prompt_embeddings": vectors.contiguous()}, metadata={"format": "pt"})
+    adapter = backend.adapter_config(len(vectors))
+    return SoftPrompt("prompt-tuning", len(vectors), backend.fingerprint, weights, sha256_bytes(weights), adapter)
+
+
+def model_and_tokenizer(folder):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(
+        folder
+    )
+
+
+def test_the_registry_builds_it_and_checks_its_options(tiny):
+    spec = ComponentSpec(type="hf-causal", model=str(tiny()), batch_tokens=512)
+    assert BACKENDS.build(spec).batch_tokens == 512
+    wrong = ComponentSpec(type="hf-causal", model="x", dtype="float8", batch_tokens=0, threds=2)
+    assert len(BACKENDS.problems(wrong)) == 3
+
+
+# Finding the model
+
+
+@pytest.mark.parametrize("name", ["./absent", "/absent/model", "~/absent", "a/b/absent", "absent\\model", ".."])
+def test_a_missing_folder_is_named_and_never_asked_of_the_hub(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        HfCausal(name).score(ROWS, ANSWERS)
+    assert repr(name) in str(caught.value)
+    assert HfCausal(name).problems(ROWS, ANSWERS) == list(caught.value.problems)
+
+
+def test_a_name_below_an_existing_folder_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    with pytest.raises(ConfigError, match="'models/absent' does not exist"):
+        _ = HfCausal("models/absent").fingerprint
+
+
+def test_a_hub_name_that_cannot_be_had_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ConfigError, match=r"'nobody/no-such-model' \(revision 'v1'\) is no folder here"):
+        _ = HfCausal("nobody/no-such-model", revision="v1").fingerprint
+
+
+def test_unknown_builtin_and_device(tiny):
+    assert "builtin:gpt" in HfCausal("builtin:gtp").problems([], [])[0]
+    assert "not a device" in HfCausal(str(tiny()), device="gpu7").problems([], [])[0]
+
+
+def test_a_folder_without_safetensors_is_refused(tiny, tmp_path):
+    folder = shutil.copytree(tiny(), tmp_path / "m")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert any("no safetensors" in p for p in HfCausal(str(folder)).problems(ROWS, ANSWERS))
+    with pytest.raises(ConfigError, match="no safetensors"):
+        HfCausal(str(folder)).score(ROWS, ANSWERS)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox"])
+def test_a_missing_head_is_refused_before_and_at_loading(family, tiny, tmp_path):
+    folder = shutil.copytree(tiny(family), tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    head = [name for name in weights if name.endswith(("lm_head.weight", "embed_out.weight"))]
+    assert head
+    save_file({n: w for n, w in weights.items() if n not in head}, folder / "model.safetensors", {"format": "pt"})
+    (problem,) = HfCausal(str(folder)).problems([], [])
+    assert "no LM head" in problem
+    with pytest.raises(ConfigError, match="no LM head"):
+        HfCausal(str(folder)).score(ROWS, ANSWERS)
+
+
+def test_any_other_missing_weight_is_refused(tiny, tmp_path):
+    folder = shutil.copytree(tiny(), tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    weights.pop("transformer.h.1.mlp.c_fc.weight")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ConfigError, match=r"would be random: transformer\.h\.1\.mlp\.c_fc\.weight"):
+        HfCausal(str(folder)).score(ROWS, ANSWERS)
+
+
+@pytest.mark.parametrize(("kind", "words"), [("t5", "no causal LM form"), ("bert", "left to right")])
+def test_models_of_another_form_are_refused(kind, words, tiny, tmp_path):
+    folder = shutil.copytree(tiny(), tmp_path / "m")
+    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    assert any(words in p for p in HfCausal(str(folder)).problems([], []))
+
+
+# Fingerprint and memory
+
+
+def test_the_fingerprint_follows_content_not_place(tiny, tmp_path):
+    here = HfCausal(str(tiny())).fingerprint
+    moved = shutil.copytree(tiny(), tmp_path / "elsewhere")
+    assert HfCausal(str(moved)).fingerprint == here
+    assert HfCausal(str(tiny("gpt2", 1))).fingerprint != here
+    config = json.loads((moved / "tokenizer_config.json").read_text())
+    (moved / "tokenizer_config.json").write_text(json.dumps({**config, "add_prefix_space": True}))
+    assert HfCausal(str(moved)).fingerprint != here
+
+
+def test_large_weights_are_sampled(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "FULL_HASH_BYTES", 1000)
+    folder = shutil.copytree(tiny(), tmp_path / "m")
+    sampled = HfCausal(str(folder)).fingerprint
+    assert sampled == HfCausal(str(tiny())).fingerprint
+    weights = load_file(folder / "model.safetensors")
+    weights["transformer.wte.weight"][3, 3] += 1
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert HfCausal(str(folder)).fingerprint != sampled
+
+
+def test_weights_are_loaded_once_and_frozen(tiny):
+    one, two = HfCausal(str(tiny()), device="cpu"), HfCausal(str(tiny()), device="cpu", batch_tokens=64)
+    assert one._loaded is two._loaded
+    assert not one._loaded.model.training
+    assert not any(p.requires_grad for p in one._loaded.model.parameters())
+    assert HfCausal(str(tiny()), device="cpu", dtype="bfloat16")._loaded is not one._loaded
+
+
+def test_bfloat16_scores_near_float32(tiny):
+    full = HfCausal(str(tiny()), device="cpu").score(ROWS, LONG_ANSWERS).logliks
+    half = HfCausal(str(tiny()), device="cpu", dtype="bfloat16").score(ROWS, LONG_ANSWERS).logliks
+    assert half.dtype == np.float32
+    assert np.abs(half - full).max() < 1.0
+
+
+# Shared beginnings
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_known_beginnings_are_used_again_without_changing_scores(family, tiny, monkeypatch):
+    folder = str(tiny(family))
+    cold = HfCausal(folder, device="cpu").score(ROWS, LONG_ANSWERS).logliks
+    monkeypatch.setattr(hf_causal, "_LOADED", {})
+    backend = HfCausal(folder, device="cpu")
+    near = [rendered(PROMPTS[0]), rendered(PROMPTS[0].replace("good Sentiment", "bad Sentiment"))]
+    backend.score(near, LONG_ANSWERS)  # these two share more than all prompts do: what is kept has to be cut
+    store = backend._loaded.prefixes
+    held = {key: [layer.keys.clone() for layer in p.cache.layers] for key, p in store._kept.items()}
+    assert held
+    assert close(backend.score(ROWS, LONG_ANSWERS).logliks, cold)
+    assert close(backend.score(ROWS, LONG_ANSWERS).logliks, cold)
+    for key, layers in held.items():
+        now = [layer.keys for layer in store._kept[key].cache.layers]
+        assert all(torch.equal(a, b) for a, b in zip(layers, now, strict=True))
+
+
+def test_the_prefix_store_stays_within_its_bytes(tiny):
+    model, _ = model_and_tokenizer(tiny())
+    store = PrefixStore(limit=60_000)
+    for first in range(3, 43):
+        store.get(model, [first, *range(50, 80)], None)
+        assert store.nbytes <= 60_000
+    assert 1 <= len(store._kept) < 40
+
+
+def test_a_longer_beginning_grows_from_a_known_one(tiny):
+    model, _ = model_and_tokenizer(tiny("llama"))
+    store, ids = PrefixStore(limit=10**8), list(range(5, 45))
+    read = []
+    handle = model.model.register_forward_pre_hook(
+        lambda _m, _a, inputs: read.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    store.get(model, ids[:20], None)
+    grown = store.get(model, ids, None)
+    store.get(model, ids[:30], None)
+    handle.remove()
+    assert read == [20, 20]
+    whole = PrefixStore(limit=10**8).get(model, ids, None)
+    assert all(close(a.keys, b.keys) for a, b in zip(grown.cache.layers, whole.cache.layers, strict=True))
+
+
+def test_batches_keep_within_the_budget():
+    groups = batches([3, 9, 5, 5, 1], budget=20, overhead=1)
+    assert sorted(i for group in groups for i in group) == [0, 1, 2, 3, 4]
+    lengths = [3, 9, 5, 5, 1]
+    assert all(len(g) * (1 + max(lengths[i] for i in g)) <= 20 for g in groups)
+    assert batches([50], budget=20) == [[0]]
+    assert batches([], budget=20) == []
+
+
+# Memory and length
+
+
+class SmallMemory:
+    """Fails every forward pass of more than `most` rows, as a full accelerator does."""
+
+    def __init__(self, model, most):
+        self.most = most
+        self.failed = 0
+        self.handle = model.get_input_embeddings().register_forward_pre_hook(self.check)
+
+    def check(self, _module, args):
+        if len(args[0]) > self.most:
+            self.failed += 1
+            raise torch.OutOfMemoryError("out of memory")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.handle.remove()
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nothing(tiny):
+    backend = HfCausal(str(tiny()), device="cpu")
+    whole = backend.score(ROWS, LONG_ANSWERS).logliks
+    with SmallMemory(backend._loaded.model, most=1) as memory:
+        assert close(backend.score(ROWS, LONG_ANSWERS).logliks, whole)
+    assert memory.failed > 0
+
+
+def test_out_of_memory_on_one_prompt_fails_the_trial(tiny):
+    backend = HfCausal(str(tiny()), device="cpu")
+    with SmallMemory(backend._loaded.model, most=0), pytest.raises(TrialError, match="out of memory"):
+        backend.score(ROWS[:1], ANSWERS)
+
+
+def test_over_long_prompts_name_both_lengths(tiny):
+    backend = HfCausal(str(tiny()), device="cpu")
+    with pytest.raises(TrialError, match=r"1 of 2 prompts .* 201 tokens .* context is 128"):
+        backend.score([rendered("a" + " a" * 199), ROWS[0]], ANSWERS)
+    with pytest.raises(TrialError, match="100 soft tokens"):
+        backend.score(ROWS, ANSWERS, packed(torch.zeros(100, 32), backend))
+    fits = backend.score([rendered("a" + " a" * 126)], ANSWERS)
+    assert fits.prompt_tokens == (127,)
+
+
+def test_a_prompt_without_tokens_is_refused(tiny):
+    with pytest.raises(TrialError, match="nothing to continue from"):
+        HfCausal(str(tiny()), device="cpu").score([rendered("")], ANSWERS)
+    assert HfCausal(str(tiny("llama")), device="cpu").score([rendered("")], ANSWERS).prompt_tokens == (1,)
+
+
+# Soft prompts
+
+
+@pytest.mark.parametrize("family", ["gpt2", "opt", "gpt_neox"])
+def test_a_soft_prompt_of_a_texts_own_vectors_equals_that_text(family, tiny):
+    backend = HfCausal(str(tiny(family)), device="cpu")
+    soft = packed(backend.embed_tokens("a good film"), backend)
+    hard = backend.score([rendered(f"a good film {p}") for p in PROMPTS], LONG_ANSWERS)
+    ours = backend.score([rendered(f" {p}") for p in PROMPTS], LONG_ANSWERS, soft)
+    assert close(ours.logliks, hard.logliks)
+    assert ours.prompt_tokens == hard.prompt_tokens
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT reads it while it wraps
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_exported_adapter_gives_peft_the_same_logits(family, tiny, tmp_path):
+    folder = tiny(family)
+    backend = HfCausal(str(folder), device="cpu")
+    torch.manual_seed(0)
+    soft = packed(torch.randn(5, backend.embedding_table().shape[1]) * 0.3, backend)
+    (tmp_path / "adapter_config.json").write_text(json.dumps(dict(soft.adapter)))
+    (tmp_path / "adapter_model.safetensors").write_bytes(soft.weights)
+    model, tokenizer = model_and_tokenizer(folder)
+    peft = PeftModel.from_pretrained(model, tmp_path).eval()
+    ours = backend.score(ROWS, ANSWERS, soft).logliks
+    for row, prompt in enumerate(PROMPTS):
+        ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            last = peft(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, -1].log_softmax(-1)
+        words = [tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in ANSWERS]
+        assert all(len(word) == 1 for word in words)
+        assert close(ours[row], [float(last[word[0]]) for word in words])
+
+
+def test_a_soft_prompt_with_damaged_weights_is_refused(tiny):
+    backend = HfCausal(str(tiny()), device="cpu")
+    good = packed(torch.zeros(3, 32), backend)
+    for weights in (b"nonsense", save({"other": torch.zeros(3, 32)}), save({"prompt_embeddings": torch.zeros(3, 31)})):
+        bad = SoftPrompt(good.method, 3, good.base_model, weights, sha256_bytes(weights))
+        with pytest.raises(ConfigError, match="soft prompt"):
+            backend.score(ROWS, ANSWERS, bad)
+
+
+def test_embeddings_are_what_the_first_layer_receives(tiny):
+    backend = HfCausal(str(tiny("gemma3")), device="cpu")
+    model, tokenizer = model_and_tokenizer(tiny("gemma3"))
+    ids = tokenizer("a good film", add_special_tokens=False)["input_ids"]
+    raw = model.get_input_embeddings().weight[ids].detach()
+    assert close(backend.embed_tokens("a good film"), raw * 32**0.5)
+    assert close(backend.embedding_table()[ids], raw * 32**0.5)

@@ -1,0 +1,80 @@
+"""`check` and `init`: all that is wrong, or what would happen."""
+
+import pytest
+
+from autoprompt_search.cli.checking import forward_passes, inspect
+from autoprompt_search.config import load_config
+
+
+def test_a_sound_file_shows_size_rungs_cost_and_prompts(work, cli):
+    out = cli("check", "space.yaml").stdout
+    for part in (
+        "8 points",
+        "10 -> 20",
+        "text, demos",
+        "10 train, 20 dev, 40 test",
+        "at most 240",
+        "Review: ",
+        "' good'",
+    ):
+        assert part in out, part
+    assert "with 2 demonstrations" in out
+    assert not (work / "reports").exists()
+
+
+def test_mistakes_of_file_data_and_model_come_together(work, cli):
+    (work / "reviews.jsonl").write_text('{"text": "x", "label": "pos"}\n{broken\n', encoding="utf-8")
+    changes = ["--set", "budgt.trials=3", "--set", "templates.cloze.text='{txt}'"]
+    message = cli("check", "space.yaml", *changes, code=2).stderr
+    for part in ("did you mean 'budget'", "unknown field 'txt'", "reviews.jsonl:2: broken JSON"):
+        assert part in message, part
+
+
+def test_a_prompt_beyond_the_context(work, cli):
+    message = cli("check", "space.yaml", "--set", "backend.context=4", code=2).stderr
+    assert "templates.plain" in message
+    assert "too long" in message
+
+
+def test_what_is_probably_not_meant_is_said(work, cli):
+    out = cli(
+        "check", "space.yaml", "--set", "space.template=plain", "--set", "templates.plain.text='{text} is '"
+    ).stdout
+    assert "ends with a blank" in out
+    assert "not in the space: cloze" in out
+
+
+def test_markup_in_texts_is_text(work, cli):
+    assert "[bold]" in cli("check", "space.yaml", "--set", "templates.plain.text='[bold]{text}[/nope]'").stdout
+
+
+def test_forward_passes_count_soft_prompts(work):
+    config = load_config(
+        "space.yaml",
+        ["backend={type: hf-causal, model: x}", "space.soft.method={kind: choice, values: [none, prompt-tuning]}"],
+    )
+    passes = forward_passes(config, 40)
+    assert passes["training soft prompts"] == 4 * 3 * 100 * 16
+    assert passes["scoring dev examples"] == 4 * 3 * (10 + 20)
+
+
+def test_kinds_follow_the_space(work):
+    assert inspect(work / "space.yaml", ["space.demos.strategy=none"]).kinds == ("text",)
+    assert inspect(work / "space.yaml", ["space.demos.strategy=random"]).kinds == ("demos",)
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.jsonl"])
+def test_init_writes_a_file_that_check_accepts(work, cli, name):
+    lines = (work / "reviews.jsonl").read_text(encoding="utf-8").splitlines()
+    if name.endswith("csv"):
+        from json import loads
+
+        rows = [loads(line) for line in lines]
+        text = "text,label\n" + "".join(f"{r['text']},{r['label']}\n" for r in rows)
+    else:
+        text = "\n".join(lines)
+    (work / name).write_text(text, encoding="utf-8")
+    made = cli("init", "--data", name, "--text", "text", "--label", "label", "--model", "gpt2")
+    assert "# 70 labelled rows, 2 labels: neg (35), pos (35)" in made.stderr
+    (work / "own.yaml").write_text(made.stdout, encoding="utf-8")
+    assert "data is sound" in cli("check", "own.yaml", "--set", "backend=scripted").stdout

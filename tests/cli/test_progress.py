@@ -1,0 +1,94 @@
+"""What is said of trials as they come and go."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, progress_for
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, TrialRecord, TrialState
+
+
+def measured(score, full=True):
+    return Measurement(score, 0.01, {}, Fidelity(20 if full else 5, is_full=full), cost=Cost(forward_passes=20))
+
+
+def record(number, state=TrialState.COMPLETE, score=0.5, error="", full=True):
+    measurements = () if state is TrialState.FAILED else (measured(score, full),)
+    return TrialRecord(number, {}, state, measurements, error=error, kind="demos")
+
+
+def play(view):
+    view.note("begin")
+    view.begin("tiny", 5, [record(0, score=0.6)])
+    view.started(1, {"demos.strategy": "knn"})
+    view.measured(1, measured(0.9, full=False))
+    view.finished(record(1, TrialState.PRUNED, 0.9, full=False))
+    view.started(2, {"soft.method": "prompt-tuning"})
+    view.finished(record(2, TrialState.FAILED, error="loss is [not] finite\nat step 3"))
+    view.started(3, {})
+    view.measured(3, measured(0.7))
+    view.finished(record(3, score=0.7))
+    view.note("end")
+    view.end()
+
+
+def test_without_a_terminal_there_is_a_line_per_trial_and_no_control_code():
+    stream = io.StringIO()
+    play(PlainLines(stream))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "begin"
+    assert lines[1] == "tiny: 5 trials, 1 of them finished before"
+    assert lines[2].startswith("[2/5] trial 1 demos pruned 0.900 on 5 | best 0.600 (trial 0, demos) | 20 passes")
+    assert "[3/5] trial 2 demos failed: loss is [not] finite |" in lines[3]
+    assert "best 0.700 (trial 3, demos) | 40 passes" in lines[4]
+    assert "to go" in lines[4]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_only_full_measurements_can_be_the_best():
+    stream = io.StringIO()
+    view = PlainLines(stream)
+    view.begin("tiny", 2, [])
+    view.finished(record(0, TrialState.PRUNED, 0.99, full=False))
+    assert "best none yet" in stream.getvalue()
+
+
+def test_in_a_terminal_the_view_shows_counts_best_and_what_runs():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    view = LiveView(console)
+    view.begin("tiny", 4, [])
+    for number in range(9):
+        view.started(number, {"soft.method": "prompt-tuning"})
+    view.measured(0, measured(0.75, full=False))
+    view.finished(record(8, score=0.8))
+    with console.capture() as shown:
+        console.print(view)
+    view.end()
+    text = shown.get()
+    for part in (
+        "1/4",
+        "0.800 (trial 8, demos)",
+        "1 complete, 8 running",
+        "#0 soft 0.750 on 5",
+        "and 2 more",
+        "passes  20",
+    ):
+        assert part in text, part
+
+
+def test_the_live_view_plays_through():
+    stream = io.StringIO()
+    play(LiveView(Console(file=stream, force_terminal=True)))
+    assert "loss is [not] finite" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("quiet", "kind"), [(True, Quiet), (False, PlainLines)])
+def test_the_view_fits_the_stream(quiet, kind):
+    assert isinstance(progress_for(quiet=quiet, stream=io.StringIO()), kind)
+
+
+def test_a_view_that_never_began_can_end():
+    play(Quiet())
+    for view in (LiveView(Console(file=io.StringIO())), PlainLines(io.StringIO())):
+        view.end()

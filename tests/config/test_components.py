@@ -1,0 +1,35 @@
+"""Options read from source are those of the real constructors; the schema holds them all."""
+
+import pytest
+import yaml
+
+from autoprompt_search.config.components import INJECTED, REGISTRIES, signature
+from autoprompt_search.config.schema import json_schema
+
+PAIRS = [(section, name) for section, registry in REGISTRIES.items() for name in registry.names()]
+
+
+@pytest.mark.parametrize(("section", "name"), PAIRS)
+def test_a_signature_read_from_source_is_the_real_one(section, name):
+    real = {n: p for n, p in REGISTRIES[section].options(name).items() if n not in INJECTED[section]}
+    found = signature(section, name)
+    assert set(found.options) == set(real)
+    assert {n for n, o in found.options.items() if o.is_required} == {
+        n for n, p in real.items() if p.default is p.empty
+    }
+    assert found.methods <= set(dir(REGISTRIES[section].load(name)))
+
+
+def test_the_schema_knows_every_section_component_and_short_form(space_file):
+    schema = json_schema()
+    assert list(schema["properties"])[:3] == ["name", "seed", "task"]
+    backends = schema["properties"]["backend"]["anyOf"]
+    assert "hf-causal" in backends[0]["enum"]
+    scripted = next(b for b in backends[1:] if b["properties"]["type"]["const"] == "scripted")
+    assert scripted["properties"]["skill"] == {"maximum": 1, "minimum": 0, "type": "number"}
+    assert scripted["additionalProperties"] is False
+    assert schema["additionalProperties"] is False
+
+
+def test_the_schema_is_plain_data():
+    assert yaml.safe_load(yaml.safe_dump(json_schema())) == json_schema()

@@ -1,0 +1,92 @@
+"""The choice on dev: the cheapest within one paired standard error of the best."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from autoprompt_search.confirm import choose, rank
+from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.testing.factories import measurement
+
+DEV = 100
+
+
+def record(
+    number: int, hits: int, *, tokens: float = 10.0, loss: float = 0.5, state: TrialState = TrialState.COMPLETE
+) -> TrialRecord:
+    last = measurement(hits / DEV, DEV, is_full=True, loss=loss, tokens=tokens)
+    return TrialRecord(number, {}, state, (last,), error="why" if state is TrialState.FAILED else "")
+
+
+def first(record: TrialRecord) -> list[bool]:
+    """The better of two prompts is right wherever the other is: the steadiest pair there is."""
+    hits = round(record.measurements[-1].score * DEV)
+    return [i < hits for i in range(DEV)]
+
+
+def chosen(*records: TrialRecord) -> tuple[int, set[int]]:
+    _, ranked = rank((record(0, 1), *records), 9)
+    best, tied = choose([r for r in ranked if r.number > 0], first)
+    return best.number, tied
+
+
+def test_the_cheapest_of_a_tie_wins() -> None:
+    """One example of 100 apart: the standard error of the difference is 0.01, and so is the difference."""
+    assert chosen(record(1, 80, tokens=200), record(2, 79, tokens=50), record(3, 79, tokens=90)) == (2, {1, 2, 3})
+
+
+def test_a_real_difference_is_worth_its_tokens() -> None:
+    """Four apart: 0.04 against a standard error of 0.0197."""
+    assert chosen(record(1, 80, tokens=200), record(2, 76, tokens=50)) == (1, {1})
+
+
+@pytest.mark.parametrize("lost", range(6))
+def test_the_border_is_one_standard_error(lost: int) -> None:
+    gap = lost / DEV
+    error = math.sqrt(gap * (1 - gap) / (DEV - 1))
+    best, tied = chosen(record(1, 80, tokens=200), record(2, 80 - lost, tokens=50))
+    assert best == (2 if gap <= error else 1)
+    assert (2 in tied) == (gap <= error)
+
+
+def test_noise_of_the_pair_counts_and_not_that_of_each_score() -> None:
+    """The same two scores: on the same examples a real difference, on others a tie."""
+    good, poor = record(1, 80, tokens=200), record(2, 76, tokens=50)
+    answers = {1: [i < 80 for i in range(DEV)], 2: [i >= 24 for i in range(DEV)]}
+    assert choose([good, poor], first)[0].number == 1
+    assert choose([good, poor], lambda r: answers[r.number])[0].number == 2
+
+
+def test_of_equal_prompts_the_better_then_the_older_wins() -> None:
+    assert chosen(record(3, 80), record(2, 80), record(1, 79))[0] == 2
+    assert chosen(record(3, 80, loss=0.2), record(2, 80, loss=0.4))[0] == 3
+    assert chosen(record(3, 79, tokens=10.04), record(2, 80, tokens=10.0))[0] == 2
+
+
+def test_only_trials_that_saw_all_of_dev_are_ranked() -> None:
+    lucky = record(2, 99, state=TrialState.PRUNED)
+    baseline, ranked = rank([record(0, 50), record(1, 60), lucky, record(3, 98, state=TrialState.FAILED)], 9)
+    assert [r.number for r in ranked] == [1, 0]
+    assert baseline.number == 0
+
+
+def test_the_number_of_finalists_is_kept_and_the_baseline_is_not_one_by_right() -> None:
+    baseline, ranked = rank([record(n, 50 + n) for n in range(6)], 3)
+    assert [r.number for r in ranked] == [5, 4, 3]
+    assert baseline.number == 0
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        ([], "it was never run"),
+        ([record(1, 60)], "it was never run"),
+        ([record(0, 60, state=TrialState.FAILED), record(1, 60)], "why"),
+    ],
+)
+def test_without_a_baseline_nothing_can_be_said(records: list[TrialRecord], reason: str) -> None:
+    with pytest.raises(SearchError, match=rf"the baseline prompt \(trial 0\) has no score.*: {reason}"):
+        rank(records, 3)

@@ -1,0 +1,68 @@
+"""A driver killed at random moments loses nothing that was measured."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autoprompt_search import load_config, search
+
+from .conftest import space_file
+
+KILLS = 10
+
+
+def _run(folder: Path, out: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "autoprompt_search", "run", str(folder / "space.yaml"), "--out", out]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+@pytest.mark.slow
+def test_ten_kills_and_the_same_leaderboard(folder: Path) -> None:
+    backend = {"type": "scripted", "cues": {"good": "loved", "bad": "hated"}, "seconds": 0.15}
+    space_file(folder, backend=backend, budget={"trials": 30})
+    config = load_config(folder / "space.yaml")
+    undisturbed = search(config, out=folder / "undisturbed")
+    rng = random.Random(11)
+    kills = 0
+    while kills < KILLS:
+        process = _run(folder, "killed")
+        journal = folder / "killed" / "state" / "study.journal"
+        before = journal.stat().st_size if journal.exists() else 0
+        while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
+            time.sleep(0.02)  # until it is at work again
+        time.sleep(rng.uniform(0.0, 0.8))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills == KILLS, "the search ended before it was killed ten times: give it more to do"
+    finished = _run(folder, "killed")
+    _, errors = finished.communicate(timeout=120)
+    assert finished.returncode == 0, errors.decode()
+    for name in ("trials.csv",):
+        assert (folder / "killed" / name).read_bytes() == (undisturbed.folder / name).read_bytes()
+    again = search(config, out=folder / "killed")
+    assert again.data["new_forward_passes"] == 0
+    assert again.data["best"] == undisturbed.data["best"]
+    assert again.data["difference"] == undisturbed.data["difference"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_continue(folder: Path) -> None:
+    space_file(folder, backend={"type": "scripted", "seconds": 0.2}, budget={"trials": 30})
+    process = _run(folder, "stopped")
+    journal = folder / "stopped" / "state" / "study.journal"
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 2000):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors.decode()
+    assert "continue" in errors.decode()

@@ -1,0 +1,121 @@
+"""From a space file to a proven, exported prompt, in one process."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from autoprompt_search import load_config, load_prompt, search
+from autoprompt_search.core.errors import ConfigError, StateError
+from autoprompt_search.search import rebuild_report
+
+from .conftest import space_file
+
+KEYS = {
+    "verdict", "baseline", "best", "difference", "trials", "forward_passes", "new_forward_passes", "seconds",
+    "config_fingerprint",
+}  # fmt: skip
+
+
+def test_a_search_leaves_everything_a_user_needs(folder: Path) -> None:
+    result = search(load_config(space_file(folder)))
+    assert result.folder == Path("reports/small")
+    plain = json.loads((result.folder / "result.json").read_text())
+    assert plain.keys() >= KEYS
+    assert plain["baseline"].keys() >= {"params", "dev", "test"}
+    assert plain["baseline"]["dev"].keys() >= {"score", "examples"}
+    assert plain["best"]["test"].keys() >= {"score", "low", "high", "examples"}
+    assert plain["difference"].keys() >= {"score", "low", "high", "p"}
+    assert sum(plain["trials"].values()) == 16
+    assert plain["best"]["test"]["examples"] == 60
+    for name in ("report.html", "summary.md", "trials.csv", "config.yaml", "best_prompt/prompt.yaml"):
+        assert (result.folder / name).exists(), name
+    assert load_config(result.folder / "config.yaml").fingerprint == plain["config_fingerprint"]
+
+
+def test_the_exported_prompt_says_what_the_search_measured(folder: Path) -> None:
+    result = search(load_config(space_file(folder)))
+    prompt = load_prompt(result.folder / "best_prompt")
+    golden = [json.loads(line) for line in (result.folder / "best_prompt/golden.jsonl").read_text().splitlines()]
+    predicted = [p.label for p in prompt.predict([g["inputs"] for g in golden])]
+    assert predicted == [g["prediction"] for g in golden]
+
+
+def test_a_finished_search_computes_nothing_when_run_again(folder: Path) -> None:
+    config = load_config(space_file(folder))
+    first = search(config)
+    before = (first.folder / "trials.csv").read_bytes()
+    again = search(config)
+    assert first.data["new_forward_passes"] == first.data["forward_passes"] > 0
+    assert again.data["new_forward_passes"] == 0
+    assert again.data["forward_passes"] == first.data["forward_passes"]
+    assert (again.folder / "trials.csv").read_bytes() == before
+    assert again.verdict == first.verdict
+
+
+def test_a_larger_budget_continues(folder: Path) -> None:
+    first = search(load_config(space_file(folder)))
+    more = search(load_config(space_file(folder), ["budget.trials=20"]))
+    assert len(more.records) == 20
+    assert [r.params for r in more.records[:16]] == [r.params for r in first.records]
+
+
+def test_another_search_in_the_folder_is_refused_until_fresh(folder: Path) -> None:
+    search(load_config(space_file(folder)))
+    other = load_config(space_file(folder), ["seed=4"])
+    with pytest.raises(StateError, match=r"(?s)seed.*--fresh") as caught:
+        search(other)
+    assert "was 3, now 4" in str(caught.value)
+    assert search(other, fresh=True).data["new_forward_passes"] > 0
+
+
+def test_changed_data_are_refused(folder: Path) -> None:
+    config = load_config(space_file(folder))
+    search(config)
+    lines = (folder / "data.jsonl").read_text().splitlines()
+    (folder / "data.jsonl").write_text("\n".join([lines[-1].replace("the", "this"), *lines[:-1]]) + "\n")
+    with pytest.raises(StateError, match="other data"):
+        search(config)
+
+
+def test_the_report_can_be_made_again(folder: Path) -> None:
+    result = search(load_config(space_file(folder)))
+    page = (result.folder / "report.html").read_bytes()
+    (result.folder / "report.html").unlink()
+    rebuild_report(result.folder)
+    assert (result.folder / "report.html").read_bytes() == page
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(folder: Path) -> None:
+    (folder / "taken").write_text("a file")
+    with pytest.raises(ConfigError, match=r"out: cannot write to .*taken"):
+        search(load_config(space_file(folder)), out=folder / "taken" / "inside")
+
+
+def test_two_runs_on_one_folder_are_refused(folder: Path) -> None:
+    from autoprompt_search.workspace import Workspace
+
+    config = load_config(space_file(folder))
+    with Workspace(Path("reports/small"), config), pytest.raises(StateError, match="in use by another run"):
+        search(config)
+
+
+def test_failing_trials_are_records_and_the_search_goes_on(folder: Path) -> None:
+    path = space_file(folder, backend={"type": "scripted", "fail_on": "All in all"})
+    result = search(load_config(path))
+    failed = [r for r in result.records if r.error]
+    assert failed
+    assert all(r.params["template"] == "cloze" for r in failed)
+    with (result.folder / "trials.csv").open() as file:
+        assert {row["state"] for row in csv.DictReader(file)} >= {"failed", "complete"}
+
+
+def test_a_search_that_always_fails_ends_with_the_reason(folder: Path) -> None:
+    from autoprompt_search.core.errors import SystemicError
+
+    path = space_file(folder, backend={"type": "scripted", "fail_on": "a"})
+    with pytest.raises(SystemicError, match="all failed in the same way"):
+        search(load_config(path))

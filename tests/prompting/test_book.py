@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from autoprompt_search.core.types import Layout, Params, Template
+from autoprompt_search.prompting import LAYOUT_PARAMS, PromptBook
+from autoprompt_search.testing.factories import LABELS
+
+OWN, NAMED, OTHER = ({label: (f"{kind}-{label}",) for label in LABELS} for kind in ("own", "named", "other"))
+TEMPLATES = {name: Template(name, f"{name} {{text}}") for name in ("first", "second")}
+BOOK = PromptBook(
+    TEMPLATES,
+    words={"first": OWN},
+    intros={"first": "Written with it."},
+    instructions={"short": "Judge."},
+    verbalizers={"named": NAMED, "other": OTHER},
+    labels=LABELS,
+)
+
+
+def test_without_a_parameter_the_first_template_speaks() -> None:
+    made = BOOK.compose({})
+    assert made.template == TEMPLATES["first"]
+    assert made.verbalizer == OWN
+    assert made.instruction == "Written with it."
+    assert made.layout == Layout()
+    assert made.demos.strategy == "none"
+    assert made.soft is None
+
+
+def test_a_parameter_wins_over_what_is_written_with_the_template() -> None:
+    made = BOOK.compose({"template": "first", "verbalizer": "other", "instruction": "short"})
+    assert (made.verbalizer, made.instruction) == (OTHER, "Judge.")
+    assert BOOK.compose({"template": "first", "instruction": "none"}).instruction == ""
+
+
+def test_what_belongs_to_one_template_is_not_lent_to_another() -> None:
+    made = BOOK.compose({"template": "second"})
+    assert made.instruction == ""
+    assert made.verbalizer == {label: (label,) for label in LABELS}
+
+
+def test_a_single_verbalizer_serves_all_templates_without_words() -> None:
+    book = PromptBook(TEMPLATES, words={"first": OWN}, verbalizers={"named": NAMED}, labels=LABELS)
+    assert book.compose({"template": "second"}).verbalizer == NAMED
+    assert book.compose({"template": "first"}).verbalizer == OWN
+
+
+def test_every_layout_parameter_arrives() -> None:
+    params: Params = {name: f"<{name}>" for name in LAYOUT_PARAMS}
+    found = BOOK.compose({**params, "layout.name.Review": "Text", "demos.k": 3}).layout
+    assert found == Layout(
+        "<layout.separator>",
+        "<layout.demo_separator>",
+        "<layout.casing>",
+        {"Review": "Text"},
+        "<layout.answer_gap>",
+    )

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Template, TrialRecord, TrialState
+from autoprompt_search.prompting import PromptBook
+from autoprompt_search.runners import RUNNERS, Runner
+from autoprompt_search.space import SearchSpace
+from autoprompt_search.testing.factories import LABELS, WORDS, job
+from autoprompt_search.testing.runner_contract import RUNNER_CASES, Driven, drive
+
+pytestmark = pytest.mark.ray
+
+TEXTS = {
+    "plain": "Review: {text} Mood:",
+    "dies": "{text} KILL",
+    "dies once": "{text} ONCE",
+    "explodes": "{text} BOOM",
+    **{f"other {n}": f"{n} {{text}}" for n in range(5)},
+}
+
+
+@pytest.fixture(scope="module")
+def runner(perilous: None) -> Iterator[Runner]:
+    made = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 1}))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("case", RUNNER_CASES, ids=lambda case: case.__name__)
+def test_contract(case: Callable[[Runner, Path], None], runner: Runner, tmp_path: Path) -> None:
+    case(runner, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Driven:
+    """One search, two trials at a time, whose workers die, die once, and raise; the rest is well."""
+    folder = tmp_path_factory.mktemp("dangerous")
+    spec = {
+        "type": "perilous",
+        "marker": str(folder / "marker"),
+        "dies_on": "KILL",
+        "dies_once_on": "ONCE",
+        "explodes_on": "BOOM",
+    }
+    templates = {name: Template(name, text) for name, text in TEXTS.items()}
+    work = job(
+        folder / "state",
+        backend=ComponentSpec.model_validate(spec),
+        book=PromptBook(templates, words=dict.fromkeys(TEXTS, WORDS), labels=LABELS),
+    )
+    over = SearchSpace.model_validate({"template": {"kind": "choice", "values": list(TEXTS)}})
+    two = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 2}))
+    return drive(two, work, trials=50, over=over)
+
+
+def of(dangerous: Driven, template: str) -> TrialRecord:
+    return next(r for r in dangerous.records if r.params["template"] == template)
+
+
+def test_a_worker_that_always_dies_is_a_failed_trial(dangerous: Driven) -> None:
+    record = of(dangerous, "dies")
+    assert record.state is TrialState.FAILED
+    assert "the worker process died" in record.error
+
+
+def test_a_worker_that_dies_once_is_tried_again(dangerous: Driven) -> None:
+    record = of(dangerous, "dies once")
+    assert record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    assert record.measurements
+
+
+def test_an_exception_is_a_failed_trial(dangerous: Driven) -> None:
+    record = of(dangerous, "explodes")
+    assert (record.state, record.error) == (TrialState.FAILED, "RuntimeError: boom")
+
+
+def test_the_search_goes_on_to_its_end_and_prunes_on_its_way(dangerous: Driven) -> None:
+    assert [r.number for r in dangerous.records] == list(range(len(TEXTS)))
+    assert {r.params["template"] for r in dangerous.records} == set(TEXTS)
+    assert {r.state for r in dangerous.records} == set(TrialState)
+    assert {r.number for r in dangerous.tracked} == set(range(len(TEXTS)))
+    spent = sum(m.cost.forward_passes for r in dangerous.records for m in r.measurements)
+    assert dangerous.cost.forward_passes == spent
+
+
+def test_a_trial_that_fits_on_no_node_is_refused_at_once(runner: Runner, tmp_path: Path) -> None:
+    greedy = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "cpus": 100000}))
+    with pytest.raises(ConfigError, match=r"runner\.cpus: a trial asks for 100000 CPU and the largest node has"):
+        drive(greedy, job(tmp_path), trials=1)

@@ -1,0 +1,80 @@
+"""The scripted backend keeps the contract, and its rule does what it says."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.protocols import Tunes
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
+from autoprompt_search.prompting import answer_words, render
+from autoprompt_search.testing.backend_contract import EmbedsContract, ScoresContract
+from autoprompt_search.testing.scripted import ScriptedBackend
+
+LABELS = ("negative", "positive")
+WORDS = {"negative": ("bad",), "positive": ("good",)}
+EXAMPLES = [
+    Example(str(i), {"text": f"film {i} was {WORDS[LABELS[i % 2]][0]} to watch"}, LABELS[i % 2]) for i in range(400)
+]
+
+
+class TestContract(ScoresContract, EmbedsContract):
+    @pytest.fixture
+    def make(self):
+        return ScriptedBackend
+
+    @pytest.fixture
+    def backend(self, make):
+        return make()
+
+
+def accuracy(backend, demos=0, text="Review: {text} Sentiment:"):
+    prompt = Prompt(Template("t", text), WORDS, demos=Demonstrations())
+    shown = [Example("d", {"text": "a dull one"}, "negative")] * demos
+    answers, groups = answer_words(prompt, LABELS)
+    logliks = backend.score([render(prompt, e, shown) for e in EXAMPLES], answers).logliks
+    chosen = [LABELS[groups[int(column)]] for column in logliks.argmax(1)]
+    return float(np.mean([c == e.target for c, e in zip(chosen, EXAMPLES, strict=True)]))
+
+
+def test_the_registry_builds_it():
+    backend = BACKENDS.build(ComponentSpec(type="scripted", skill=0.9))
+    assert isinstance(backend, ScriptedBackend)
+    assert not isinstance(backend, Tunes)
+
+
+def test_skill_demonstrations_and_wording_decide_the_score():
+    assert accuracy(ScriptedBackend(skill=0.6)) == pytest.approx(0.6, abs=0.1)
+    assert accuracy(ScriptedBackend(skill=0.9)) == pytest.approx(0.9, abs=0.1)
+    scores = [accuracy(ScriptedBackend(skill=0.6), demos=k) for k in (0, 2, 4)]
+    assert scores == sorted(scores)
+    assert scores[2] - scores[0] == pytest.approx(0.2, abs=0.05)
+    assert len({accuracy(ScriptedBackend(), text=t) for t in ("{text} so", "{text} It was", "Is {text} fun?")}) > 1
+
+
+def test_cues_name_the_right_answer_where_the_text_does_not():
+    other = ScriptedBackend(skill=0.95, cues={"good": "bad", "bad": "good"})
+    assert accuracy(other) < 0.2
+
+
+def test_the_seed_decides_which_queries_are_hard():
+    assert accuracy(ScriptedBackend(seed=1)) == accuracy(ScriptedBackend(seed=1))
+    assert ScriptedBackend(seed=1).fingerprint != ScriptedBackend(seed=2).fingerprint
+    assert ScriptedBackend(seconds=1.0, fail_on="x").fingerprint == ScriptedBackend().fingerprint
+
+
+def test_it_fails_on_demand_and_takes_its_time():
+    prompt = Prompt(Template("t", "{text}"), WORDS)
+    rows = [render(prompt, EXAMPLES[0])]
+    with pytest.raises(TrialError, match="'watch'"):
+        ScriptedBackend(fail_on="watch").score(rows, [" good"])
+    before = time.monotonic()
+    backend = ScriptedBackend(seconds=0.05)
+    backend.score(rows, [" good", " bad"])
+    assert time.monotonic() - before >= 0.05
+    assert backend.scored == 1
