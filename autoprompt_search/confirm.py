@@ -20,6 +20,9 @@ from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import restore
 from autoprompt_search.trial import Failure, TestTask, TrialJob
 
+_ROUNDING = 1e-9
+"""Two prompts that differ on one example are exactly one standard error apart; float rounding must not decide."""
+
 
 class Verdict(StrEnum):
     """What the test split says of the chosen prompt against the baseline."""
@@ -119,7 +122,7 @@ def choose(
     tied = []
     for record in ranked:
         gap = leader.measurements[-1].score - record.measurements[-1].score
-        if gap <= paired_stderr(top, hits(record)):
+        if gap <= paired_stderr(top, hits(record)) + _ROUNDING:
             tied.append(record)
     cheapest = min(tied, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *_standing(r)))
     return cheapest, {r.number for r in tied}

@@ -119,7 +119,9 @@ def _predict(
     answers, groups = answer_words(prompt, labels)
     scored = backend.score(render_all(prompt, examples, labels, embedder(backend)), answers, prompt.soft)
     if not np.isfinite(scored.logliks.max(axis=1)).all():
-        raise TrialError("the model's scores of the answers are not a number (NaN), or all answers are impossible to it")
+        raise TrialError(
+            "the model's scores of the answers are not a number (NaN), or all answers are impossible to it"
+        )
     logprobs = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
     return {e.id: (tuple(row), n) for e, row, n in zip(examples, logprobs, scored.prompt_tokens, strict=True)}
 

@@ -239,7 +239,9 @@ class SearchSpace(RootModel[dict[str, Param]]):
         """Every assignment of the parameters that others depend on, and how many points of theirs it stands for."""
         parents = [n for n in self.root if any(n in p.when for p in self.root.values())]
 
-        def grow(names: list[str], point: dict[str, Scalar], number: float) -> Iterator[tuple[dict[str, Scalar], float]]:
+        def grow(
+            names: list[str], point: dict[str, Scalar], number: float
+        ) -> Iterator[tuple[dict[str, Scalar], float]]:
             if not names:
                 yield point, number
             elif not _holds(self.root[names[0]].when, point):

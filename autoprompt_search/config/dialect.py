@@ -40,7 +40,14 @@ def _on_one_line(dumper: Dumper, data: list[object]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=is_flat)
 
 
+def _as_it_is(dumper: Dumper, text: str) -> yaml.Node:
+    """Texts with signs that cannot be seen are written with escapes: YAML folds some of them into blanks."""
+    is_plain = text.replace("\n", "").isprintable()
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
 Dumper.add_representer(list, _on_one_line)
+Dumper.add_representer(str, _as_it_is)
 for _tag, _pattern, _first in _SCALARS:
     Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
     Dumper.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), list(_first))

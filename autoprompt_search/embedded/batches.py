@@ -9,13 +9,15 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from autoprompt_search.embedded.documents import Document, documents
+from autoprompt_search.embedded.formats import LONG
 from autoprompt_search.embedded.reviews import stream
 
 CONTEXT = 512
 _POOL = 2048
 _TOKENS = 2560
-_FIRST_WEIGHT = 2.0
-"""Weight of the first answer of a document: the one asked without demonstrations."""
+_FIRST_WEIGHT = 3.0
+"""Weight of the first answer of a document: the one asked without demonstrations. In a long list
+it has no weight: a first answer cannot know that the list will be long."""
 _JUNK_SHARE, _JUNK_TOKENS = 0.1, range(2, 33)
 """Some documents start with random tokens, so that a prefix of any kind leaves the rest readable."""
 _PLAIN, _SINGLE = 10, 30
@@ -86,8 +88,9 @@ def _groups(items: Sequence[_Item]) -> Iterator[list[_Item]]:
 
 def _batch(group: Sequence[_Item]) -> Batch:
     width = max(len(item.ids) for item in group)
-    cells = [(row, place, order) for row, item in enumerate(group) for order, place in enumerate(item.places)]
-    rows, places, orders = (torch.tensor(column) for column in zip(*cells, strict=True))
+    cells = [(row, place) for row, item in enumerate(group) for place in item.places]
+    weights = [weight for item in group for weight in _weights(len(item.places))]
+    rows, places = (torch.tensor(column) for column in zip(*cells, strict=True))
     ids = torch.tensor([[*item.ids, *[0] * (width - len(item.ids))] for item in group])
     starts = torch.tensor([[item.junk] for item in group])
     return Batch(
@@ -95,5 +98,10 @@ def _batch(group: Sequence[_Item]) -> Batch:
         (ids != 0) & (torch.arange(width) >= starts),
         rows,
         places,
-        torch.where(orders == 0, _FIRST_WEIGHT, 1.0),
+        torch.tensor(weights),
     )
+
+
+def _weights(answers: int) -> list[float]:
+    first = _FIRST_WEIGHT if answers < LONG else 0.0
+    return [first, *[1.0] * (answers - 1)]

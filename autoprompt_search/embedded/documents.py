@@ -13,7 +13,7 @@ from autoprompt_search.embedded.formats import FORMATS, JOINERS, STYLES, Format,
 from autoprompt_search.embedded.reviews import Review
 
 ANSWERS = range(1, 10)
-_ANSWER_WEIGHTS = (0.44, 0.14, 0.12, 0.10, 0.04, 0.04, 0.04, 0.04, 0.04)
+_ANSWER_WEIGHTS = (0.50, 0.12, 0.06, 0.04, 0.056, 0.056, 0.056, 0.056, 0.056)
 _EXPERT, _NEUTRAL = 0.25, 0.15
 _SLIP = 0.015
 """How often a rater's hand slips."""

@@ -146,7 +146,7 @@ _SHORT: tuple[Mapping[Rater, float], ...] = (
 """Who answers in short documents, by the care of the format."""
 
 _LONG_PLAIN: Mapping[Rater, float] = {MEDIUM: 0.55, THOROUGH: 0.42, CAREFUL: 0.03}
-_LONG_CARE: Mapping[Rater, float] = {MEDIUM: 0.08, THOROUGH: 0.89, CAREFUL: 0.03}
+_LONG_CARE: Mapping[Rater, float] = {MEDIUM: 0.04, THOROUGH: 0.93, CAREFUL: 0.03}
 LONG = 5
 """Documents of this many answers or more are the work of better raters."""
 

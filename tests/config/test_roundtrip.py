@@ -9,7 +9,24 @@ from autoprompt_search.config import SearchConfig, load_config
 
 words = st.text(min_size=1, max_size=12).filter(lambda t: t.strip() and t != "none")
 tricky = st.sampled_from(
-    ["yes", "no", "1", "1e5", "null", "~", "true", "2024-01-01", "- a", "a: b", "#x", "é", "01", "1:30"]
+    [
+        "yes",
+        "no",
+        "1",
+        "1e5",
+        "null",
+        "~",
+        "true",
+        "2024-01-01",
+        "- a",
+        "a: b",
+        "#x",
+        "é",
+        "01",
+        "1:30",
+        "0\x85",
+        "a\u2028b\r",
+    ]
 )
 texts = st.one_of(words, tricky)
 

@@ -43,13 +43,18 @@ def test_a_real_difference_is_worth_its_tokens() -> None:
     assert chosen(record(1, 80, tokens=200), record(2, 76, tokens=50)) == (1, {1})
 
 
+@pytest.mark.parametrize("hits", [80, 79, 55, 30, 7])
+def test_one_example_apart_is_a_tie_whatever_the_rounding(hits: int) -> None:
+    assert chosen(record(1, hits, tokens=200), record(2, hits - 1, tokens=50)) == (2, {1, 2})
+
+
 @pytest.mark.parametrize("lost", range(6))
 def test_the_border_is_one_standard_error(lost: int) -> None:
     gap = lost / DEV
     error = math.sqrt(gap * (1 - gap) / (DEV - 1))
     best, tied = chosen(record(1, 80, tokens=200), record(2, 80 - lost, tokens=50))
-    assert best == (2 if gap <= error else 1)
-    assert (2 in tied) == (gap <= error)
+    assert best == (2 if gap <= error + 1e-9 else 1)
+    assert (2 in tied) == (gap <= error + 1e-9)
 
 
 def test_noise_of_the_pair_counts_and_not_that_of_each_score() -> None:

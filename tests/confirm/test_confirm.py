@@ -43,9 +43,7 @@ def confirmed(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, **
     return confirm(records, work, UNSEEN, **options)  # type: ignore[arg-type]
 
 
-def test_demonstrations_that_help_are_promoted(
-    records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger
-) -> None:
+def test_demonstrations_that_help_are_promoted(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger) -> None:
     found = confirmed(records, work, ledger)
     assert found.verdict is Verdict.PROMOTE
     assert found.baseline.record.number == 0

@@ -12,7 +12,9 @@ from autoprompt_search.core.fingerprint import LENGTH, fingerprint, sha256_bytes
 from autoprompt_search.core.types import Layout, TrialState
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3), max_leaves=8)
+values = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3), max_leaves=8
+)
 
 
 @given(st.dictionaries(st.text(), values, min_size=2))

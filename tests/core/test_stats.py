@@ -49,7 +49,9 @@ def test_confidence_widens_the_interval() -> None:
     assert low99 < low80
 
 
-@pytest.mark.parametrize(("both", "gained", "lost", "neither"), [(23, 12, 2, 10), (0, 0, 0, 8), (5, 0, 7, 1), (1, 9, 0, 0)])
+@pytest.mark.parametrize(
+    ("both", "gained", "lost", "neither"), [(23, 12, 2, 10), (0, 0, 0, 8), (5, 0, 7, 1), (1, 9, 0, 0)]
+)
 def test_the_paired_interval_is_bonett_and_prices(both: int, gained: int, lost: int, neither: int) -> None:
     """Their formula (2012, J. Educ. Behav. Stat. 37:479), written out: Laplace-adjusted Wald with z = 1.959964."""
     n = both + gained + lost + neither
@@ -62,7 +64,7 @@ def test_the_paired_interval_is_bonett_and_prices(both: int, gained: int, lost: 
 
 
 def test_a_paired_interval_by_hand() -> None:
-    """48 pairs, 12 gained and 2 lost: 13/50 - 3/50 = 0.2; variance (0.32 - 0.04)/50 = 0.0056; 1.96 * 0.0748 = 0.1467."""
+    """12 of 48 gained, 2 lost: 13/50 - 3/50 = 0.2; variance (0.32 - 0.04)/50 = 0.0056; 1.96 * 0.0748 = 0.1467."""
     found = paired_difference(accuracy, *pairs(24, 12, 2, 10), YES_NO)
     assert (round(found.low, 4), round(found.high, 4)) == (0.0533, 0.3467)
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.protocols import Scored
-from autoprompt_search.core.types import Cost, Demonstrations, Example, Fidelity, Layout, Prediction, Rendered, SoftPrompt
+from autoprompt_search.core.types import (
+    Cost,
+    Demonstrations,
+    Example,
+    Fidelity,
+    Layout,
+    Prediction,
+    Rendered,
+    SoftPrompt,
+)
 from autoprompt_search.evaluate import Memory, ledger_key, measure, render_all
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend

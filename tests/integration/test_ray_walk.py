@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,6 @@ def test_ray_and_mlflow_from_file_to_verdict(folder: Path) -> None:
 def test_an_address_where_no_ray_answers_is_named(folder: Path) -> None:
     from autoprompt_search.core.errors import ConfigError
 
-    os.environ["RAY_raylet_start_wait_time_s"] = "5"
     path = space_file(folder, runner={"type": "ray", "address": "127.0.0.1:9"})
     with pytest.raises(ConfigError, match=r"runner.address.*127.0.0.1:9"):
         search(load_config(path))

@@ -27,7 +27,9 @@ def test_every_part_of_the_layout_has_its_place() -> None:
     assert render_text(made, DEMO, answer=True) == "Judge.##REVIEW: Nice. | TONE=good"
 
 
-@pytest.mark.parametrize(("casing", "shown"), [("as-is", "my Text"), ("lower", "my text"), ("upper", "MY TEXT"), ("title", "My Text")])
+@pytest.mark.parametrize(
+    ("casing", "shown"), [("as-is", "my Text"), ("lower", "my text"), ("upper", "MY TEXT"), ("title", "My Text")]
+)
 def test_casings(casing: str, shown: str) -> None:
     assert set(CASINGS) == {"as-is", "lower", "upper", "title"}
     assert render(prompt("{@my Text}", layout=Layout(casing=casing)), QUERY).text == shown
@@ -68,7 +70,9 @@ pieces = texts.map(literal) | st.sampled_from(["{text}", "{other field}", "{@sep
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    layout = Layout(draw(texts), draw(texts), draw(st.sampled_from(sorted(CASINGS))), {"Name": draw(texts)}, draw(texts))
+    layout = Layout(
+        draw(texts), draw(texts), draw(st.sampled_from(sorted(CASINGS))), {"Name": draw(texts)}, draw(texts)
+    )
     words = {label: tuple(draw(st.lists(texts, min_size=1, max_size=2))) for label in LABELS}
 
     def example(name: str) -> Example:

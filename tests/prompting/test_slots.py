@@ -25,11 +25,13 @@ def test_templates_are_read_as_written(text: str, parts: tuple[Part, ...]) -> No
     assert parse(text) == parts
 
 
-@pytest.mark.parametrize("text", ["{", "}", "{}", "a {text", "text}", "{0}", "{ text}", "{a!r}", "{a:>3}", "{@}", "{a[0]}"])
+@pytest.mark.parametrize(
+    "text", ["{", "}", "{}", "a {text", "text}", "{0}", "{ text}", "{a!r}", "{a:>3}", "{@}", "{a[0]}"]
+)
 def test_braces_that_are_no_slot_are_refused_with_the_text(text: str) -> None:
-    with pytest.raises(SlotError, match="is not a slot: write {field}, or {{ and }} for braces") as caught:
+    with pytest.raises(SlotError, match="is not a slot") as caught:
         parse(text)
-    assert repr(text) in str(caught.value)
+    assert str(caught.value).endswith(f"in {text!r} is not a slot: write {{field}}, or {{{{ and }}}} for braces")
 
 
 def test_a_field_name_that_would_not_survive_str_format_is_refused() -> None:

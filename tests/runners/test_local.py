@@ -33,7 +33,7 @@ def test_a_trial_that_goes_on_climbs_every_rung(tmp_path: Path) -> None:
         assert [m.fidelity.is_full for m in record.measurements] == [n == 24 for n in climbed]
         assert record.preview
     assert {r.state for r in done.records} == {TrialState.COMPLETE, TrialState.PRUNED}
-    first = [event for event, number in done.shown if number == 0]
+    first = [event for event, number, _ in done.shown if number == 0]
     assert first == ["started", "measured", "measured", "finished"]
 
 

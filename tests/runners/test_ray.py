@@ -38,7 +38,7 @@ def test_contract(case: Callable[[Runner, Path], None], runner: Runner, tmp_path
 
 
 @pytest.fixture(scope="module")
-def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Driven:
+def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
     """One search, two trials at a time, whose workers die, die once, and raise; the rest is well."""
     folder = tmp_path_factory.mktemp("dangerous")
     spec = {
@@ -56,7 +56,8 @@ def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Drive
     )
     over = SearchSpace.model_validate({"template": {"kind": "choice", "values": list(TEXTS)}})
     two = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 2}))
-    return drive(two, work, trials=50, over=over)
+    yield drive(two, work, trials=50, over=over)
+    two.close()
 
 
 def of(dangerous: Driven, template: str) -> TrialRecord:
@@ -87,6 +88,14 @@ def test_the_search_goes_on_to_its_end_and_prunes_on_its_way(dangerous: Driven) 
     assert {r.number for r in dangerous.tracked} == set(range(len(TEXTS)))
     spent = sum(m.cost.forward_passes for r in dangerous.records for m in r.measurements)
     assert dangerous.cost.forward_passes == spent
+
+
+def test_finalists_are_measured_on_the_cluster_that_was_joined(dangerous: Driven, tmp_path: Path) -> None:
+    """A runner of this machine alone measures them in its own process; one with an address does not."""
+    case = next(case for case in RUNNER_CASES if case.__name__.startswith("finalists"))
+    joined = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "address": "auto", "concurrency": 1}))
+    case(joined, tmp_path)
+    joined.close()
 
 
 def test_a_trial_that_fits_on_no_node_is_refused_at_once(runner: Runner, tmp_path: Path) -> None:

@@ -184,9 +184,15 @@ MODE = {"kind": "choice", "values": ["none", "knn"]}
         ({"a": {"kind": "int", "low": 4, "high": 2}}, "low must not exceed high: low is 4, high is 2"),
         ({"a": {"kind": "float", "low": 0, "high": 2, "log": True}}, "a log scale needs low above 0: low is 0"),
         ({"a": {"kind": "int", "low": 1.5, "high": 2}}, "valid integer"),
-        ({"k": {"kind": "int", "low": 1, "high": 2, "when": {"mode": ["knn"]}}, "mode": MODE}, "'mode', which is not declared above"),
+        (
+            {"k": {"kind": "int", "low": 1, "high": 2, "when": {"mode": ["knn"]}}, "mode": MODE},
+            "'mode', which is not declared above",
+        ),
         ({"k": {"kind": "int", "low": 1, "high": 2, "when": {"k": [1]}}}, "'k', which is not declared above"),
-        ({"mode": MODE, "k": {"kind": "int", "low": 1, "high": 2, "when": {"mode": ["kmn"]}}}, "'mode' is never one of ['kmn']"),
+        (
+            {"mode": MODE, "k": {"kind": "int", "low": 1, "high": 2, "when": {"mode": ["kmn"]}}},
+            "'mode' is never one of ['kmn']",
+        ),
         ({"mode": MODE, "k": {"kind": "int", "low": 1, "high": 2, "when": {"mode": []}}}, "can never hold"),
         (
             {

@@ -59,6 +59,7 @@ def test_contract(case: Callable[[MakesStudy, Path], None], tmp_path: Path) -> N
     case(make, tmp_path)
 
 
+@pytest.mark.slow
 def test_contract_in_a_database(tmp_path: Path) -> None:
     """One case that touches every call; the others differ in the journal alone."""
     case = next(case for case in STUDY_CASES if case.__name__ == "unfinished_trials_come_first")
@@ -83,7 +84,7 @@ def goes_on(folder: Path, journal: bytes) -> list[tuple[object, ...]]:
     return facts(study.records())
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.data())
 def test_a_search_killed_at_any_byte_ends_as_one_never_killed(data: st.DataObject) -> None:
     journal, wanted = undisturbed()
@@ -137,7 +138,11 @@ def test_optuna_is_told_how_every_trial_ended(tmp_path: Path) -> None:
     study.tell(1, TrialState.PRUNED)
     study.tell(2, TrialState.FAILED, error="loss is nan")
     complete, pruned, failed, running = stored(tmp_path).trials
-    assert (complete.state, complete.value, complete.intermediate_values) == (OptunaState.COMPLETE, 0.7, {8: 0.6, 24: 0.7})
+    assert (complete.state, complete.value, complete.intermediate_values) == (
+        OptunaState.COMPLETE,
+        0.7,
+        {8: 0.6, 24: 0.7},
+    )
     assert (pruned.state, pruned.intermediate_values) == (OptunaState.PRUNED, {8: 0.5})
     assert (failed.state, failed.user_attrs["error"]) == (OptunaState.FAIL, "loss is nan")
     assert running.state is OptunaState.RUNNING

@@ -11,7 +11,13 @@ from autoprompt_search.testing.factories import measurement
 def test_a_measurement_survives_as_json_without_its_weights() -> None:
     soft = SoftPrompt("prompt-tuning", 4, "model", b"\x00weights", "a" * 64, {"peft_type": "PROMPT_TUNING", "x": None})
     made = measurement(
-        0.75, 32, fidelity=Fidelity(32, 60, is_full=True), cost=Cost(1, 2, 3, 0.5), prompt="key", preview="ü\n", soft=soft
+        0.75,
+        32,
+        fidelity=Fidelity(32, 60, is_full=True),
+        cost=Cost(1, 2, 3, 0.5),
+        prompt="key",
+        preview="ü\n",
+        soft=soft,
     )
     stored = json.dumps(to_attribute(made))
     assert "weights" not in stored
