@@ -42,12 +42,11 @@ class Workspace:
             self._lock = self._take_lock()
         except OSError as exc:
             raise ConfigError(f"out: cannot write to {self.folder}: {exc.strerror or exc}") from exc
-        if self._fresh:
-            self._wipe()
-        self._check_same_search()
-        write_text(self.folder / "config.yaml", self._config.to_yaml())
-        write_text(self.state / "config.yaml", self._config.to_yaml())
-        self.identity = self._remembered("identity", uuid.uuid4().hex[:12])
+        try:
+            self._open()
+        except BaseException:
+            self._lock.close()  # a `with` that was never entered is never left
+            raise
         return self
 
     def __exit__(
@@ -73,6 +72,14 @@ class Workspace:
             file.write(json.dumps(entry) + "\n")
         lines = path.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
+
+    def _open(self) -> None:
+        if self._fresh:
+            self._wipe()
+        self._check_same_search()
+        write_text(self.folder / "config.yaml", self._config.to_yaml())
+        write_text(self.state / "config.yaml", self._config.to_yaml())
+        self.identity = self._remembered("identity", uuid.uuid4().hex[:12])
 
     def _take_lock(self) -> IO[str]:
         file = (self.state / "lock").open("a+", encoding="utf-8")

@@ -47,18 +47,12 @@ class Signature:
 
 def signature_of(registry: Registry[Any], name: str) -> Signature:
     """Signature of a registered component; imports it only where its source does not say enough."""
-    found = _from_source(*_target(registry, name).split(":"))
+    found = _from_source(*registry.target(name).split(":"))
     if found is not None:
         return found
     parameters = registry.options(name).values()
     options = {p.name: Option(p.name, p.annotation, p.default is p.empty, p.default) for p in parameters}
     return Signature(options, frozenset(dir(registry.load(name))))
-
-
-def _target(registry: Registry[Any], name: str) -> str:
-    """`module:attribute` of a registered name."""
-    entries = {e.name: e.value for e in registry._entry_points()}
-    return str({**entries, **registry._paths}[name])
 
 
 @lru_cache(maxsize=64)

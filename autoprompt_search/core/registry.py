@@ -49,7 +49,7 @@ class Registry(Generic[T]):
 
     def load(self, name: str) -> Any:
         """The class or function behind `name`; `ConfigError` suggests the nearest name."""
-        path = self._path(name)
+        path = self.target(name)
         module, _, attribute = path.partition(":")
         try:
             home = import_module(module)
@@ -81,7 +81,8 @@ class Registry(Generic[T]):
         """Constructor parameters of a component: the signature is the schema."""
         return dict(inspect.signature(self.load(name), eval_str=True).parameters)
 
-    def _path(self, name: str) -> str:
+    def target(self, name: str) -> str:
+        """`module:attribute` behind `name`, without importing it; `ConfigError` suggests the nearest name."""
         if name in self._paths:
             return self._paths[name]
         offered = sorted({e.value for e in self._entry_points() if e.name == name})
