@@ -57,7 +57,7 @@ class Confirmation:
     difference: Difference
     """Best minus baseline on test."""
     finalists: tuple[Finalist, ...]
-    """By dev score, best first; the baseline is among them only if it earned it."""
+    """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
 
 
 def confirm(
@@ -74,9 +74,10 @@ def confirm(
 
     Raises `SearchError` when the baseline, or every trial, failed.
     """
-    baseline, ranked = rank(records, count)
+    baseline, ranked = rank(records)
     chosen, tied = choose(ranked, lambda r: _dev_hits(r, job, ledger))
-    wanted = {r.number: r for r in (baseline, *ranked)}
+    finalists = shortlist(ranked, chosen, count)
+    wanted = {r.number: r for r in (baseline, *finalists)}
     tests = _measure_on_test(list(wanted.values()), job, test, runner, ledger)
 
     def finalist(record: TrialRecord) -> Finalist:
@@ -90,18 +91,24 @@ def confirm(
         baseline=finalist(baseline),
         best=finalist(chosen),
         difference=difference,
-        finalists=tuple(finalist(r) for r in ranked),
+        finalists=tuple(finalist(r) for r in finalists),
     )
 
 
-def rank(records: Sequence[TrialRecord], count: int) -> tuple[TrialRecord, list[TrialRecord]]:
-    """The baseline, and the `count` best trials that saw all of dev: by score, then by loss, then the older."""
+def rank(records: Sequence[TrialRecord]) -> tuple[TrialRecord, list[TrialRecord]]:
+    """The baseline, and all trials that saw all of dev, best first: by score, then by loss, then the older."""
     done = [r for r in records if r.state is TrialState.COMPLETE]
     baseline = next((r for r in done if r.number == 0), None)
     if baseline is None:
         reason = next((r.error for r in records if r.number == 0), "it was never run")
         raise SearchError(f"the baseline prompt (trial 0) has no score, so nothing can be compared with it: {reason}")
-    return baseline, sorted(done, key=_standing)[:count]
+    return baseline, sorted(done, key=_standing)
+
+
+def shortlist(ranked: Sequence[TrialRecord], chosen: TrialRecord, count: int) -> list[TrialRecord]:
+    """The `count` best by dev score; the chosen one is among them, in the last place if it has no better one."""
+    best = list(ranked[:count])
+    return best if chosen in best else [*best[:-1], chosen]
 
 
 def _standing(record: TrialRecord) -> tuple[float, float, int]:

@@ -31,6 +31,7 @@ from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_t
 _RESULT = "result"
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the user's working folder
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # csv, json and tensorboard files of every trial
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # our results are one object, not metrics
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the study is the only state that is ever resumed
@@ -75,10 +76,11 @@ class RayRunner:
             return
         self._start()
         bridge = _Bridge(driver, self._concurrency)
+        home = str(Path.cwd())
         with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
             tuner = tune.Tuner(
                 tune.with_resources(
-                    tune.with_parameters(_Trainable, job=job), tune.PlacementGroupFactory([self._resources])
+                    tune.with_parameters(_Trainable, job=job, home=home), tune.PlacementGroupFactory([self._resources])
                 ),
                 run_config=tune.RunConfig(
                     name="search",
@@ -178,7 +180,9 @@ class RayRunner:
 class _Trainable(tune.Trainable):  # type: ignore[misc]
     """One actor, many trials: `reset_config` starts the next one in the same process, beside the loaded model."""
 
-    def setup(self, config: dict[str, Any], job: TrialJob) -> None:
+    def setup(self, config: dict[str, Any], job: TrialJob, home: str) -> None:
+        if Path(home).is_dir():  # on another node it may not exist; absolute paths work there
+            os.chdir(home)
         self._job = job
         self._run = TrialRun(job, config["params"])
 

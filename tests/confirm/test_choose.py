@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from autoprompt_search.confirm import choose, rank
+from autoprompt_search.confirm import choose, rank, shortlist
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
@@ -28,7 +28,7 @@ def first(record: TrialRecord) -> list[bool]:
 
 
 def chosen(*records: TrialRecord) -> tuple[int, set[int]]:
-    _, ranked = rank((record(0, 1), *records), 9)
+    _, ranked = rank((record(0, 1), *records))
     best, tied = choose([r for r in ranked if r.number > 0], first)
     return best.number, tied
 
@@ -73,15 +73,18 @@ def test_of_equal_prompts_the_better_then_the_older_wins() -> None:
 
 def test_only_trials_that_saw_all_of_dev_are_ranked() -> None:
     lucky = record(2, 99, state=TrialState.PRUNED)
-    baseline, ranked = rank([record(0, 50), record(1, 60), lucky, record(3, 98, state=TrialState.FAILED)], 9)
+    baseline, ranked = rank([record(0, 50), record(1, 60), lucky, record(3, 98, state=TrialState.FAILED)])
     assert [r.number for r in ranked] == [1, 0]
     assert baseline.number == 0
 
 
-def test_the_number_of_finalists_is_kept_and_the_baseline_is_not_one_by_right() -> None:
-    baseline, ranked = rank([record(n, 50 + n) for n in range(6)], 3)
-    assert [r.number for r in ranked] == [5, 4, 3]
+def test_the_shortlist_holds_the_best_and_always_the_chosen_one() -> None:
+    baseline, ranked = rank([record(n, 50 + n) for n in range(6)])
+    assert [r.number for r in ranked] == [5, 4, 3, 2, 1, 0]
     assert baseline.number == 0
+    assert [r.number for r in shortlist(ranked, ranked[1], 3)] == [5, 4, 3]
+    assert [r.number for r in shortlist(ranked, ranked[4], 3)] == [5, 4, 1]
+    assert [r.number for r in shortlist(ranked, ranked[4], 1)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -94,4 +97,4 @@ def test_the_number_of_finalists_is_kept_and_the_baseline_is_not_one_by_right() 
 )
 def test_without_a_baseline_nothing_can_be_said(records: list[TrialRecord], reason: str) -> None:
     with pytest.raises(SearchError, match=rf"the baseline prompt \(trial 0\) has no score.*: {reason}"):
-        rank(records, 3)
+        rank(records)

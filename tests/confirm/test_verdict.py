@@ -43,7 +43,7 @@ def test_the_interval_decides(low: float, high: float, wanted: Verdict) -> None:
 def test_two_equal_prompts_are_rarely_told_apart(rate: float) -> None:
     """A/A at 95 % confidence: 5 % of verdicts may say anything but tie, half of them promote.
 
-    The true rates here are 4.7 % and 2.4 % (400,000 simulated pairs); two standard errors of 400 are allowed.
+    The true rates here are at most 4.7 % and 2.4 % (400,000 simulated pairs each); two standard errors are allowed.
     """
     found = [verdict(seed, rate, rate) for seed in range(SEEDS)]
     for wrong, allowed in ((found.count(Verdict.PROMOTE), 0.025), (SEEDS - found.count(Verdict.TIE), 0.05)):

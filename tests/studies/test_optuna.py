@@ -157,7 +157,7 @@ def test_a_lucky_low_rung_never_wins(tmp_path: Path) -> None:
         study.tell(number, state, error="out of memory" if state is TrialState.FAILED else "")
     best = stored(tmp_path).best_trial
     assert best.user_attrs["number"] == 0
-    baseline, ranked = rank(study.records(), 3)
+    baseline, ranked = rank(study.records())
     assert [r.number for r in ranked] == [0] == [baseline.number]
 
 
