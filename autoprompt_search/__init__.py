@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autoprompt_search.config import SearchConfig, load_config
     from autoprompt_search.exported import ExportedPrompt, load_prompt
-    from autoprompt_search.search import SearchResult, search
+    from autoprompt_search.walk import SearchResult, search
 
 __version__ = "0.1.0"
 __all__ = ["ExportedPrompt", "SearchConfig", "SearchResult", "load_config", "load_prompt", "search"]
@@ -15,10 +15,10 @@ __all__ = ["ExportedPrompt", "SearchConfig", "SearchResult", "load_config", "loa
 _HOMES = {
     "ExportedPrompt": "exported",
     "SearchConfig": "config",
-    "SearchResult": "search",
+    "SearchResult": "walk",
     "load_config": "config",
     "load_prompt": "exported",
-    "search": "search",
+    "search": "walk",
 }
 
 

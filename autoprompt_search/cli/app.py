@@ -90,7 +90,7 @@ def run(
     with Guard("run", stopped=f"Finished trials are kept. Go on with: {shlex.join(again)}") as watch:
         from autoprompt_search.cli.progress import progress_for
         from autoprompt_search.config import load_config
-        from autoprompt_search.search import search
+        from autoprompt_search.walk import search
 
         config = load_config(space, changes or ())
         folder = out or Path("reports") / config.name
@@ -105,7 +105,7 @@ def run(
 def report(folder: Folder) -> None:
     """Write the report of a finished search again."""
     with Guard("report"):
-        from autoprompt_search.search import rebuild_report
+        from autoprompt_search.walk import rebuild_report
 
         for path in rebuild_report(folder):
             sys.stdout.write(f"{path}\n")

@@ -95,7 +95,7 @@ def test_stopping_says_how_to_go_on(work, cli, monkeypatch):
     def stopped(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autoprompt_search.search.search", stopped)
+    monkeypatch.setattr("autoprompt_search.walk.search", stopped)
     result = cli("run", "space.yaml", "--set", "budget.trials=3", "--out", "my out", code=130)
     assert "Stopped. Finished trials are kept." in result.stderr
     assert "autoprompt-search run space.yaml --set budget.trials=3 --out 'my out'" in result.stderr

@@ -10,7 +10,7 @@ import pytest
 
 from autoprompt_search import load_config, load_prompt, search
 from autoprompt_search.core.errors import ConfigError, StateError
-from autoprompt_search.search import rebuild_report
+from autoprompt_search.walk import rebuild_report
 
 from .conftest import space_file
 
