@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="wall-clock time instead of --steps")
-    length.add_argument("--steps", type=int, default=9000)
+    length.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--start", type=Path, help="folder of a model to go on from")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=1)

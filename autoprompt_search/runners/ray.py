@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,6 +135,8 @@ class RayRunner:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         _survive_memory_kills()
+        if self._address:
+            _knock(self._address)
         logging.getLogger("ray").setLevel(logging.ERROR)
         options = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, math.ceil(self._cpus))}
         for attempt in range(_START_ATTEMPTS):
@@ -298,6 +301,17 @@ class _Forget(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         result.pop(_RESULT, None)
+
+
+def _knock(address: str) -> None:
+    """Raise `ConfigError` at once where nothing listens; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return  # `auto`, or a form that Ray judges itself
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as exc:
+        raise ConfigError(f"runner.address: no Ray answers at {address!r}: {exc.strerror or exc}") from exc
 
 
 def _short_name(trial: Any) -> str:
