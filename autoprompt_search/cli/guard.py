@@ -32,6 +32,7 @@ class Guard:
     def __init__(self, command: str, *, stopped: str = "Nothing was changed.") -> None:
         self._command, self._stopped = command, stopped
         self._log: Path | None = None
+        self._handler: logging.Handler | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -45,10 +46,12 @@ class Guard:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(handler)
+        self._handler = handler
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop_logging()
         if error is None or isinstance(error, (SystemExit, typer.Exit)):
             return
         if isinstance(error, KeyboardInterrupt):
@@ -64,6 +67,15 @@ class Guard:
         if isinstance(error, Exception):
             self._unexpected(error)
             raise typer.Exit(FAILURE) from None
+
+    def _stop_logging(self) -> None:
+        """Leave the logger as it was: in one process another command may follow, and the folder may be gone."""
+        if self._handler is not None:
+            logger = logging.getLogger("autoprompt_search")
+            logger.removeHandler(self._handler)
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
+            self._handler.close()
 
     def _unexpected(self, error: Exception) -> None:
         if Guard.debug:

@@ -112,7 +112,10 @@ def test_evaluate_shows_metrics_with_intervals(searched, cli):
 def test_ctrl_c_stops_cleanly_and_running_again_goes_on(work, cli, outside):
     code = "from autoprompt_search.cli import main; main()"
     slow = ["run", "space.yaml", "--set", "backend.seconds=0.3", "--set", "budget.trials=8"]
-    process = subprocess.Popen([sys.executable, "-c", code, *slow], stderr=subprocess.PIPE, text=True, env=outside)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *slow], stderr=subprocess.PIPE, text=True, env=outside,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )  # fmt: skip
     seen = ""
     while "[1/8]" not in seen:
         line = process.stderr.readline()

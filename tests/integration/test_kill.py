@@ -20,7 +20,10 @@ KILLS = 10
 
 def _run(folder: Path, out: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "autoprompt_search", "run", str(folder / "space.yaml"), "--out", out]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )  # fmt: skip
 
 
 @pytest.mark.slow
