@@ -68,5 +68,5 @@ def test_predict_pipes_answers(finished: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     (answer,) = [json.loads(line) for line in run.stdout.splitlines()]
-    assert answer["label"] in {"negative", "positive"}
+    assert answer["prediction"] in {"negative", "positive"}
     assert abs(sum(answer["probabilities"].values()) - 1) < 1e-3
