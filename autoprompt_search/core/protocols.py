@@ -15,6 +15,8 @@ from autoprompt_search.core.types import (
     Example,
     Measurement,
     Params,
+    Place,
+    Plain,
     Prompt,
     Rendered,
     SoftPrompt,
@@ -60,6 +62,8 @@ class Scored:
     """[prompts, answers]: natural log-probability of each whole answer given its prompt."""
     prompt_tokens: tuple[int, ...]
     """Tokens of each prompt, soft tokens included."""
+    computed: int | None = None
+    """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
 
 
 @runtime_checkable
@@ -71,12 +75,12 @@ class Backend(Protocol):
         """Identifies weights and tokenizer; part of every ledger key."""
         ...
 
-    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[str]:
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """What stands in the way of using these prompts and answers, one sentence each; [] when all is well.
 
         Looks at files, head, tokenizer and context length, never at weights: a model folder that
         does not exist or has no suitable head, two answers with the same tokens, an answer
-        without tokens, a prompt (plus longest answer) beyond the context, naming both lengths.
+        without tokens, a prompt (plus longest answer and `soft` soft tokens) beyond the context, naming both lengths.
         """
         ...
 
@@ -104,27 +108,81 @@ class Embeds(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Trained vectors as PEFT's two files."""
+
+    weights: bytes
+    """`adapter_model.safetensors`."""
+    config: Mapping[str, Plain]
+    """`adapter_config.json`."""
+
+
 @runtime_checkable
 class Tunes(Protocol):
-    """Capability: gradients with respect to vectors in front of the prompt."""
+    """Capability: gradients with respect to vectors among the prompt's tokens.
+
+    A vector at a `Place` of kind `embeddings` is one row as the first layer receives it; of kind `prefix` it holds
+    one token's keys and values of all layers: k0, v0, k1, v1, ..., each [heads x head width].
+    """
 
     @property
     def fingerprint(self) -> str: ...
 
-    def adapter_config(self, tokens: int) -> Mapping[str, str | int | float | bool | None]:
-        """The PEFT `adapter_config.json` of a PROMPT_TUNING adapter of that many tokens."""
+    def adapter(self, vectors: Tensor, place: Place) -> Adapter:
+        """The files of a PEFT adapter that holds these vectors: what `Scores.score` takes back as `soft`."""
+        ...
+
+    def width(self, place: Place) -> int:
+        """Numbers per vector at `place`."""
         ...
 
     def embedding_table(self) -> Tensor:
-        """[vocabulary, width] float32: input vectors as the first layer receives them."""
+        """[vocabulary, embedding width] float32: input vectors as the first layer receives them."""
         ...
 
     def embed_tokens(self, text: str) -> Tensor:
-        """[tokens of text, width] float32: the vectors of the text's own tokens."""
+        """[tokens of text, embedding width] float32: the vectors of the text's own tokens."""
         ...
 
-    def answer_logliks(self, soft: Tensor, prompts: Sequence[Rendered], answers: Sequence[str]) -> Tensor:
-        """[prompts, answers] float32, differentiable with respect to `soft` [tokens, width]; weights frozen."""
+    def own_vectors(self, prompts: Sequence[Rendered], place: Place, limit: int) -> Tensor:
+        """[at most `limit`, width(place)] float32: vectors of the tokens that all prompts share at `place`.
+
+        Put there with `replaces` = their number, they leave every score as it is. [0, width] where the prompts share
+        nothing there, or where the model cannot say (`decoder`, and `prefix` on models that read both ways).
+        """
+        ...
+
+    def text_vectors(self, text: str, place: Place) -> Tensor:
+        """[tokens of text, width(place)] float32: what the text alone gives at `place`; for `prefix` its keys and
+        values."""
+        ...
+
+    def answer_logliks(self, soft: Tensor, place: Place, prompts: Sequence[Rendered], answers: Sequence[str]) -> Tensor:
+        """[prompts, answers] float32, differentiable with respect to `soft` [tokens, width(place)]; weights frozen.
+
+        What stands before the vectors is computed without gradient, and remembered where the model reads from
+        left to right.
+        """
+        ...
+
+
+@runtime_checkable
+class ProposesWords(Protocol):
+    """Capability: words of the vocabulary that could stand for labels."""
+
+    def propose_words(
+        self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
+    ) -> list[tuple[str, ...]]:
+        """Per label `count` words, best first, that tell its prompts from those of the others; no word twice.
+
+        Args:
+            prompts: Solved examples, without demonstrations.
+            targets: Per prompt the index of its label.
+            labels: How many there are.
+            count: Words per label.
+            gap: What stands between prompt and word; words come back without it.
+        """
         ...
 
 
@@ -134,7 +192,7 @@ class TuneData:
 
     prompts: tuple[Rendered, ...]
     targets: tuple[int, ...]
-    """Per prompt the index of the right label."""
+    """Per prompt the index of its right label."""
     answers: tuple[str, ...]
     groups: tuple[int, ...]
     """Per answer the index of its label: several answers of one label add their probabilities."""
@@ -142,6 +200,8 @@ class TuneData:
     """The template's own words, for text initialisation."""
     label_words: tuple[str, ...]
     """Texts for label-word initialisation, each with the gap before it."""
+    demo_texts: tuple[str, ...] = ()
+    """Demonstrations with their answers, for initialisation from them; training examples where the prompt has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from autoprompt_search.core.fingerprint import fingerprint
 
 Scalar = str | int | float | bool
+Plain = Scalar | Sequence["Plain"] | Mapping[str, "Plain"] | None
+"""What JSON can hold."""
 Params = Mapping[str, Scalar]
 """One point of the space: parameter address -> value. Inactive parameters are absent."""
 
@@ -60,6 +62,8 @@ class Layout:
     """Other words for field names: `{"Review": "Text"}` makes `{@Review}` read `Text`."""
     answer_gap: str = " "
     """Between the end of the filled template and the answer word."""
+    answer: str = "{}"
+    """Around every answer word: `It was {}.` makes the word `good` the answer `It was good.`"""
 
 
 Verbalizer = Mapping[str, tuple[str, ...]]
@@ -80,19 +84,42 @@ class Demonstrations:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where trained vectors stand, and what they are."""
+
+    at: str = "start"
+    """`start`, `after-cls`, `before-answer`, or `decoder` (after a seq2seq model's first decoder token)."""
+    kind: str = "embeddings"
+    """`embeddings`: rows beside those of tokens; `prefix`: keys and values of every layer, always at the start."""
+    replaces: int = 0
+    """So many of the prompt's own tokens at that place are left out: the vectors began as theirs."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoftPrompt:
-    """Trained vectors that stand in front of the prompt's tokens."""
+    """Trained vectors that stand among the prompt's tokens."""
 
     method: str
     tokens: int
     base_model: str
     """Fingerprint of the model it was trained on; it means nothing to another one."""
     weights: bytes = field(repr=False)
-    """A safetensors file holding `prompt_embeddings`, float32, [tokens, embedding width]."""
+    """A PEFT `adapter_model.safetensors`; which tensors it holds depends on `place` and on the model."""
     sha256: str
     """Of `weights`."""
-    adapter: Mapping[str, Scalar | None] = field(default_factory=dict, repr=False)
+    adapter: Mapping[str, Plain] = field(default_factory=dict, repr=False)
     """The PEFT `adapter_config.json` that goes with the weights."""
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What is taken off the labels' log-probabilities, so that none is preferred for no reason."""
+
+    method: str
+    """`contextual` (Zhao et al. 2021, arXiv 2102.09690) or `batch` (Zhou et al. 2024, arXiv 2309.17249)."""
+    offsets: tuple[float, ...]
+    """Per label, in label order: its mean log-probability where it should have no preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +132,14 @@ class Prompt:
     layout: Layout = Layout()
     demos: Demonstrations = Demonstrations()
     soft: SoftPrompt | None = None
+    calibration: Calibration | None = None
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal content; names of templates do not count."""
-        soft = self.soft.sha256 if self.soft else None
+        soft = (self.soft.sha256, self.soft.place) if self.soft else None
         parts = (self.template.text, self.verbalizer, self.instruction, self.layout, self.demos, soft)
-        return fingerprint(parts)
+        return fingerprint((*parts, self.calibration) if self.calibration else parts)
 
     @property
     def kind(self) -> str:
@@ -134,19 +162,50 @@ class Segment:
 
     text: str
     origin: str = "template"
-    """`template` (ours, trusted), or `field:<name>` (data: special tokens in it stay plain text)."""
+    """`template` (ours, trusted), `field:<name>` (data: special tokens in it stay plain text), or one of two
+    marks without text: `answer` (where the answer stands) and `pair` (where a second text begins)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One demonstration, not yet set into a prompt: for models that compare texts instead of reading on."""
+
+    segments: tuple[Segment, ...]
+    """The filled template."""
+    answer: str
+    """Its answer, as an exact continuation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One prompt for one example, up to but without the answer."""
+    """One prompt for one example, without the answer."""
 
     segments: tuple[Segment, ...]
+    """The whole prompt: instruction, demonstrations with answers, query."""
+    query: tuple[Segment, ...] = ()
+    """Instruction and query alone; empty: there are no demonstrations, and `segments` say all."""
+    shots: tuple[Shot, ...] = ()
+    """The demonstrations that stand in `segments`, one by one."""
 
     @property
     def text(self) -> str:
-        """The whole prompt. It is tokenised as a whole, as anyone who uses the exported prompt will."""
-        return "".join(s.text for s in self.segments)
+        """The whole prompt up to the answer, tokenised as a whole, as anyone who uses the exported prompt will."""
+        return "".join(s.text for s in self.segments[: self._answer])
+
+    @property
+    def rest(self) -> str:
+        """What stands after the answer; empty where the answer ends the prompt."""
+        return "".join(s.text for s in self.segments[self._answer :])
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether the template says itself where the answer stands."""
+        return self._answer < len(self.segments)
+
+    @property
+    def _answer(self) -> int:
+        places = [i for i, s in enumerate(self.segments) if s.origin == "answer"]
+        return places[-1] if places else len(self.segments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ Standard library only.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autoprompt_search.embedded.formats import FORMATS, JOINERS, STYLES, Format, prior
 from autoprompt_search.embedded.reviews import Review
 
-ANSWERS = range(1, 10)
-_ANSWER_WEIGHTS = (0.50, 0.12, 0.06, 0.04, 0.056, 0.056, 0.056, 0.056, 0.056)
+LENGTHS = (0.50, 0.12, 0.06, 0.04, 0.056, 0.056, 0.056, 0.056, 0.056)
+"""How common documents of one answer, of two, and so on are."""
 _EXPERT, _NEUTRAL = 0.25, 0.15
 _SLIP = 0.015
 """How often a rater's hand slips."""
@@ -39,17 +39,19 @@ class Document:
     expert: bool
 
 
-def documents(rng: random.Random, pool: Iterator[Review], *, single: bool = False) -> Iterator[Document]:
+def documents(
+    rng: random.Random, pool: Iterator[Review], *, lengths: Sequence[float] = LENGTHS
+) -> Iterator[Document]:
     """Draw documents without end, taking their reviews from `pool`.
 
     Args:
         rng: The source of all choices.
         pool: Where the reviews come from; it must not end.
-        single: Only documents of one answer, to begin with.
+        lengths: How common documents of one answer, of two, and so on are.
     """
     while True:
         form = rng.choice(_BY_STYLE[rng.choices(STYLES, _SHARES)[0]])
-        count = 1 if single else rng.choices(ANSWERS, _ANSWER_WEIGHTS)[0]
+        count = rng.choices(range(1, len(lengths) + 1), lengths)[0]
         yield _document(rng, form, count, pool)
 
 

@@ -1,16 +1,25 @@
 """Prompts as text: slots, layout, rendering. Pure functions; knows no model, no tokenizer and no search."""
 
 from autoprompt_search.prompting.book import LAYOUT, LAYOUT_PARAMS, NAME, PromptBook
-from autoprompt_search.prompting.render import answer_words, own_words, prefix_and_query, render, render_text
-from autoprompt_search.prompting.slots import CASINGS, SlotError, data_fields, field_names, parse
+from autoprompt_search.prompting.render import (
+    answer_word,
+    answer_words,
+    own_words,
+    prefix_and_query,
+    render,
+    render_text,
+)
+from autoprompt_search.prompting.slots import CASINGS, MARKS, SlotError, data_fields, field_names, parse
 
 __all__ = [
     "CASINGS",
     "LAYOUT",
     "LAYOUT_PARAMS",
+    "MARKS",
     "NAME",
     "PromptBook",
     "SlotError",
+    "answer_word",
     "answer_words",
     "data_fields",
     "field_names",

@@ -9,7 +9,7 @@ from autoprompt_search.core.types import Layout, Params, Prompt, Template, Verba
 
 LAYOUT = "layout."
 NAME = "layout.name."
-LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap")
+LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap", "layout.answer")
 """Addresses of the layout besides `layout.name.<Name>`."""
 
 
@@ -64,5 +64,6 @@ def _layout(params: Params) -> Layout:
         demo_separator=str(params.get("layout.demo_separator", default.demo_separator)),
         casing=str(params.get("layout.casing", default.casing)),
         answer_gap=str(params.get("layout.answer_gap", default.answer_gap)),
+        answer=str(params.get("layout.answer", default.answer)),
         names={n.removeprefix(NAME): str(v) for n, v in params.items() if n.startswith(NAME)},
     )

@@ -1,4 +1,4 @@
-"""The small language inside templates: `{field}`, `{@Name}`, `{@sep}`; `{{` and `}}` are literal braces."""
+"""The small language inside templates: `{field}`, `{@Name}`, `{@sep}` and marks; `{{` and `}}` are literal braces."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from functools import lru_cache
 CASINGS: Mapping[str, Callable[[str], str]] = {"as-is": str, "lower": str.lower, "upper": str.upper, "title": str.title}
 """Layout casings of field names."""
 
+MARKS = ("answer", "pair")
+"""Slots without text: where the answer stands (at the end without one), where a second text begins."""
+
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAME = re.compile(r"@[^\W\d][\w .-]*|[^\W\d][\w -]*")  # a dot in a field would be an attribute to `str.format`
 
@@ -20,10 +23,10 @@ class SlotError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A literal, a data field, a field name or the separator."""
+    """A literal, a data field, a field name, the separator or a mark."""
 
     kind: str
-    """`text`, `field`, `name` or `sep`."""
+    """`text`, `field`, `name`, `sep`, `answer` or `pair`."""
     value: str = ""
 
 
@@ -49,8 +52,8 @@ def _slot(match: re.Match[str], text: str) -> Part:
     name = match.group(1)
     if name is None or not _NAME.fullmatch(name):
         raise SlotError(f"{match.group()!r} in {text!r} is not a slot: write {{field}}, or {{{{ and }}}} for braces")
-    if name == "@sep":
-        return Part("sep")
+    if name in ("@sep", *(f"@{mark}" for mark in MARKS)):
+        return Part(name[1:])
     return Part("name", name[1:]) if name.startswith("@") else Part("field", name)
 
 

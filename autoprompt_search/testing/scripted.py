@@ -74,7 +74,7 @@ class ScriptedBackend:
         """Of the rule; `seconds` and `fail_on` change no score."""
         return fingerprint(("scripted", self.skill, self.seed, self.bonus_per_demo, self.cues, self.context))
 
-    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[str]:
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """See `Backend.problems`."""
         words = [answer.split() for answer in answers]
         found = [f"the answer {a!r} has no tokens" for a, w in zip(answers, words, strict=True) if not w]
@@ -83,7 +83,7 @@ class ScriptedBackend:
             for i, w in enumerate(words)
             if w and words.index(w) < i
         ]
-        longest = self._longest(prompts, answers)
+        longest = self._longest(prompts, answers) + (soft if prompts else 0)
         return found + ([self._too_long(longest)] if longest > self.context else [])
 
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:

@@ -53,4 +53,5 @@ def test_every_layout_parameter_arrives() -> None:
         "<layout.casing>",
         {"Review": "Text"},
         "<layout.answer_gap>",
+        "<layout.answer>",
     )

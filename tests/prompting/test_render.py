@@ -27,6 +27,25 @@ def test_every_part_of_the_layout_has_its_place() -> None:
     assert render_text(made, DEMO, answer=True) == "Judge.##REVIEW: Nice. | TONE=good"
 
 
+def test_an_answer_slot_is_filled_in_demonstrations_and_open_in_the_query() -> None:
+    made = render(prompt("It was{@answer}: {text}", instruction="Judge."), QUERY, [DEMO])
+    assert (made.text, made.rest, made.has_slot) == ("Judge.\n\nIt was good: Nice.\n\nIt was", ": Fine.", True)
+    assert "".join(s.text for s in made.query) == "Judge.\n\nIt was: Fine."
+    assert [(shot.answer, "".join(s.text for s in shot.segments)) for shot in made.shots] == [(" good", "It was: Nice.")]
+    assert render_text(prompt("It was{@answer}: {text}"), DEMO, answer=True) == "It was good: Nice."
+
+
+def test_without_an_answer_slot_nothing_stands_after_the_answer() -> None:
+    made = render(prompt("{text} It was"), QUERY)
+    assert (made.rest, made.has_slot, made.query) == ("", False, ())
+
+
+def test_answers_take_the_layouts_form() -> None:
+    made = prompt("{text}", layout=Layout(answer="very {}."))
+    assert answer_words(made, LABELS)[0][-1] == " very good."
+    assert render(made, QUERY, [DEMO]).text == "Nice. very good.\n\nFine."
+
+
 @pytest.mark.parametrize(
     ("casing", "shown"), [("as-is", "my Text"), ("lower", "my text"), ("upper", "MY TEXT"), ("title", "My Text")]
 )
