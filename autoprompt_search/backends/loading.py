@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,21 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    MODEL_MAPPING_NAMES,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -28,15 +40,17 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _TEXT_PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WEIGHT_PATTERNS = ["model*.safetensors"]
-_HEADS = ("lm_head.weight", "embed_out.weight", "output_layer.weight", "output.weight", "head.weight")
-"""How checkpoints name an LM head that is not tied to the embeddings."""
+
+
+_HEADS = ("embed_out.weight", "output_layer.weight")
+"""Heads whose names in checkpoints are not those of the modules."""
 
 
 def resolve_folder(model: str, revision: str | None = None, *, weights: bool = True) -> Path:
     """The local folder of a model: a built-in, a folder, or the snapshot of a hub repository.
 
     Args:
-        model: `builtin:gpt`, a folder, or a hub name. What looks like a path is never asked of the hub.
+        model: A built-in (`builtin:gpt`), a folder, or a hub name. What looks like a path is never asked of the hub.
         revision: Branch, tag or commit of a hub repository.
         weights: False fetches configuration and tokenizer only.
 
@@ -56,13 +70,14 @@ def resolve_folder(model: str, revision: str | None = None, *, weights: bool = T
 
 
 def _builtin(model: str) -> Path:
-    from autoprompt_search.embedded import GPT_FOLDER
+    from autoprompt_search.embedded import BUILTIN
 
-    if model != "builtin:gpt":
-        raise ConfigError(f"model: unknown built-in model {model!r}; known: builtin:gpt")
-    if not (GPT_FOLDER / "config.json").is_file():
-        raise ConfigError(f"model: {model!r} is not part of this installation: {GPT_FOLDER} is missing")
-    return GPT_FOLDER
+    folder = BUILTIN.get(model)
+    if folder is None:
+        raise ConfigError(f"model: unknown built-in model {model!r}; known: {', '.join(BUILTIN)}")
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"model: {model!r} is not part of this installation: {folder} is missing")
+    return folder
 
 
 def _is_path(model: str) -> bool:
@@ -102,7 +117,7 @@ def load_tokenizer(folder: Path) -> Any:
 def context_length(config: Any, tokenizer: Any) -> int | None:
     """Positions the model has, or None when it names no limit."""
     text = config.get_text_config()
-    for name in ("max_position_embeddings", "max_seq_len", "seq_length"):
+    for name in ("max_position_embeddings", "max_seq_len", "seq_length", "n_positions"):
         length = getattr(text, name, None)
         if isinstance(length, int) and length > 0:
             return length
@@ -120,35 +135,70 @@ def _no_weights(folder: Path) -> str:
     return f"model: {folder} holds no safetensors weights (other formats are not read)"
 
 
-def head_problem(folder: Path, config: Any) -> str | None:
-    """Why this folder cannot score continuations, judged without reading weights; None when it can.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """In which form a model is loaded."""
+
+    name: str
+    """As error messages say it."""
+    auto: Any
+    """One of transformers' `AutoModel...` classes."""
+    mapping: Mapping[str, Any]
+    """Architectures that have this form."""
+    reads_both_ways: bool = False
+    """Whether a state depends on what stands after it, too."""
+    needs_head: bool = True
+    spare: tuple[str, ...] = ()
+    """Beginnings of weights that are never used and may be missing."""
+
+
+CAUSAL = Form("causal LM", AutoModelForCausalLM, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+MASKED = Form("masked LM", AutoModelForMaskedLM, MODEL_FOR_MASKED_LM_MAPPING_NAMES, reads_both_ways=True)
+SEQ2SEQ = Form("seq2seq LM", AutoModelForSeq2SeqLM, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES)
+ENCODER = Form(
+    "encoder", AutoModel, MODEL_MAPPING_NAMES, reads_both_ways=True, needs_head=False, spare=("pooler.", "lm_head.")
+)
+CLASSIFIER = Form(
+    "sequence classification",
+    AutoModelForSequenceClassification,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    reads_both_ways=True,
+)
+
+
+def head_problem(folder: Path, config: Any, form: Form) -> str | None:
+    """Why this folder cannot be loaded in this form, judged without reading weights; None when it can.
 
     transformers fills a missing head with random numbers and goes on, so it is looked for by name.
     """
     kind = config.model_type
-    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return f"model: {folder} holds a {kind!r} model, which has no causal LM form"
-    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-        return f"model: {folder} holds a {kind!r} encoder, which does not read from left to right"
-    if getattr(config.get_text_config(), "tie_word_embeddings", False):
-        return None
+    if kind not in form.mapping:
+        return f"model: {folder} holds a {kind!r} model, which has no {form.name} form"
     names = weight_names(folder)
-    if not names or any(name.endswith(_HEADS) for name in names):
+    if not form.needs_head or not names:
         return None
-    head = _head_name(config)
-    if head is None or f"{head}.weight" in names:
+    head = _head_names(config, form)
+    if not head or names.intersection(head) or any(name.endswith(_HEADS) for name in names):
         return None
-    return f"model: {folder} has no LM head ({head}.weight is not among its weights): it would be random"
+    # Old checkpoints call parts of a head otherwise (gamma and beta): only a head without any part is missing.
+    return f"model: {folder} has no head for {form.name} ({head[0]} is not among its weights): it would be random"
 
 
-def _head_name(config: Any) -> str | None:
+def _head_names(config: Any, form: Form) -> list[str]:
+    """Names of the head's own weights, those tied to the embeddings left out."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    head = model.get_output_embeddings()
-    return next((name for name, module in model.named_modules() if module is head), None)
+        model = form.auto.from_config(config, trust_remote_code=False)
+    body, prefix = model.base_model, f"{model.base_model_prefix}."
+    if body is model:  # an encoder-decoder that is its own body: the head is its output embedding
+        head = model.get_output_embeddings()
+        names = [f"{n}.weight" for n, module in model.named_modules() if module is head]
+    else:
+        names = [name for name in model.state_dict() if not name.startswith(prefix)]
+    tied = set(getattr(model, "all_tied_weights_keys", None) or {})
+    return sorted((n for n in names if n not in tied and n != "final_logits_bias"), key=lambda n: n.endswith("bias"))
 
 
-def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+def load_model(folder: Path, device: torch.device, dtype: torch.dtype, form: Form) -> Any:
     """The frozen model: evaluation mode, no gradients, head present.
 
     Raises:
@@ -158,7 +208,7 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
         raise ConfigError(_no_weights(folder))
     try:
         with _without_progress_bars():
-            model, info = AutoModelForCausalLM.from_pretrained(
+            model, info = form.auto.from_pretrained(
                 folder,
                 dtype=dtype,
                 trust_remote_code=False,
@@ -168,7 +218,8 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
             )
     except (OSError, ValueError, KeyError, RuntimeError) as exc:
         raise ConfigError(f"model: the weights in {folder} cannot be loaded: {_first_line(exc)}") from exc
-    missing = sorted(map(str, info["missing_keys"])) + sorted(str(m[0]) for m in info["mismatched_keys"])
+    lacking = sorted(map(str, info["missing_keys"])) + sorted(str(m[0]) for m in info["mismatched_keys"])
+    missing = [name for name in lacking if not name.startswith(form.spare)]
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise ConfigError(f"model: {folder} lacks weights that would be random: {named}")

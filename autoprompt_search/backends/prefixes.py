@@ -11,29 +11,9 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from autoprompt_search.backends.kv import cache_of
+from autoprompt_search.backends.placing import Soft, embedded
 from autoprompt_search.backends.tokens import Ids, common_run
-
-
-@dataclass(frozen=True, slots=True)
-class Soft:
-    """Vectors in front of the tokens, and their digest."""
-
-    vectors: torch.Tensor
-    """[tokens, width] on the model's device, in its number format."""
-    key: str = ""
-    tokens: int = 0
-    """Token ids covered: none, they come after."""
-
-    @property
-    def length(self) -> int:
-        """Positions covered."""
-        return len(self.vectors)
-
-    def before(self, model: Any, ids: torch.Tensor) -> torch.Tensor:
-        """[rows, length + tokens, width]: these vectors, then those of `ids` [rows, tokens]."""
-        embeds = model.get_input_embeddings()(ids)
-        front = self.vectors.to(device=embeds.device, dtype=embeds.dtype)
-        return torch.cat([front.expand(len(ids), -1, -1), embeds], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +23,9 @@ class Prefix:
     cache: Any
     """A `DynamicCache` of batch size 1; forward passes get copies, because they extend what they are given."""
     tokens: int
-    """Token ids covered."""
+    """Ids covered, soft tokens among them."""
     soft: int = 0
-    """Soft tokens in front of them."""
+    """Positions in front of them that are keys and values of a soft prompt."""
 
     @property
     def length(self) -> int:
@@ -94,29 +74,30 @@ class PrefixStore:
         return sum(prefix.nbytes for prefix in self._kept.values())
 
     def get(self, model: Any, ids: Ids, soft: Soft | None) -> Prefix | None:
-        """The prefix of exactly these ids after the soft vectors; grown from the longest one known.
+        """The prefix of exactly these ids; grown from the longest one known.
 
         None when the model keeps other things than keys and values (state-space layers, shared layers).
         """
-        start = self._longest(ids, soft)
+        key = soft.key if soft and (soft.is_prefix or any(i < 0 for i in ids)) else ""
+        start = self._longest(ids, key)
         if start is not None and start.tokens == len(ids):
             return start
         prefix = _grown(model, ids, soft, start)
         if prefix is not None:
-            self._keep((soft.key if soft else "", tuple(ids)), prefix)
+            self._keep((key, tuple(ids)), prefix)
         return prefix
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
 
-    def _longest(self, ids: Ids, soft: Soft | None) -> Prefix | None:
+    def _longest(self, ids: Ids, soft: str) -> Prefix | None:
         best: Prefix | None = None
         for key in list(self._kept):
-            if key[0] != (soft.key if soft else ""):
+            if key[0] != soft:
                 continue
             run = common_run(list(key[1]), ids)
-            usable = self._kept[key].shortened(run) if run or soft else None
+            usable = self._kept[key].shortened(run) if run or self._kept[key].soft else None
             if usable is not None and (best is None or usable.tokens > best.tokens):
                 best = usable
                 self._kept.move_to_end(key)
@@ -132,12 +113,19 @@ class PrefixStore:
 @torch.no_grad()
 def _grown(model: Any, ids: Ids, soft: Soft | None, start: Prefix | None) -> Prefix | None:
     """Run the model over what `start` does not cover yet."""
-    cache = start.expanded(1) if start else DynamicCache(config=model.config)
+    before = soft.length if soft is not None and soft.is_prefix else 0
+    cache = _empty(model, soft) if start is None else start.expanded(1)
     if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers):
         return None
     rest = torch.tensor([ids[start.tokens if start else 0 :]], dtype=torch.long, device=model.device)
-    inputs = {"inputs_embeds": soft.before(model, rest)} if soft and start is None else {"input_ids": rest}
-    model.base_model(**inputs, past_key_values=cache, use_cache=True)
+    if rest.shape[1]:
+        model.base_model(**embedded(model, rest, soft), past_key_values=cache, use_cache=True)
     if any(not layer.is_initialized for layer in cache.layers):
         return None
-    return Prefix(cache, len(ids), soft.length if soft else 0)
+    return Prefix(cache, len(ids), before)
+
+
+def _empty(model: Any, soft: Soft | None) -> Any:
+    if soft is not None and soft.is_prefix:
+        return cache_of(model, soft.vectors)
+    return DynamicCache(config=model.config)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-
-from autoprompt_search.core.errors import TrialError
 
 Ids = list[int]
 
@@ -46,8 +45,8 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._before, self._after = self._frame()
+        self.tokenizer = tokenizer
+        self.before, self.after = self._frame()
 
     def prompts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text, BOS included."""
@@ -56,6 +55,18 @@ class Encoder:
     def texts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text's own tokens, without BOS."""
         return [ids for ids, _ in self._encode(texts, special=False)]
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The text without its last `tokens` tokens."""
+        ((ids, spans),) = self._encode([text], special=False)
+        return text[: spans[len(ids) - tokens][0]] if tokens < len(ids) else ""
+
+    def word(self, token: int, gap: str) -> str | None:
+        """The word that this one token is behind `gap`; None for parts of words, signs and special tokens."""
+        text = self.tokenizer.decode([token]).strip()
+        if not text.isalpha() or len(text) < 2 or token in self.tokenizer.all_special_ids:
+            return None
+        return text if self.texts([gap + text])[0] == [token] else None
 
     def join(self, texts: Sequence[str], answers: Sequence[str]) -> list[Joined]:
         """Every prompt with every answer, exactly as the joined text is tokenised.
@@ -102,7 +113,7 @@ class Encoder:
         """Ids and character spans."""
         if not texts:
             return []
-        out = self._tokenizer(
+        out = self.tokenizer(
             list(texts),
             split_special_tokens=True,
             add_special_tokens=special,
@@ -110,17 +121,30 @@ class Encoder:
             return_attention_mask=False,
             verbose=False,
         )
-        drop = self._after if special else 0
+        drop = len(self.after) if special else 0
         rows = zip(out["input_ids"], out["offset_mapping"], strict=True)
         return [(list(ids[: len(ids) - drop]), list(spans[: len(ids) - drop])) for ids, spans in rows]
 
-    def _frame(self) -> tuple[int, int]:
-        """How many tokens the tokenizer puts before and after a text."""
+    @cached_property
+    def between(self) -> tuple[Ids, bool]:
+        """What the tokenizer puts between two texts, and whether it tells them apart by token types."""
         probe = "a"
-        bare = self._tokenizer(probe, add_special_tokens=False)["input_ids"]
-        full = self._tokenizer(probe)["input_ids"]
-        before = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
-        return before, len(full) - len(bare) - before
+        bare = self._bare(probe)
+        both = self.tokenizer(probe, probe)
+        ids = list(both["input_ids"])[len(self.before) + len(bare) :]
+        ids = ids[: len(ids) - len(bare) - len(self.after)]
+        return ids, any(both.get("token_type_ids", ()))
+
+    def _frame(self) -> tuple[Ids, Ids]:
+        """What the tokenizer puts before and after a text."""
+        probe = "a"
+        bare = self._bare(probe)
+        full = list(self.tokenizer(probe)["input_ids"])
+        start = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
+        return full[:start], full[start + len(bare) :]
+
+    def _bare(self, text: str) -> Ids:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _cut_options(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -147,26 +171,17 @@ def common_run(a: Sequence[int], b: Sequence[int]) -> int:
     return next(i for i in range(limit) if a[i] != b[i])
 
 
-def check_lengths(rows: Sequence[Joined], *, soft: int, context: int | None) -> None:
-    """Raise `TrialError` for a prompt beyond the context, or one that leaves nothing to continue from.
+def too_long(lengths: Sequence[int], *, soft: int, context: int | None) -> str | None:
+    """That prompts are beyond the context, with both lengths; None when all fit.
 
     Args:
-        rows: Prompts with their answers.
-        soft: Soft tokens in front of each.
+        lengths: Tokens of each prompt with its longest answer, soft tokens included.
+        soft: How many of them are soft.
         context: Positions of the model; None for no limit.
     """
-    problem = length_problem(rows, soft=soft, context=context)
-    if problem:
-        raise TrialError(problem)
-
-
-def length_problem(rows: Sequence[Joined], *, soft: int, context: int | None) -> str | None:
-    """The sentence `check_lengths` raises with, or None."""
-    if any(start == 0 for row in rows for start in row.starts):
-        return "a prompt has no token before the answer: nothing to continue from"
-    longest = max((row.longest for row in rows), default=0) + soft
+    longest = max(lengths, default=0)
     if context is None or longest <= context:
         return None
-    count = sum(row.longest + soft > context for row in rows)
+    count = sum(length > context for length in lengths)
     parts = f"{soft} soft tokens and the longest answer included" if soft else "the longest answer included"
-    return f"{count} of {len(rows)} prompts are too long: {longest} tokens ({parts}), and the context is {context}"
+    return f"{count} of {len(lengths)} prompts are too long: {longest} tokens ({parts}), and the context is {context}"

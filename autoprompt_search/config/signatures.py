@@ -42,7 +42,8 @@ class Signature:
 
     options: Mapping[str, Option]
     methods: frozenset[str]
-    """Everything its class body defines, so that capabilities can be told without importing it."""
+    """Everything its class defines (for a function: the class it returns), so that capabilities can be told without
+    importing it."""
 
 
 def signature_of(registry: Registry[Any], name: str) -> Signature:
@@ -68,8 +69,25 @@ def _from_source(module: str, attribute: str) -> Signature | None:
             init = functions.get("__init__")
             return Signature(_options(init.args, types) if init else {}, frozenset(functions))
         if isinstance(node, ast.FunctionDef) and node.name == attribute and not node.decorator_list:
-            return Signature(_options(node.args, types), frozenset())
+            made = node.returns.id if isinstance(node.returns, ast.Name) else ""
+            return Signature(_options(node.args, types), _methods(module, made))
     return None
+
+
+@lru_cache(maxsize=64)
+def _methods(module: str, name: str) -> frozenset[str]:
+    """What the class that a function makes can do, its bases included; read from source, wherever it is imported from."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return frozenset()
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and name in [a.name for a in node.names]:
+            return _methods(node.module, name)
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            own = frozenset(n.name for n in node.body if isinstance(n, ast.FunctionDef))
+            return own.union(*(_methods(module, base.id) for base in node.bases if isinstance(base, ast.Name)))
+    return frozenset()
 
 
 def _options(args: ast.arguments, types: _Types) -> dict[str, Option]:

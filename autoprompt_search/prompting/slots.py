@@ -41,9 +41,12 @@ def parse(text: str) -> tuple[Part, ...]:
         if match.group() in ("{{", "}}"):
             literal += match.group()[0]
             continue
+        slot = _slot(match, text)
+        if slot.kind == "answer":
+            literal = literal.rstrip()  # the layout's gap stands there
         parts += [Part("text", literal)] if literal else []
         literal = ""
-        parts.append(_slot(match, text))
+        parts.append(slot)
     literal += text[end:]
     return (*parts, Part("text", literal)) if literal else tuple(parts)
 

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols import Backend, Embeds, Floats, Scores, Tunes
-from autoprompt_search.core.types import Rendered, Segment, SoftPrompt
+from autoprompt_search.core.types import Place, Rendered, Segment, SoftPrompt
 
 TOLERANCE = 1e-5
 """Largest difference between float32 log-probabilities, relative to their size where that is above one."""
@@ -47,11 +48,20 @@ def close(a: Any, b: Any) -> bool:
     return bool(np.allclose(np.asarray(a), np.asarray(b), rtol=TOLERANCE, atol=TOLERANCE))
 
 
+def packed_soft(backend: Any, vectors: Any, place: Place, method: str = "prompt-tuning") -> SoftPrompt:
+    """Vectors as a soft prompt of this backend."""
+    made = backend.adapter(vectors, place)
+    digest = sha256_bytes(made.weights)
+    return SoftPrompt(method, len(vectors), backend.fingerprint, made.weights, digest, made.config, place)
+
+
 class ScoresContract:
     """Of `Backend` and `Scores`, for any model or endpoint."""
 
     too_long = "word " * 5000
     """A prompt beyond the context."""
+    long_answers: Sequence[str] = LONG_ANSWERS
+    """Of one and of several tokens, where the model takes them."""
 
     @pytest.fixture
     def make(self) -> Make:
@@ -87,8 +97,8 @@ class ScoresContract:
             backend.score(prompts, ANSWERS)
 
     def test_shape_and_range(self, backend: Any) -> None:
-        scored = backend.score([rendered(p) for p in PROMPTS], LONG_ANSWERS)
-        assert scored.logliks.shape == (len(PROMPTS), len(LONG_ANSWERS))
+        scored = backend.score([rendered(p) for p in PROMPTS], self.long_answers)
+        assert scored.logliks.shape == (len(PROMPTS), len(self.long_answers))
         assert scored.logliks.dtype == np.float32
         assert np.isfinite(scored.logliks).all()
         assert (scored.logliks <= 0).all()
@@ -154,6 +164,8 @@ class LocalModelContract(ScoresContract):
 
     special_tokens: tuple[str, ...] = ()
     """Texts that the tokenizer would read as special tokens."""
+    merges = True
+    """Whether prompt and answer are tokenised as one text."""
 
     @pytest.fixture
     def plain(self) -> Plain:
@@ -161,10 +173,12 @@ class LocalModelContract(ScoresContract):
         raise NotImplementedError
 
     def test_answers_equal_the_plain_loop(self, backend: Any, plain: Plain) -> None:
-        scored = backend.score([rendered(p) for p in PROMPTS], LONG_ANSWERS)
-        assert close(scored.logliks, plain(PROMPTS, LONG_ANSWERS))
+        scored = backend.score([rendered(p) for p in PROMPTS], self.long_answers)
+        assert close(scored.logliks, plain(PROMPTS, self.long_answers))
 
     def test_answers_that_merge_with_the_prompt_equal_the_plain_loop(self, backend: Any, plain: Plain) -> None:
+        if not self.merges:
+            pytest.skip("answers stand apart from the prompt")
         prompts = ("Review: the fil", "a lov", "It was ver", "I liked it \n", "1 2 ")
         answers = ("m", "ely", "y good", "\n", " ", "3")
         scored = backend.score([rendered(p) for p in prompts], answers)
@@ -172,9 +186,9 @@ class LocalModelContract(ScoresContract):
 
     def test_batch_budget_and_padding_change_nothing(self, make: Make) -> None:
         prompts = [rendered(p) for p in PROMPTS]
-        wide = make(batch_tokens=100_000).score(prompts, LONG_ANSWERS).logliks
+        wide = make(batch_tokens=100_000).score(prompts, self.long_answers).logliks
         for budget in (1, 90, 300):
-            assert close(make(batch_tokens=budget).score(prompts, LONG_ANSWERS).logliks, wide)
+            assert close(make(batch_tokens=budget).score(prompts, self.long_answers).logliks, wide)
 
     def test_special_tokens_in_data_stay_text(self, backend: Any, plain: Plain) -> None:
         for token in self.special_tokens:
@@ -186,22 +200,19 @@ class LocalModelContract(ScoresContract):
     def test_scores_and_gradients_see_the_same_model(self, backend: Any) -> None:
         """`Tunes.answer_logliks` equals `Scores.score` with the same vectors."""
         import torch
-        from safetensors.torch import save
-
-        from autoprompt_search.core.fingerprint import sha256_bytes
 
         assert isinstance(backend, Tunes) is True
+        place = Place()
         vectors = backend.embed_tokens("a good film about nothing")
-        weights = save({"prompt_embeddings": vectors.cpu().contiguous()})
-        packed = SoftPrompt("prompt-tuning", len(vectors), backend.fingerprint, weights, sha256_bytes(weights))
+        packed = packed_soft(backend, vectors, place)
         prompts = [rendered(p) for p in PROMPTS]
         soft = vectors.clone().requires_grad_()
-        tuned = backend.answer_logliks(soft, prompts, LONG_ANSWERS)
-        scored = backend.score(prompts, LONG_ANSWERS, packed)
+        tuned = backend.answer_logliks(soft, place, prompts, self.long_answers)
+        scored = backend.score(prompts, self.long_answers, packed)
         assert close(tuned.detach().cpu().numpy(), scored.logliks)
         (gradient,) = torch.autograd.grad(tuned.sum(), soft)
         assert bool(gradient.isfinite().all())
         assert float(gradient.abs().max()) > 0
-        plain = backend.score(prompts, LONG_ANSWERS)
+        plain = backend.score(prompts, self.long_answers)
         assert not close(plain.logliks, scored.logliks)
         assert scored.prompt_tokens == tuple(count + len(vectors) for count in plain.prompt_tokens)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from autoprompt_search.testing.tiny import tiny_causal
+from autoprompt_search.testing.tiny import tiny_model
 
 TinyModels = Callable[..., Path]
 
@@ -26,8 +26,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
     """Folder of a tiny model by family and seed."""
     root = tmp_path_factory.mktemp("tiny")
 
-    def build(family: str = "gpt2", seed: int = 0) -> Path:
-        folder = root / f"{family}-{seed}"
-        return folder if folder.exists() else tiny_causal(folder, family, seed=seed)
+    def build(family: str = "gpt2", seed: int = 0, classes: int = 0) -> Path:
+        folder = root / f"{family}-{seed}-{classes}"
+        return folder if folder.exists() else tiny_model(folder, family, seed=seed, classes=classes)
 
     return build

@@ -1,4 +1,4 @@
-"""What `HfCausal` refuses, shares, saves and survives."""
+"""What `hf-causal` refuses, shares, saves and survives."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from peft import PeftModel
 from safetensors.torch import load_file, save, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from autoprompt_search.backends import BACKENDS, hf_causal, identity
-from autoprompt_search.backends.hf_causal import HfCausal
+from autoprompt_search.backends import BACKENDS, identity, source
+from autoprompt_search.backends.causal import hf_causal
 from autoprompt_search.backends.prefixes import PrefixStore
 from autoprompt_search.backends.scoring import batches
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import SoftPrompt
+from autoprompt_search.core.types import Place, SoftPrompt
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, rendered
-from autoprompt_search.testing.tiny import FAMILIES
+from autoprompt_search.testing.tiny import CAUSAL
 
 ROWS = [rendered(p) for p in PROMPTS]
 
 
 def packed(vectors, backend):
-    weights = save({"prompt_embeddings": vectors.contiguous()}, metadata={"format": "pt"})
-    adapter = backend.adapter_config(len(vectors))
-    return SoftPrompt("prompt-tuning", len(vectors), backend.fingerprint, weights, sha256_bytes(weights), adapter)
+    made = backend.adapter(vectors, Place())
+    digest = sha256_bytes(made.weights)
+    return SoftPrompt("prompt-tuning", len(vectors), backend.fingerprint, made.weights, digest, made.config)
 
 
 def model_and_tokenizer(folder):
@@ -53,35 +53,35 @@ def test_the_registry_builds_it_and_checks_its_options(tiny):
 def test_a_missing_folder_is_named_and_never_asked_of_the_hub(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        HfCausal(name).score(ROWS, ANSWERS)
+        hf_causal(name).score(ROWS, ANSWERS)
     assert repr(name) in str(caught.value)
-    assert HfCausal(name).problems(ROWS, ANSWERS) == list(caught.value.problems)
+    assert hf_causal(name).problems(ROWS, ANSWERS) == list(caught.value.problems)
 
 
 def test_a_name_below_an_existing_folder_is_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()
     with pytest.raises(ConfigError, match="'models/absent' does not exist"):
-        _ = HfCausal("models/absent").fingerprint
+        _ = hf_causal("models/absent").fingerprint
 
 
 def test_a_hub_name_that_cannot_be_had_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ConfigError, match=r"'nobody/no-such-model' \(revision 'v1'\) is no folder here"):
-        _ = HfCausal("nobody/no-such-model", revision="v1").fingerprint
+        _ = hf_causal("nobody/no-such-model", revision="v1").fingerprint
 
 
 def test_unknown_builtin_and_device(tiny):
-    assert "builtin:gpt" in HfCausal("builtin:gtp").problems([], [])[0]
-    assert "not a device" in HfCausal(str(tiny()), device="gpu7").problems([], [])[0]
+    assert "builtin:gpt" in hf_causal("builtin:gtp").problems([], [])[0]
+    assert "not a device" in hf_causal(str(tiny()), device="gpu7").problems([], [])[0]
 
 
 def test_a_folder_without_safetensors_is_refused(tiny, tmp_path):
     folder = shutil.copytree(tiny(), tmp_path / "m")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    assert any("no safetensors" in p for p in HfCausal(str(folder)).problems(ROWS, ANSWERS))
+    assert any("no safetensors" in p for p in hf_causal(str(folder)).problems(ROWS, ANSWERS))
     with pytest.raises(ConfigError, match="no safetensors"):
-        HfCausal(str(folder)).score(ROWS, ANSWERS)
+        hf_causal(str(folder)).score(ROWS, ANSWERS)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt_neox"])
@@ -91,10 +91,10 @@ def test_a_missing_head_is_refused_before_and_at_loading(family, tiny, tmp_path)
     head = [name for name in weights if name.endswith(("lm_head.weight", "embed_out.weight"))]
     assert head
     save_file({n: w for n, w in weights.items() if n not in head}, folder / "model.safetensors", {"format": "pt"})
-    (problem,) = HfCausal(str(folder)).problems([], [])
-    assert "no LM head" in problem
-    with pytest.raises(ConfigError, match="no LM head"):
-        HfCausal(str(folder)).score(ROWS, ANSWERS)
+    (problem,) = hf_causal(str(folder)).problems([], [])
+    assert "no head for causal LM" in problem
+    with pytest.raises(ConfigError, match="no head for causal LM"):
+        hf_causal(str(folder)).score(ROWS, ANSWERS)
 
 
 def test_any_other_missing_weight_is_refused(tiny, tmp_path):
@@ -103,51 +103,51 @@ def test_any_other_missing_weight_is_refused(tiny, tmp_path):
     weights.pop("transformer.h.1.mlp.c_fc.weight")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ConfigError, match=r"would be random: transformer\.h\.1\.mlp\.c_fc\.weight"):
-        HfCausal(str(folder)).score(ROWS, ANSWERS)
+        hf_causal(str(folder)).score(ROWS, ANSWERS)
 
 
 @pytest.mark.parametrize(("kind", "words"), [("t5", "no causal LM form"), ("bert", "left to right")])
 def test_models_of_another_form_are_refused(kind, words, tiny, tmp_path):
     folder = shutil.copytree(tiny(), tmp_path / "m")
     (folder / "config.json").write_text(json.dumps({"model_type": kind}))
-    assert any(words in p for p in HfCausal(str(folder)).problems([], []))
+    assert any(words in p for p in hf_causal(str(folder)).problems([], []))
 
 
 # Fingerprint and memory
 
 
 def test_the_fingerprint_follows_content_not_place(tiny, tmp_path):
-    here = HfCausal(str(tiny())).fingerprint
+    here = hf_causal(str(tiny())).fingerprint
     moved = shutil.copytree(tiny(), tmp_path / "elsewhere")
-    assert HfCausal(str(moved)).fingerprint == here
-    assert HfCausal(str(tiny("gpt2", 1))).fingerprint != here
+    assert hf_causal(str(moved)).fingerprint == here
+    assert hf_causal(str(tiny("gpt2", 1))).fingerprint != here
     config = json.loads((moved / "tokenizer_config.json").read_text())
     (moved / "tokenizer_config.json").write_text(json.dumps({**config, "add_prefix_space": True}))
-    assert HfCausal(str(moved)).fingerprint != here
+    assert hf_causal(str(moved)).fingerprint != here
 
 
 def test_large_weights_are_sampled(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(identity, "FULL_HASH_BYTES", 1000)
     folder = shutil.copytree(tiny(), tmp_path / "m")
-    sampled = HfCausal(str(folder)).fingerprint
-    assert sampled == HfCausal(str(tiny())).fingerprint
+    sampled = hf_causal(str(folder)).fingerprint
+    assert sampled == hf_causal(str(tiny())).fingerprint
     weights = load_file(folder / "model.safetensors")
     weights["transformer.wte.weight"][3, 3] += 1
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    assert HfCausal(str(folder)).fingerprint != sampled
+    assert hf_causal(str(folder)).fingerprint != sampled
 
 
 def test_weights_are_loaded_once_and_frozen(tiny):
-    one, two = HfCausal(str(tiny()), device="cpu"), HfCausal(str(tiny()), device="cpu", batch_tokens=64)
+    one, two = hf_causal(str(tiny()), device="cpu"), hf_causal(str(tiny()), device="cpu", batch_tokens=64)
     assert one._loaded is two._loaded
     assert not one._loaded.model.training
     assert not any(p.requires_grad for p in one._loaded.model.parameters())
-    assert HfCausal(str(tiny()), device="cpu", dtype="bfloat16")._loaded is not one._loaded
+    assert hf_causal(str(tiny()), device="cpu", dtype="bfloat16")._loaded is not one._loaded
 
 
 def test_bfloat16_scores_near_float32(tiny):
-    full = HfCausal(str(tiny()), device="cpu").score(ROWS, LONG_ANSWERS).logliks
-    half = HfCausal(str(tiny()), device="cpu", dtype="bfloat16").score(ROWS, LONG_ANSWERS).logliks
+    full = hf_causal(str(tiny()), device="cpu").score(ROWS, LONG_ANSWERS).logliks
+    half = hf_causal(str(tiny()), device="cpu", dtype="bfloat16").score(ROWS, LONG_ANSWERS).logliks
     assert half.dtype == np.float32
     assert np.abs(half - full).max() < 1.0
 
@@ -155,12 +155,12 @@ def test_bfloat16_scores_near_float32(tiny):
 # Shared beginnings
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CAUSAL)
 def test_known_beginnings_are_used_again_without_changing_scores(family, tiny, monkeypatch):
     folder = str(tiny(family))
-    cold = HfCausal(folder, device="cpu").score(ROWS, LONG_ANSWERS).logliks
-    monkeypatch.setattr(hf_causal, "_LOADED", {})
-    backend = HfCausal(folder, device="cpu")
+    cold = hf_causal(folder, device="cpu").score(ROWS, LONG_ANSWERS).logliks
+    monkeypatch.setattr(source, "_LOADED", {})
+    backend = hf_causal(folder, device="cpu")
     near = [rendered(PROMPTS[0]), rendered(PROMPTS[0].replace("good Sentiment", "bad Sentiment"))]
     backend.score(near, LONG_ANSWERS)  # these two share more than all prompts do: what is kept has to be cut
     store = backend._loaded.prefixes
@@ -231,7 +231,7 @@ class SmallMemory:
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(tiny):
-    backend = HfCausal(str(tiny()), device="cpu")
+    backend = hf_causal(str(tiny()), device="cpu", state_megabytes=0)
     whole = backend.score(ROWS, LONG_ANSWERS).logliks
     with SmallMemory(backend._loaded.model, most=1) as memory:
         assert close(backend.score(ROWS, LONG_ANSWERS).logliks, whole)
@@ -239,13 +239,13 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(tiny):
 
 
 def test_out_of_memory_on_one_prompt_fails_the_trial(tiny):
-    backend = HfCausal(str(tiny()), device="cpu")
+    backend = hf_causal(str(tiny()), device="cpu", state_megabytes=0)
     with SmallMemory(backend._loaded.model, most=0), pytest.raises(TrialError, match="out of memory"):
         backend.score(ROWS[:1], ANSWERS)
 
 
 def test_over_long_prompts_name_both_lengths(tiny):
-    backend = HfCausal(str(tiny()), device="cpu")
+    backend = hf_causal(str(tiny()), device="cpu")
     with pytest.raises(TrialError, match=r"1 of 2 prompts .* 201 tokens .* context is 128"):
         backend.score([rendered("a" + " a" * 199), ROWS[0]], ANSWERS)
     with pytest.raises(TrialError, match="100 soft tokens"):
@@ -256,8 +256,8 @@ def test_over_long_prompts_name_both_lengths(tiny):
 
 def test_a_prompt_without_tokens_is_refused(tiny):
     with pytest.raises(TrialError, match="nothing to continue from"):
-        HfCausal(str(tiny()), device="cpu").score([rendered("")], ANSWERS)
-    assert HfCausal(str(tiny("llama")), device="cpu").score([rendered("")], ANSWERS).prompt_tokens == (1,)
+        hf_causal(str(tiny()), device="cpu").score([rendered("")], ANSWERS)
+    assert hf_causal(str(tiny("llama")), device="cpu").score([rendered("")], ANSWERS).prompt_tokens == (1,)
 
 
 # Soft prompts
@@ -265,7 +265,7 @@ def test_a_prompt_without_tokens_is_refused(tiny):
 
 @pytest.mark.parametrize("family", ["gpt2", "opt", "gpt_neox"])
 def test_a_soft_prompt_of_a_texts_own_vectors_equals_that_text(family, tiny):
-    backend = HfCausal(str(tiny(family)), device="cpu")
+    backend = hf_causal(str(tiny(family)), device="cpu")
     soft = packed(backend.embed_tokens("a good film"), backend)
     hard = backend.score([rendered(f"a good film {p}") for p in PROMPTS], LONG_ANSWERS)
     ours = backend.score([rendered(f" {p}") for p in PROMPTS], LONG_ANSWERS, soft)
@@ -274,10 +274,10 @@ def test_a_soft_prompt_of_a_texts_own_vectors_equals_that_text(family, tiny):
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT reads it while it wraps
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CAUSAL)
 def test_the_exported_adapter_gives_peft_the_same_logits(family, tiny, tmp_path):
     folder = tiny(family)
-    backend = HfCausal(str(folder), device="cpu")
+    backend = hf_causal(str(folder), device="cpu")
     torch.manual_seed(0)
     soft = packed(torch.randn(5, backend.embedding_table().shape[1]) * 0.3, backend)
     (tmp_path / "adapter_config.json").write_text(json.dumps(dict(soft.adapter)))
@@ -295,7 +295,7 @@ def test_the_exported_adapter_gives_peft_the_same_logits(family, tiny, tmp_path)
 
 
 def test_a_soft_prompt_with_damaged_weights_is_refused(tiny):
-    backend = HfCausal(str(tiny()), device="cpu")
+    backend = hf_causal(str(tiny()), device="cpu")
     good = packed(torch.zeros(3, 32), backend)
     for weights in (b"nonsense", save({"other": torch.zeros(3, 32)}), save({"prompt_embeddings": torch.zeros(3, 31)})):
         bad = SoftPrompt(good.method, 3, good.base_model, weights, sha256_bytes(weights))
@@ -304,7 +304,7 @@ def test_a_soft_prompt_with_damaged_weights_is_refused(tiny):
 
 
 def test_embeddings_are_what_the_first_layer_receives(tiny):
-    backend = HfCausal(str(tiny("gemma3")), device="cpu")
+    backend = hf_causal(str(tiny("gemma3")), device="cpu")
     model, tokenizer = model_and_tokenizer(tiny("gemma3"))
     ids = tokenizer("a good film", add_special_tokens=False)["input_ids"]
     raw = model.get_input_embeddings().weight[ids].detach()

@@ -45,7 +45,7 @@ def tokenizer_named(name):
         if not REAL[name].is_dir():
             pytest.skip(f"the shared tokenizer {name} is not on this machine")
         return AutoTokenizer.from_pretrained(REAL[name])
-    return tiny_tokenizer(bos=name == "tiny-bos")
+    return tiny_tokenizer("<s> $A" if name == "tiny-bos" else "$A")
 
 
 NAMES = ["tiny", "tiny-bos", *REAL]

@@ -27,7 +27,7 @@ from autoprompt_search.core.types import Example, Layout, Prompt, SoftPrompt, Te
 from autoprompt_search.evaluate import measure, render_all
 from autoprompt_search.exporters.prompt import PromptFolder
 from autoprompt_search.prompting import answer_words
-from autoprompt_search.testing.tiny import tiny_causal
+from autoprompt_search.testing.tiny import tiny_model
 
 from .finals import LABELS, final_prompt, fixed, nearest, reviews
 
@@ -172,8 +172,8 @@ class Exported:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("models")
-    made = {family: tiny_causal(base / family, family, context=512) for family in ("gpt2", "llama")}
-    made["closing"] = tiny_causal(base / "closing", "gpt2", context=512, seed=1)
+    made = {family: tiny_model(base / family, family, context=512) for family in ("gpt2", "llama")}
+    made["closing"] = tiny_model(base / "closing", "gpt2", context=512, seed=1)
     tokenizer = AutoTokenizer.from_pretrained(made["closing"])
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", 2)]

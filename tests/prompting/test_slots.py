@@ -16,7 +16,7 @@ from autoprompt_search.prompting.slots import Part
         ("{text}", (Part("field", "text"),)),
         ("{@Review}: {text}", (Part("name", "Review"), Part("text", ": "), Part("field", "text"))),
         ("{@sep}", (Part("sep"),)),
-        ("{text} {@answer}{@pair}", (Part("field", "text"), Part("text", " "), Part("answer"), Part("pair"))),
+        ("{text} {@answer}{@pair}.", (Part("field", "text"), Part("answer"), Part("pair"), Part("text", "."))),
         ("a{{b}}c", (Part("text", "a{b}c"),)),
         ("{{{text}}}", (Part("text", "{"), Part("field", "text"), Part("text", "}"))),
         ("{second field}{äß_1}", (Part("field", "second field"), Part("field", "äß_1"))),

@@ -1,0 +1,193 @@
+"""Models that read from left to right (GPT, Llama, ...): an answer scores as the prompt's continuation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from autoprompt_search.backends import heads, kv, loading
+from autoprompt_search.backends.hf import HfLanguageModel
+from autoprompt_search.backends.placing import Base, Soft, embedded, insert, padded
+from autoprompt_search.backends.prefixes import Prefix
+from autoprompt_search.backends.scoring import Row, Unit, Want
+from autoprompt_search.backends.source import Loaded, Source
+from autoprompt_search.backends.tokens import Encoder, Ids, Joined, common_run
+from autoprompt_search.core.types import Rendered
+
+_SHORTEST_PREFIX = 8
+"""Shared beginnings below this many tokens are not worth a forward pass of their own."""
+
+
+def hf_causal(
+    model: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
+    threads: Annotated[int, Field(ge=1)] | None = None,
+    prefix_megabytes: Annotated[int, Field(ge=0)] = 256,
+    state_megabytes: Annotated[int, Field(ge=0)] = 64,
+    truncate: str | None = None,
+) -> HfLanguageModel:
+    """Any causal LM that transformers can load, frozen.
+
+    Args:
+        model: Hub name, local folder, or `builtin:gpt`.
+        revision: Branch, tag or commit of a hub repository.
+        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
+        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
+        batch_tokens: Budget of one forward pass: rows x (shared prefix + longest rest). On CPUs a few thousand
+            are best; raise it on GPUs.
+        threads: Threads of torch in this process; None leaves them alone.
+        prefix_megabytes: Memory for keys and values of shared prompt beginnings.
+        state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
+        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+    """
+    source = Source(model, loading.CAUSAL, revision, device, dtype, threads, prefix_megabytes, state_megabytes)
+    return HfLanguageModel(source, CausalReader(), batch_tokens=batch_tokens, truncate=truncate)
+
+
+class CausalReader:
+    """Implements `Reader`: the prompts' shared beginning is computed once, the head only where an answer is read."""
+
+    form = loading.CAUSAL
+    task = "CAUSAL_LM"
+    extra = 1
+    """An answer's last token is predicted and never read."""
+
+    def refuses(self, config: Any) -> str | None:
+        """See `Reader.refuses`."""
+        kind = config.model_type
+        if kind in loading.MASKED.mapping and not getattr(config, "is_decoder", False):
+            return f"holds a {kind!r} encoder, which does not read from left to right: use hf-masked"
+        return None
+
+    def answer_problems(self, texts: Encoder, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """See `Reader.answer_problems`."""
+        (one,) = texts.join([prompt], answers)
+        pairs = zip(one.whole, one.starts, strict=True)
+        return same_tokens(answers, [tuple(whole) if start < len(whole) else () for whole, start in pairs])
+
+    def bases(self, texts: Encoder, prompts: Sequence[Rendered]) -> list[Base]:
+        """See `Reader.bases`."""
+        return [Base(ids, len(ids)) for ids in texts.prompts([p.text for p in prompts])]
+
+    def units(
+        self,
+        texts: Encoder,
+        config: Any,  # noqa: ARG002
+        prompts: Sequence[Rendered],
+        answers: Sequence[str],
+        soft: Soft | None,
+    ) -> list[Unit]:
+        """See `Reader.units`."""
+        joined = texts.join([p.text for p in prompts], answers)
+        return [(row,) for number, one in enumerate(joined) for row in _rows(number, one, soft)]
+
+    def front(
+        self,
+        loaded: Loaded,
+        texts: Encoder,  # noqa: ARG002
+        prompts: Sequence[Rendered],  # noqa: ARG002
+        answers: Sequence[str],  # noqa: ARG002
+        units: Sequence[Unit],
+        soft: Soft | None,
+    ) -> Prefix | None:
+        """See `Reader.front`. While vectors are trained, only what stands before them is shared."""
+        rows = [row for unit in units for row in unit]
+        is_trained = soft is not None and soft.vectors.requires_grad
+        shared = shared_length(rows)
+        if is_trained:
+            first = min((row.ids.index(-1) if -1 in row.ids else 0 for row in rows), default=0)
+            shared = min(shared, first)
+        has_vectors = soft is not None and not is_trained and (soft.is_prefix or -1 in rows[0].ids[:shared])
+        if not rows or (not has_vectors and (len(rows) < 2 or shared < _SHORTEST_PREFIX)):
+            return None
+        return loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
+
+    def read(
+        self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: Prefix | None, *, keep: bool
+    ) -> torch.Tensor:
+        """See `Reader.read`. Rows are filled up on the right: causality hides what follows."""
+        covered, inputs = self._inputs(loaded.model, rows, soft, front)
+        key = soft.key if soft else ""
+        states = loaded.states if keep else None
+        return heads.wanted(loaded.model, rows, -covered, inputs, states=states, soft=key)
+
+    def distribution(
+        self, loaded: Loaded, texts: Encoder, config: Any, prompts: Sequence[Rendered], answer: str
+    ) -> torch.Tensor:
+        """[prompts, vocabulary] natural log-probabilities where `answer` would begin."""
+        rows = [unit[0] for unit in self.units(texts, config, prompts, [answer], None)]
+        _, inputs = self._inputs(loaded.model, rows, None, None)
+        return heads.distribution(loaded.model, rows, inputs)
+
+    def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
+        """See `Reader.pooled`. Mean of the last hidden states over the text's tokens, BOS included."""
+        rows = [texts.before + row for row in ids]
+        found = loaded.model.base_model(input_ids=padded(rows, loaded.model.device), use_cache=False)
+        return torch.stack(
+            [h[: len(row)].float().mean(0) for h, row in zip(found.last_hidden_state, rows, strict=True)]
+        )
+
+    def _inputs(
+        self, model: Any, rows: Sequence[Row], soft: Soft | None, front: Prefix | None
+    ) -> tuple[int, dict[str, Any]]:
+        """Ids that are covered, and arguments of the forward pass."""
+        covered = front.tokens if front else 0
+        ids = padded([row.ids[covered:] for row in rows], model.device)
+        inputs: dict[str, Any] = {**embedded(model, ids, soft), "use_cache": False}
+        if front is not None:
+            inputs |= {"past_key_values": front.expanded(len(rows)), "use_cache": True}
+        elif soft is not None and soft.is_prefix:
+            inputs |= {"past_key_values": kv.cache_of(model, soft.vectors, len(rows)), "use_cache": True}
+        return covered, inputs
+
+
+def _rows(number: int, one: Joined, soft: Soft | None) -> list[Row]:
+    """The fewest sequences that hold every answer's positions.
+
+    All answers of one token share the prompt's own row, and they share the row of a longer answer that goes
+    on from the same prompt.
+    """
+    placed = [insert(Base(whole, start), soft) for whole, start in zip(one.whole, one.starts, strict=True)]
+    found: list[tuple[Ids, list[Want]]] = []
+    for answer in sorted(range(len(placed)), key=lambda a: (-len(placed[a].ids), a)):
+        whole, start = placed[answer].ids, placed[answer].answer
+        wants = [Want(number, answer, i - 1, whole[i]) for i in range(start, len(whole))]
+        if not wants:
+            continue
+        read = whole[:-1]
+        row = next((r for r in found if r[0][: len(read)] == read), None)
+        if row is None:
+            found.append((read, wants))
+        else:
+            row[1].extend(wants)
+    return [Row(ids, tuple(wants)) for ids, wants in found]
+
+
+def shared_length(rows: Sequence[Row]) -> int:
+    """Ids at the beginning that all rows share and from which nothing is read."""
+    if not rows:
+        return 0
+    first = rows[0].ids
+    run = min(common_run(first, row.ids) for row in rows)
+    earliest = min(want.place for row in rows for want in row.wants)
+    return min(run, earliest)
+
+
+def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:
+    """Answers that leave no tokens, and pairs that cannot be told apart."""
+    found: list[str] = []
+    seen: dict[tuple[int, ...], str] = {}
+    for answer, ids in zip(answers, tokens, strict=True):
+        if not ids:
+            found.append(f"the answer {answer!r} has no tokens")
+        elif ids in seen:
+            found.append(f"the answers {seen[ids]!r} and {answer!r} have the same tokens")
+        seen.setdefault(ids, answer)
+    return found

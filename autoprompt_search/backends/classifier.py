@@ -1,0 +1,121 @@
+"""Sequence classifiers with a head of their own: a prompt text is joined to the input, and the head answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from autoprompt_search.backends import loading
+from autoprompt_search.backends.hf import HfBackend
+from autoprompt_search.backends.masked import both_ways, framed, mean_pooled
+from autoprompt_search.backends.placing import Base, Soft, insert
+from autoprompt_search.backends.scoring import Row, Unit, Want
+from autoprompt_search.backends.source import Loaded, Source
+from autoprompt_search.backends.tokens import Encoder, Ids
+from autoprompt_search.core.types import Rendered
+
+
+def hf_classifier(
+    model: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
+    threads: Annotated[int, Field(ge=1)] | None = None,
+    truncate: str | None = None,
+) -> HfBackend:
+    """Any sequence classifier over an encoder that transformers can load, frozen, with the head it was trained with.
+
+    A label's word is the name of one of the head's classes (`id2label`), whatever its case. `{@pair}` in a
+    template makes what follows it the second text of a pair.
+
+    Args:
+        model: Hub name or local folder.
+        revision: Branch, tag or commit of a hub repository.
+        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
+        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
+        batch_tokens: Budget of one forward pass: rows x longest row.
+        threads: Threads of torch in this process; None leaves them alone.
+        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+    """
+    source = Source(model, loading.CLASSIFIER, revision, device, dtype, threads, 0, 0)
+    return HfBackend(source, ClassifierReader(), batch_tokens=batch_tokens, truncate=truncate)
+
+
+class ClassifierReader:
+    """Implements `Reader`: one row per prompt; answers are columns of the head."""
+
+    form = loading.CLASSIFIER
+    task = "FEATURE_EXTRACTION"
+    """PEFT's SEQ_CLS wants a head of its own in the adapter; the frozen one is what is used here."""
+    extra = 0
+
+    def refuses(self, config: Any) -> str | None:
+        """See `Reader.refuses`. Decoders pool their last token, which padding and soft prompts move."""
+        kind = config.model_type
+        if config.is_encoder_decoder or kind not in loading.MASKED.mapping:
+            return f"holds a {kind!r} model: only classifiers over encoders that read both ways are supported"
+        if len(config.id2label) < 2:
+            return "holds a regression head, which names no classes"
+        return None
+
+    def answer_problems(self, texts: Encoder, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """See `Reader.answer_problems`."""
+        classes = _classes(config)
+        found = [f"the answer {a!r} has no tokens" for a in answers if not a.strip()]
+        found += [
+            f"the answer {a.strip()!r} is no class of the model's head (it has {', '.join(map(repr, classes))})"
+            for a in answers
+            if a.strip() and _class(classes, a) is None
+        ]
+        seen: dict[int | None, str] = {}
+        for answer in answers:
+            index = _class(classes, answer)
+            if index is not None and index in seen:
+                found.append(f"the answers {seen[index]!r} and {answer!r} have the same tokens: they are one class")
+            seen.setdefault(index, answer)
+        return found
+
+    def bases(self, texts: Encoder, prompts: Sequence[Rendered]) -> list[Base]:
+        """See `Reader.bases`."""
+        return [base for base, _ in framed(texts, prompts)]
+
+    def units(
+        self, texts: Encoder, config: Any, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None
+    ) -> list[Unit]:
+        """See `Reader.units`."""
+        classes = _classes(config)
+        columns = [_class(classes, answer) or 0 for answer in answers]
+        made: list[Unit] = []
+        for number, (bare, border) in enumerate(framed(texts, prompts)):
+            base = insert(bare, soft)
+            wants = tuple(Want(number, answer, 0, column) for answer, column in enumerate(columns))
+            made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
+        return made
+
+    def front(self, *_parts: Any) -> None:
+        """See `Reader.front`."""
+
+    def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: None, *, keep: bool) -> torch.Tensor:  # noqa: ARG002
+        """See `Reader.read`. Log-probabilities over the head's classes."""
+        scores: torch.Tensor = loaded.model(**both_ways(loaded.model, rows, soft)).logits.float().log_softmax(-1)
+        places = [(r, want.token) for r, row in enumerate(rows) for want in row.wants]
+        where = torch.tensor(places, dtype=torch.long, device=scores.device)
+        return scores[where[:, 0], where[:, 1]]
+
+    def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
+        """See `Reader.pooled`. Mean of the last hidden states."""
+        return mean_pooled(loaded.model.base_model, [texts.before + row + texts.after for row in ids])
+
+
+def _classes(config: Any) -> list[str]:
+    return [str(config.id2label[i]) for i in sorted(config.id2label)]
+
+
+def _class(classes: Sequence[str], answer: str) -> int | None:
+    wanted = answer.strip().casefold()
+    return next((i for i, name in enumerate(classes) if name.casefold() == wanted), None)

@@ -1,0 +1,339 @@
+"""A frozen Hugging Face model as a backend: what all families share. How one of them reads is its reader's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from autoprompt_search.backends import adapters, kv, scoring
+from autoprompt_search.backends.loading import Form
+from autoprompt_search.backends.placing import Base, Soft, insert, shared_at
+from autoprompt_search.backends.scoring import Row, Unit
+from autoprompt_search.backends.source import Loaded, Source
+from autoprompt_search.backends.tokens import Encoder, Ids, too_long
+from autoprompt_search.backends.truncating import shortened
+from autoprompt_search.backends.words import distinctive_words
+from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.protocols import Adapter, Floats, Scored
+from autoprompt_search.core.types import Place, Rendered, SoftPrompt
+
+
+class Front(Protocol):
+    """What all rows of one call share, computed before them."""
+
+    @property
+    def length(self) -> int:
+        """Positions in front of every row that are attended but not computed again."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Ids at the beginning of every row that are among them."""
+        ...
+
+
+class Reader(Protocol):
+    """How one family of models reads prompts and answers."""
+
+    form: Form
+    task: str
+    """PEFT's name for it."""
+    extra: int
+    """Positions a row needs beyond its ids."""
+
+    def refuses(self, config: Any) -> str | None:
+        """What stands against this configuration, as in "holds a ..."; None when nothing does."""
+        ...
+
+    def answer_problems(self, texts: Encoder, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:
+        """Answers that leave nothing to score after `prompt`, and pairs that cannot be told apart."""
+        ...
+
+    def bases(self, texts: Encoder, prompts: Sequence[Rendered]) -> list[Base]:
+        """Each prompt as the ids that soft tokens are put among, without an answer."""
+        ...
+
+    def units(
+        self, texts: Encoder, config: Any, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None
+    ) -> list[Unit]:
+        """The fewest rows that hold every answer of every prompt, in the prompts' order."""
+        ...
+
+    def front(
+        self,
+        loaded: Loaded,
+        texts: Encoder,
+        prompts: Sequence[Rendered],
+        answers: Sequence[str],
+        units: Sequence[Unit],
+        soft: Soft | None,
+    ) -> Front | None:
+        """What can be computed once for all of them, without gradient."""
+        ...
+
+    def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: Any, *, keep: bool) -> torch.Tensor:
+        """[wants of all rows] float32; one forward pass, differentiable in soft vectors. `keep` remembers states."""
+        ...
+
+    def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
+        """[texts, width] float32: one vector per text."""
+        ...
+
+
+class HfBackend:
+    """A frozen model; implements `Backend`, `Scores`, `Embeds` and `Tunes`. Made by the families' functions.
+
+    Prompts are tokenised whole; special tokens written in a text stay text. Weights are loaded at the first
+    use, once per process.
+
+    Args:
+        source: The model.
+        reader: Its family.
+        batch_tokens: Budget of one forward pass: rows x (shared prefix + longest rest).
+        truncate: Field of the query that is cut, from its end, where a prompt is longer than the context.
+    """
+
+    def __init__(self, source: Source, reader: Reader, *, batch_tokens: int, truncate: str | None) -> None:
+        self.batch_tokens = batch_tokens
+        self._source, self._reader, self._truncate = source, reader, truncate
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Backend.fingerprint`."""
+        return self._source.fingerprint
+
+    @property
+    def architecture(self) -> str:
+        """The model's type, as its configuration names it."""
+        return str(self._source.config.model_type)
+
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
+        """See `Backend.problems`. Reads files and tokenizer, never weights."""
+        found = self._source.problems(self._reader.refuses)
+        if found:
+            return found
+        texts, config = self._source.texts, self._source.config
+        found += self._reader.answer_problems(texts, config, prompts[0].text if prompts else "", answers)
+        if prompts and answers and not found:
+            fitting = self._fitting(prompts, answers, soft)
+            units = self._reader.units(texts, config, fitting, answers, None)
+            problem = self._length_problem(units, soft, outside=soft)
+            found += [problem] if problem else []
+        return found
+
+    def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
+        """Tokens of each prompt, without an answer."""
+        return [len(base.ids) for base in self._reader.bases(self._source.texts, prompts)]
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        """See `Scores.score`. Natural log-probabilities, float32 [prompts, answers].
+
+        Raises:
+            TrialError: A prompt is longer than the context, or memory is too small for one prompt.
+            ConfigError: `soft` belongs to another model, or the model cannot be loaded.
+        """
+        loaded, reader, texts = self._loaded, self._reader, self._source.texts
+        placed = self._placed(soft) if soft else None
+        offset = soft.tokens if soft else 0
+        prompts = self._fitting(prompts, answers, offset)
+        units = reader.units(texts, self._source.config, prompts, answers, placed)
+        outside = _outside(placed)
+        self._check_lengths(units, offset, outside)
+        shape = (len(prompts), len(answers))
+        out = torch.zeros(shape)
+        todo: list[Unit] = []
+        for unit in units:
+            known = loaded.states.values(loaded.model, unit, placed.key if placed else "") if self._remembers else None
+            if known is None:
+                todo.append(unit)
+            else:
+                out += scoring.table(unit, known, shape)
+        if todo:
+            out += self._computed(loaded, prompts, answers, todo, placed, shape)
+        counts = [len(insert(base, placed).ids) for base in reader.bases(texts, prompts)]
+        outside += placed.length if placed and placed.place.at == "decoder" else 0
+        asked = {row.wants[0].prompt for unit in todo for row in unit}
+        return Scored(out.numpy(), tuple(count + outside for count in counts), len(asked))
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """See `Embeds.embed`. A text beyond the context is cut at its end."""
+        encoder, context = self._source.texts, self._source.context
+        room = None if context is None else context - len(encoder.before) - len(encoder.after)
+        rows = [row[:room] for row in encoder.texts(texts)]
+        some = [i for i, row in enumerate(rows) if row]
+        vectors: dict[int, torch.Tensor] = {}
+        with torch.no_grad():
+            for group in scoring.batches([len(rows[i]) for i in some], self.batch_tokens):
+                places = [some[g] for g in group]
+                found = self._reader.pooled(self._loaded, encoder, [rows[i] for i in places])
+                vectors |= dict(zip(places, torch.nn.functional.normalize(found, dim=1).cpu(), strict=True))
+        width = len(next(iter(vectors.values()))) if vectors else self._source.config.get_text_config().hidden_size
+        out = np.zeros((len(rows), width), dtype=np.float32)
+        for i, row in enumerate(rows):
+            if row:
+                out[i] = vectors[i].numpy()
+            else:
+                out[i, 0] = 1  # a text without tokens has no direction of its own
+        return out
+
+    def adapter(self, vectors: torch.Tensor, place: Place) -> Adapter:
+        """See `Tunes.adapter`."""
+        source, task = self._source, self._reader.task
+        return adapters.to_peft(
+            self._loaded.model, vectors, place, task=task, name=source.model, revision=source.revision
+        )
+
+    def width(self, place: Place) -> int:
+        """See `Tunes.width`."""
+        return kv.shape_of(self._loaded.model).width if place.kind == "prefix" else self._width
+
+    def embedding_table(self) -> torch.Tensor:
+        """See `Tunes.embedding_table`. Scaled embeddings come out scaled."""
+        return self._vectors(range(self._loaded.model.get_input_embeddings().num_embeddings))
+
+    def embed_tokens(self, text: str) -> torch.Tensor:
+        """See `Tunes.embed_tokens`. Without BOS."""
+        return self._vectors(self._source.texts.texts([text])[0])
+
+    def own_vectors(self, prompts: Sequence[Rendered], place: Place, limit: int) -> torch.Tensor:
+        """See `Tunes.own_vectors`."""
+        if place.kind == "prefix" and (self._reader.form.reads_both_ways or self._is_two_part):
+            return torch.zeros(0, self.width(place))
+        ids = shared_at(self._reader.bases(self._source.texts, prompts), place, limit)
+        if place.kind == "prefix":
+            return kv.text_prefix(self._loaded.model, ids) if ids else torch.zeros(0, self.width(place))
+        return self._vectors(ids)
+
+    def text_vectors(self, text: str, place: Place) -> torch.Tensor:
+        """See `Tunes.text_vectors`."""
+        if place.kind == "embeddings":
+            return self.embed_tokens(text)
+        ids = self._source.texts.texts([text])[0]
+        return kv.text_prefix(self._loaded.model, ids) if ids else torch.zeros(0, self.width(place))
+
+    def answer_logliks(
+        self, soft: torch.Tensor, place: Place, prompts: Sequence[Rendered], answers: Sequence[str]
+    ) -> torch.Tensor:
+        """See `Tunes.answer_logliks`. One forward pass; `soft` may be float32 over weights of any format."""
+        loaded, reader, texts = self._loaded, self._reader, self._source.texts
+        placed = Soft(soft, place)
+        prompts = self._fitting(prompts, answers, len(soft))
+        units = reader.units(texts, self._source.config, prompts, answers, placed)
+        self._check_lengths(units, len(soft), _outside(placed))
+        rows = [row for unit in units for row in unit]
+        front = reader.front(loaded, texts, prompts, answers, units, placed)
+        values = reader.read(loaded, rows, placed, front, keep=False)
+        return scoring.table(rows, values, (len(prompts), len(answers)))
+
+    @property
+    def _loaded(self) -> Loaded:
+        return self._source.loaded(self._reader.refuses)
+
+    @property
+    def _remembers(self) -> bool:
+        return self._source.state_megabytes > 0
+
+    @property
+    def _width(self) -> int:
+        return int(self._loaded.model.get_input_embeddings().embedding_dim)
+
+    @property
+    def _is_two_part(self) -> bool:
+        return bool(self._source.config.is_encoder_decoder)
+
+    def _computed(
+        self,
+        loaded: Loaded,
+        prompts: Sequence[Rendered],
+        answers: Sequence[str],
+        units: Sequence[Unit],
+        soft: Soft | None,
+        shape: tuple[int, int],
+    ) -> torch.Tensor:
+        reader = self._reader
+        try:
+            front = reader.front(loaded, self._source.texts, prompts, answers, units, soft)
+        except RuntimeError as exc:
+            if scoring.out_of_memory(exc):
+                raise TrialError("out of memory while reading what the prompts share") from exc
+            raise
+        return scoring.score_units(
+            units,
+            shape,
+            lambda rows: reader.read(loaded, rows, soft, front, keep=self._remembers),
+            budget=self.batch_tokens,
+            overhead=front.length if front else 0,
+            covered=front.tokens if front else 0,
+        )
+
+    def _fitting(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int) -> Sequence[Rendered]:
+        """The prompts, cut where that is wanted and needed."""
+        context = self._source.context
+        if self._truncate is None or context is None:
+            return prompts
+        texts, config, reader = self._source.texts, self._source.config, self._reader
+
+        def excess(prompt: Rendered) -> int:
+            units = reader.units(texts, config, [prompt], answers, None)
+            return max(self._length(unit) for unit in units) + soft - context
+
+        return [shortened(prompt, self._truncate, texts, excess) for prompt in prompts]
+
+    def _length(self, unit: Unit) -> int:
+        return max(max(len(row.ids) + self._reader.extra, len(row.source)) for row in unit)
+
+    def _length_problem(self, units: Sequence[Unit], soft: int, outside: int) -> str | None:
+        """Of rows that hold their soft tokens, but for `outside` of them."""
+        if any(want.place < 0 for unit in units for row in unit for want in row.wants):
+            return "a prompt has no token before the answer: nothing to continue from"
+        longest: dict[int, int] = {}
+        for unit in units:
+            prompt = unit[0].wants[0].prompt
+            longest[prompt] = max(longest.get(prompt, 0), self._length(unit) + outside)
+        return too_long(list(longest.values()), soft=soft, context=self._source.context)
+
+    def _check_lengths(self, units: Sequence[Unit], soft: int, outside: int) -> None:
+        problem = self._length_problem(units, soft, outside)
+        if problem:
+            raise TrialError(problem)
+
+    def _placed(self, soft: SoftPrompt) -> Soft:
+        if soft.base_model != self.fingerprint:
+            raise ConfigError(
+                f"the soft prompt was trained on model {soft.base_model}, and "
+                f"{self._source.model!r} is {self.fingerprint}"
+            )
+        model = self._loaded.model
+        vectors = adapters.from_peft(model, soft, self.width(soft.place))
+        return Soft(vectors.to(model.dtype), soft.place, f"{soft.sha256}{soft.place}")
+
+    def _vectors(self, ids: Sequence[int]) -> torch.Tensor:
+        model = self._loaded.model
+        with torch.no_grad():
+            found = model.get_input_embeddings()(torch.tensor(list(ids), dtype=torch.long, device=model.device))
+        return found.float()  # type: ignore[no-any-return]
+
+
+def _outside(soft: Soft | None) -> int:
+    """Positions that a soft prompt takes beside the ids of a row."""
+    return soft.length if soft is not None and soft.is_prefix else 0
+
+
+class HfLanguageModel(HfBackend):
+    """A backend with a language-model head: it can also propose words of its vocabulary."""
+
+    def propose_words(
+        self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
+    ) -> list[tuple[str, ...]]:
+        """See `ProposesWords.propose_words`. Words are single tokens behind `gap`."""
+        loaded, reader, texts = self._loaded, self._reader, self._source.texts
+        found = torch.cat(
+            [
+                reader.distribution(loaded, texts, self._source.config, prompts[start : start + 16], f"{gap}a")  # type: ignore[attr-defined]
+                for start in range(0, len(prompts), 16)
+            ]
+        )
+        return distinctive_words(found, targets, labels, count, texts, gap)
