@@ -114,13 +114,26 @@ def load_tokenizer(folder: Path) -> Any:
         raise ConfigError(f"model: the tokenizer in {folder} cannot be read: {_first_line(exc)}") from exc
 
 
+_OFFSET = (
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "longformer",
+    "mpnet",
+    "xmod",
+)
+"""Architectures whose positions begin behind the padding token's id."""
+
+
 def context_length(config: Any, tokenizer: Any) -> int | None:
     """Positions the model has, or None when it names no limit."""
     text = config.get_text_config()
     for name in ("max_position_embeddings", "max_seq_len", "seq_length", "n_positions"):
         length = getattr(text, name, None)
         if isinstance(length, int) and length > 0:
-            return length
+            return length - (text.pad_token_id + 1 if text.model_type in _OFFSET else 0)
     length = tokenizer.model_max_length
     return int(length) if length < 10**9 else None
 
