@@ -76,7 +76,7 @@ def _from_source(module: str, attribute: str) -> Signature | None:
 
 @lru_cache(maxsize=64)
 def _methods(module: str, name: str) -> frozenset[str]:
-    """What the class that a function makes can do, its bases included; read from source, wherever it is imported from."""
+    """What the class that a function makes can do, its bases included; read from source, wherever it comes from."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return frozenset()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,16 +28,26 @@ def opened(folder, form):
     return loading.load_model(folder, CPU, torch.float32, form), loading.load_tokenizer(folder)
 
 
-class _CausalSuite(LocalModelContract, EmbedsContract):
-    special_tokens = ("</s>", "<s>")
+class _Suite(LocalModelContract, EmbedsContract):
+    """One backend on every architecture of its family. Nothing is remembered between calls: each is computed."""
+
+    merges = False
+    special_tokens = ("<mask>", "</s>", "<s>")
+    options: Mapping[str, Any] = {"state_megabytes": 0}
 
     @pytest.fixture
     def make(self, folder):
-        return lambda **options: hf_causal(str(folder), device="cpu", **{"state_megabytes": 0, **options})
+        return lambda **options: self.maker(str(folder), device="cpu", **{**self.options, **options})
 
     @pytest.fixture
     def backend(self, make):
         return make()
+
+
+class _CausalSuite(_Suite):
+    merges = True
+    special_tokens = ("</s>", "<s>")
+    maker = staticmethod(hf_causal)
 
     @pytest.fixture
     def plain(self, folder):
@@ -58,21 +70,12 @@ class TestStories(_CausalSuite):
         return STORIES
 
 
-class TestMasked(LocalModelContract, EmbedsContract):
-    special_tokens = ("<mask>", "</s>", "<s>")
-    merges = False
+class TestMasked(_Suite):
+    maker = staticmethod(hf_masked)
 
     @pytest.fixture(params=MASKED)
     def folder(self, request, tiny):
         return tiny(request.param)
-
-    @pytest.fixture
-    def make(self, folder):
-        return lambda **options: hf_masked(str(folder), device="cpu", **{"state_megabytes": 0, **options})
-
-    @pytest.fixture
-    def backend(self, make):
-        return make()
 
     @pytest.fixture
     def plain(self, folder):
@@ -80,21 +83,13 @@ class TestMasked(LocalModelContract, EmbedsContract):
         return lambda prompts, answers: plain_masked_logliks(model, tokenizer, prompts, answers)
 
 
-class TestSeq2Seq(LocalModelContract, EmbedsContract):
+class TestSeq2Seq(_Suite):
     special_tokens = ("</s>", "<s>")
-    merges = False
+    maker = staticmethod(hf_seq2seq)
 
     @pytest.fixture(params=SEQ2SEQ)
     def folder(self, request, tiny):
         return tiny(request.param)
-
-    @pytest.fixture
-    def make(self, folder):
-        return lambda **options: hf_seq2seq(str(folder), device="cpu", **{"state_megabytes": 0, **options})
-
-    @pytest.fixture
-    def backend(self, make):
-        return make()
 
     @pytest.fixture
     def plain(self, folder):
@@ -102,21 +97,13 @@ class TestSeq2Seq(LocalModelContract, EmbedsContract):
         return lambda prompts, answers: plain_seq2seq_logliks(model, tokenizer, prompts, answers)
 
 
-class TestEncoder(LocalModelContract, EmbedsContract):
-    special_tokens = ("<mask>", "</s>", "<s>")
-    merges = False
+class TestEncoder(_Suite):
+    maker = staticmethod(hf_encoder)
+    options: Mapping[str, Any] = {}
 
     @pytest.fixture(params=MASKED)
     def folder(self, request, tiny):
         return tiny(request.param)
-
-    @pytest.fixture
-    def make(self, folder):
-        return lambda **options: hf_encoder(str(folder), device="cpu", **options)
-
-    @pytest.fixture
-    def backend(self, make):
-        return make()
 
     @pytest.fixture
     def plain(self, folder):
@@ -135,22 +122,14 @@ class TestEncoder(LocalModelContract, EmbedsContract):
         return score
 
 
-class TestClassifier(LocalModelContract, EmbedsContract):
-    special_tokens = ("<mask>", "</s>", "<s>")
-    merges = False
+class TestClassifier(_Suite):
+    maker = staticmethod(hf_classifier)
+    options: Mapping[str, Any] = {}
     long_answers = (" good", " bad", " FINE", "dull")
 
     @pytest.fixture(params=MASKED)
     def folder(self, request, tiny):
         return tiny(request.param, classes=4)
-
-    @pytest.fixture
-    def make(self, folder):
-        return lambda **options: hf_classifier(str(folder), device="cpu", **options)
-
-    @pytest.fixture
-    def backend(self, make):
-        return make()
 
     @pytest.fixture
     def plain(self, folder):
