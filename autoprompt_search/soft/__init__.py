@@ -7,5 +7,8 @@ SOFT: Registry[SoftMethod] = Registry(
     "soft",
     {
         "prompt-tuning": "autoprompt_search.soft.prompt_tuning:PromptTuning",
+        "p-tuning": "autoprompt_search.soft.p_tuning:PTuning",
+        "residual-prompt-tuning": "autoprompt_search.soft.residual:ResidualPromptTuning",
+        "prefix-tuning": "autoprompt_search.soft.prefix_tuning:PrefixTuning",
     },
 )

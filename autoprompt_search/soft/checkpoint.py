@@ -20,16 +20,18 @@ class TrainState:
 
     key: str
     """Digest of model, method and data: a checkpoint of another training is not used."""
-    rms: float
-    """Of the model's embeddings."""
-    soft: torch.Tensor
-    """[tokens, width] float32: current vectors."""
-    moments: tuple[torch.Tensor, torch.Tensor]
-    """AdamW's running means of the gradient and its square."""
+    unit: float
+    """What a learning rate of one means: RMS of what is trained."""
+    replaces: int
+    """The prompt's own tokens that the vectors took the place of."""
+    parameters: dict[str, torch.Tensor]
+    """The module's state, buffers included."""
+    optimizer: dict[str, torch.Tensor] = field(default_factory=dict)
+    """`<parameter number>.<name>` -> one tensor of the optimiser's state."""
     losses: list[float] = field(default_factory=list)
     """One per step: their number is the step reached."""
     history: dict[int, torch.Tensor] = field(default_factory=dict)
-    """Step -> vectors after it, on the CPU."""
+    """Step -> vectors after it [tokens, width], on the CPU; 0 are the initial ones."""
 
     @property
     def step(self) -> int:
@@ -37,17 +39,21 @@ class TrainState:
         return len(self.losses)
 
 
+_PARTS = ("parameters", "optimizer", "history")
+
+
 def write(folder: Path, state: TrainState) -> None:
     """Replace the checkpoint in `folder`; a crash leaves the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
-    first, second = state.moments
-    tensors = {"soft": state.soft, "moment.1": first, "moment.2": second}
-    tensors |= {f"history.{step}": vectors for step, vectors in state.history.items()}
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"state": json.dumps({"key": state.key, "rms": state.rms, "losses": state.losses})}
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
+        for part in _PARTS
+        for name, tensor in getattr(state, part).items()
+    }
+    facts = {"key": state.key, "unit": state.unit, "replaces": state.replaces, "losses": state.losses}
     part = folder / f".{FILE}.{os.getpid()}"
     with part.open("wb") as file:
-        file.write(save(plain, metadata=header))
+        file.write(save(tensors, metadata={"state": json.dumps(facts)}))
         file.flush()
         os.fsync(file.fileno())
     part.replace(folder / FILE)
@@ -61,11 +67,15 @@ def read(folder: Path, key: str) -> TrainState | None:
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            parts: dict[str, dict[str, torch.Tensor]] = {part: {} for part in _PARTS}
+            for whole in file.keys():  # noqa: SIM118 (not a mapping)
+                part, _, name = whole.partition("/")
+                parts[part][name] = file.get_tensor(whole)
         if facts["key"] != key:
             return None
-        moments = (tensors["moment.1"], tensors["moment.2"])
-        history = {int(n.partition(".")[2]): t for n, t in tensors.items() if n.startswith("history.")}
-        return TrainState(key, facts["rms"], tensors["soft"], moments, facts["losses"], history)
+        history = {int(step): tensor for step, tensor in parts["history"].items()}
+        return TrainState(
+            key, facts["unit"], facts["replaces"], parts["parameters"], parts["optimizer"], facts["losses"], history
+        )
     except (SafetensorError, KeyError, TypeError, ValueError):
         return None

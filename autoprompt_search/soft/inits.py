@@ -3,70 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from autoprompt_search.core.protocols import TuneData, Tunes
 from autoprompt_search.core.rng import derive_seed
+from autoprompt_search.core.types import Place
 
-Init = Literal["text", "vocabulary", "labels", "random"]
+Init = Literal["text", "demos", "vocabulary", "labels", "random"]
 
 _PROMPTS_READ = 64
 """Training prompts whose tokens make the frequent vocabulary."""
+_SAMPLE = "the"
+"""Gives the size of keys and values where nothing else is said."""
 
 
-def initial_vectors(init: Init, model: Tunes, data: TuneData, tokens: int, seed: int) -> torch.Tensor:
-    """[tokens, width] float32, on the model's device.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Initial vectors, and where they stand."""
 
-    `text`: the vectors of `data.init_text`, repeated or cut to `tokens`; with exactly `tokens` tokens, step 0
-    equals that text written in front of the prompt. `vocabulary`: tokens drawn by their frequency in the
-    training prompts, without repetition; special tokens are never among them. `labels`: the mean vector of
-    each label word, then `vocabulary` (Lester et al. 2021, section 3.2). `random`: normal, with the
-    embedding table's own RMS. A text without tokens of its own falls back to `vocabulary`.
+    vectors: torch.Tensor
+    """[tokens, width(place)] float32, on the model's device."""
+    place: Place
+
+
+def start(init: Init, model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> Start:
+    """The beginning of a training.
+
+    `text`: vectors of the prompt's own tokens at the place, at most `tokens`, which are left out for them, so that
+    every score stays what it was. Where the prompts share no tokens there, or the model cannot say: the template's
+    own words, repeated or cut to `tokens`, and nothing is left out. `demos`: token vectors spread evenly over
+    the demonstrations. `vocabulary`: tokens drawn by their frequency in the training prompts, without
+    repetition; special tokens are never among them. `labels`: the mean vector of each label word, then
+    `vocabulary` (Lester et al. 2021, section 3.2). `random`: normal, with the RMS of what is there. Prefixes
+    are the keys and values of such texts. A text without tokens of its own falls back to `vocabulary`.
     """
-    return _STARTS[init](model, data, tokens, seed)
+    if init == "text":
+        own: torch.Tensor = model.own_vectors(data.prompts, place, tokens)
+        if len(own):
+            return Start(own, replace(place, replaces=len(own)))
+    return Start(_STARTS[init](model, data, place, tokens, seed), place)
 
 
-def embedding_rms(model: Tunes) -> float:
-    """Root mean square of the input embeddings' coordinates: the unit of the learning rate."""
-    table: torch.Tensor = model.embedding_table()
-    return float(table.double().pow(2).mean().sqrt())
+def rms(vectors: torch.Tensor) -> float:
+    """Root mean square of the coordinates."""
+    return float(vectors.double().pow(2).mean().sqrt())
 
 
-def _text(model: Tunes, data: TuneData, tokens: int, seed: int) -> torch.Tensor:
-    own: torch.Tensor = model.embed_tokens(data.init_text)
-    return _cycled(own, tokens) if len(own) else _vocabulary(model, data, tokens, seed)
+def _text(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+    own: torch.Tensor = model.text_vectors(data.init_text, place)
+    return _cycled(own, tokens) if len(own) else _vocabulary(model, data, place, tokens, seed)
 
 
-def _vocabulary(model: Tunes, data: TuneData, tokens: int, seed: int) -> torch.Tensor:
+def _demos(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+    found = [model.text_vectors(text, place) for text in data.demo_texts]
+    rows = torch.cat(found) if found else torch.empty(0)
+    if not len(rows):
+        return _vocabulary(model, data, place, tokens, seed)
+    return rows[torch.linspace(0, len(rows) - 1, tokens, device=rows.device).round().long()]
+
+
+def _vocabulary(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+    if place.kind == "prefix":
+        texts = [prompt.text for prompt in data.prompts[:_PROMPTS_READ]]
+        generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
+        drawn = [texts[int(i)] for i in torch.randperm(len(texts), generator=generator)[:4]]
+        rows = torch.cat([model.text_vectors(text, place) for text in drawn])
+        picked = torch.randperm(len(rows), generator=generator)[:tokens].sort().values
+        return _cycled(rows[picked.to(rows.device)], tokens)
     seen = torch.cat([model.embed_tokens(prompt.text) for prompt in data.prompts[:_PROMPTS_READ]])
     if not len(seen):
-        return _random(model, data, tokens, seed)
+        return _random(model, data, place, tokens, seed)
     kinds, counts = torch.unique(seen, dim=0, return_counts=True)
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
-    drawn = torch.multinomial(counts.cpu().float(), min(tokens, len(kinds)), generator=generator)
-    return _cycled(kinds[drawn.to(kinds.device)], tokens)
+    drawn_kinds = torch.multinomial(counts.cpu().float(), min(tokens, len(kinds)), generator=generator)
+    return _cycled(kinds[drawn_kinds.to(kinds.device)], tokens)
 
 
-def _labels(model: Tunes, data: TuneData, tokens: int, seed: int) -> torch.Tensor:
-    words = [vectors.mean(0) for word in data.label_words if len(vectors := model.embed_tokens(word))]
-    rest = _vocabulary(model, data, tokens, seed)
+def _labels(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+    found = (model.text_vectors(word, place) for word in data.label_words)
+    words = [vectors.mean(0) for vectors in found if len(vectors)]
+    rest = _vocabulary(model, data, place, tokens, seed)
     return torch.cat([torch.stack(words), rest])[:tokens] if words else rest
 
 
-def _random(model: Tunes, data: TuneData, tokens: int, seed: int) -> torch.Tensor:  # noqa: ARG001
-    table: torch.Tensor = model.embedding_table()
+def _random(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:  # noqa: ARG001
+    sample = model.text_vectors(_SAMPLE, place) if place.kind == "prefix" else model.embedding_table()
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
-    return (torch.randn(tokens, table.shape[1], generator=generator) * embedding_rms(model)).to(table.device)
+    drawn = torch.randn(tokens, model.width(place), generator=generator)
+    return (drawn * rms(sample)).to(sample.device)
 
 
 def _cycled(rows: torch.Tensor, count: int) -> torch.Tensor:
     return rows[torch.arange(count, device=rows.device) % len(rows)]
 
 
-_STARTS: dict[str, Callable[[Tunes, TuneData, int, int], torch.Tensor]] = {
+_STARTS: dict[str, Callable[[Tunes, TuneData, Place, int, int], torch.Tensor]] = {
     "text": _text,
+    "demos": _demos,
     "vocabulary": _vocabulary,
     "labels": _labels,
     "random": _random,

@@ -1,0 +1,214 @@
+"""The one way soft prompts are trained, whatever makes their vectors. Knows the `Tunes` seam, no model class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
+from autoprompt_search.core.protocols import Fitted, TuneData, Tunes
+from autoprompt_search.core.rng import derive_rng, derive_seed
+from autoprompt_search.core.types import Place, SoftPrompt
+from autoprompt_search.soft import checkpoint
+from autoprompt_search.soft.checkpoint import TrainState
+from autoprompt_search.soft.inits import Init, rms, start
+from autoprompt_search.soft.parameters import Form
+
+_CLIP = 1.0
+_WARM_UP = 0.06
+"""Share of `steps` over which the learning rate rises to its constant value."""
+_GRID = 16
+"""Every training keeps its vectors about this many times, so that any call can return an earlier snapshot."""
+_LOSS_STEPS = 10
+"""Steps that `Fitted.loss` is the mean of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What all methods have in common."""
+
+    seed: int
+    """Of the batches, of drawn initial vectors and of networks."""
+    tokens: int
+    init: Init
+    optimizer: Literal["adamw", "adafactor"]
+    lr: float
+    """In units of the RMS of the embedding table; for prefixes, of the initial keys and values."""
+    steps: int
+    """Of the whole training."""
+    batch_size: int
+    weight_decay: float
+    """Decoupled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One method at work: `fit` is `SoftMethod.fit`."""
+
+    method: str
+    schedule: Schedule
+    place: Place
+    form: Form
+    """Makes what is trained from the initial vectors."""
+    options: tuple[Any, ...] = ()
+    """The method's own options: part of what a checkpoint is known by."""
+
+    def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
+        """Train up to step `until` in all. The loss is the cross-entropy over labels; probabilities of one label's
+        answers add. Gradients are clipped to norm 1; what is trained is float32 whatever the model's own format.
+
+        Snapshots are taken at the start (in a training's first quarter), after three quarters of `until` and at
+        `until`: that depends on `until` alone, never on where an earlier call ended. A checkpoint that is
+        further on already is not trained again.
+
+        Raises:
+            TrialError: The loss or its gradient is not finite; names the step.
+        """
+        until = max(1, until)
+        key = fingerprint((self.method, model.fingerprint, asdict(self.schedule), self.place, self.options, data))
+        found = checkpoint.read(folder, key) if folder is not None else None
+        usable = found is not None and (found.step <= until or until in found.history)
+        state = found if found is not None and usable else self._start(model, data, key)
+        before = state.step
+        if before < until:
+            self._train(model, data, state, until)
+            if folder is not None and (found is None or found.step <= until):
+                checkpoint.write(folder, state)
+        place = replace(self.place, replaces=state.replaces)
+        taken = [state.history[step] for step in self._snapshot_steps(until)]
+        losses = state.losses[max(0, until - _LOSS_STEPS) : until]
+        return Fitted(
+            tuple(_packed(self.method, model, vectors, place) for vectors in taken),
+            3 * min(self.schedule.batch_size, len(data.prompts)) * max(0, until - before),
+            sum(losses) / len(losses),
+        )
+
+    def _start(self, model: Tunes, data: TuneData, key: str) -> TrainState:
+        schedule = self.schedule
+        begun = start(schedule.init, model, data, self.place, schedule.tokens, schedule.seed)
+        vectors = begun.vectors.detach().float()
+        unit = rms(vectors if self.place.kind == "prefix" else model.embedding_table())
+        parameters = dict(self._module(vectors).state_dict())
+        return TrainState(key, unit, begun.place.replaces, parameters, history={0: vectors.cpu().clone()})
+
+    def _module(self, vectors: torch.Tensor) -> nn.Module:
+        """On the vectors' device; the same for the same seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.schedule.seed, "soft-network"))
+            return self.form(vectors.cpu()).to(vectors.device)
+
+    def _train(self, model: Tunes, data: TuneData, state: TrainState, until: int) -> None:
+        schedule = self.schedule
+        device = model.embed_tokens(data.init_text).device
+        module = self._module(state.history[0].to(device))
+        module.load_state_dict(state.parameters)
+        trained = [p for p in module.parameters() if p.requires_grad]
+        rate = schedule.lr * state.unit
+        optimizer = _optimizer(schedule, trained, rate)
+        _restore(optimizer, trained, state.optimizer)
+        place = replace(self.place, replaces=state.replaces)
+        every = max(1, schedule.steps // _GRID)
+        for step in range(state.step, until):
+            loss = _backward(model, module, place, data, self._batch(step, len(data.prompts)))
+            norm = torch.nn.utils.clip_grad_norm_(trained, _CLIP)
+            if not (torch.isfinite(norm) and torch.isfinite(torch.tensor(loss))):
+                raise TrialError(
+                    f"soft prompt: the loss is not finite at step {step + 1} (loss {loss}, lr {schedule.lr})"
+                )
+            optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / max(1.0, _WARM_UP * schedule.steps))
+            optimizer.step()
+            optimizer.zero_grad()
+            state.losses.append(loss)
+            if state.step % every == 0 or state.step == until:
+                with torch.no_grad():
+                    state.history[state.step] = module().detach().cpu().clone()
+        state.parameters = dict(module.state_dict())
+        state.optimizer = _kept(optimizer, trained)
+
+    def _snapshot_steps(self, until: int) -> list[int]:
+        every = max(1, self.schedule.steps // _GRID)
+        middle = until * 3 // 4 // every * every
+        first = [0] if 4 * until <= self.schedule.steps + 3 * every else []
+        return [*first, *([middle] if middle > 0 else []), until]
+
+    def _batch(self, step: int, count: int) -> list[int]:
+        """Places in an endless row of seeded permutations, one per epoch: `step` alone decides."""
+        size = min(self.schedule.batch_size, count)
+        wanted = range(step * size, (step + 1) * size)
+        orders = {epoch: self._order(epoch, count) for epoch in {place // count for place in wanted}}
+        return [orders[place // count][place % count] for place in wanted]
+
+    def _order(self, epoch: int, count: int) -> list[int]:
+        order = list(range(count))
+        derive_rng(self.schedule.seed, "soft-batches", epoch).shuffle(order)
+        return order
+
+
+def label_logliks(logliks: torch.Tensor, groups: Sequence[int]) -> torch.Tensor:
+    """[prompts, labels] from [prompts, answers]: probabilities of one label's answers add."""
+    columns = [[a for a, group in enumerate(groups) if group == label] for label in range(max(groups) + 1)]
+    return torch.stack([logliks[:, column].logsumexp(1) for column in columns], 1)
+
+
+def _optimizer(schedule: Schedule, trained: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """Adafactor as in Lester et al.: a constant rate, neither relative to the step nor to the parameters' scale."""
+    if schedule.optimizer == "adamw":
+        return torch.optim.AdamW(trained, lr=rate, weight_decay=schedule.weight_decay, foreach=False)
+    from transformers.optimization import Adafactor
+
+    return Adafactor(  # type: ignore[no-any-return, no-untyped-call, unused-ignore]
+        trained, lr=rate, scale_parameter=False, relative_step=False, weight_decay=schedule.weight_decay
+    )
+
+
+def _kept(optimizer: torch.optim.Optimizer, trained: Sequence[nn.Parameter]) -> dict[str, torch.Tensor]:
+    """Every value of the optimiser's state as a tensor."""
+    return {
+        f"{number}.{name}": value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=torch.float64)
+        for number, parameter in enumerate(trained)
+        for name, value in optimizer.state.get(parameter, {}).items()
+        if value is not None
+    }
+
+
+def _restore(optimizer: torch.optim.Optimizer, trained: Sequence[nn.Parameter], kept: dict[str, torch.Tensor]) -> None:
+    for whole, value in kept.items():
+        number, _, name = whole.partition(".")
+        parameter = trained[int(number)]
+        is_plain = value.dtype == torch.float64
+        restored = value.item() if is_plain else value if name == "step" else value.to(parameter.device, copy=True)
+        optimizer.state[parameter][name] = int(restored) if is_plain and name == "step" else restored
+
+
+def _backward(model: Tunes, module: nn.Module, place: Place, data: TuneData, rows: list[int]) -> float:
+    """Mean loss of `rows`, its gradient left in the module; halves the batch where memory is too small for it."""
+    vectors = module()
+    leaf = vectors.detach().requires_grad_()
+    parts, total, gradient = [rows], 0.0, torch.zeros_like(leaf)
+    while parts:
+        part = parts.pop()
+        try:
+            logliks = model.answer_logliks(leaf, place, [data.prompts[i] for i in part], data.answers)
+            targets = torch.tensor([data.targets[i] for i in part], device=logliks.device)
+            sums = label_logliks(logliks, data.groups)
+            loss = torch.nn.functional.cross_entropy(sums, targets, reduction="sum") / len(rows)
+            gradient += torch.autograd.grad(loss, leaf)[0]
+            total += float(loss.detach())
+        except torch.OutOfMemoryError as exc:
+            if len(part) == 1:
+                raise TrialError("soft prompt: out of memory on a batch of one prompt") from exc
+            parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+    vectors.backward(gradient)
+    return total
+
+
+def _packed(method: str, model: Tunes, vectors: torch.Tensor, place: Place) -> SoftPrompt:
+    made = model.adapter(vectors, place)
+    digest = sha256_bytes(made.weights)
+    return SoftPrompt(method, len(vectors), model.fingerprint, made.weights, digest, dict(made.config), place)
