@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 
 from autoprompt_search.backends import loading
+from autoprompt_search.backends.causal import same_tokens
 from autoprompt_search.backends.hf import HfBackend
 from autoprompt_search.backends.masked import both_ways, framed
 from autoprompt_search.backends.placing import Base, Soft, insert, mask_of, padded
@@ -69,6 +70,7 @@ class Labels:
     """[prompts or 1, answers, width], unit length."""
     length: int = 0
     tokens: int = 0
+    """Nothing of a row is covered by them."""
 
 
 class EncoderReader:
@@ -91,8 +93,6 @@ class EncoderReader:
 
     def answer_problems(self, texts: Encoder, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
         """See `Reader.answer_problems`."""
-        from autoprompt_search.backends.causal import same_tokens
-
         return same_tokens(answers, [tuple(ids) for ids in texts.texts([a.strip() for a in answers])])
 
     def bases(self, texts: Encoder, prompts: Sequence[Rendered]) -> list[Base]:
@@ -180,18 +180,16 @@ class EncoderReader:
 
     def _remember(self, loaded: Loaded, texts: Encoder, wanted: Sequence[str]) -> None:
         """Vectors of texts that are not known yet."""
+        if len(loaded.vectors) > _REMEMBERED:
+            loaded.vectors.clear()
         new = [text for text in dict.fromkeys(wanted) if text not in loaded.vectors]
         room = (self._source.context or 10**9) - len(texts.before) - len(texts.after)
         rows = [row[:room] for row in texts.texts(new)]
-        if len(loaded.vectors) > _REMEMBERED:
-            loaded.vectors.clear()
-            return self._remember(loaded, texts, wanted)
         for group in batches([len(row) for row in rows], _BATCH):
             with torch.no_grad():
                 found = self.pooled(loaded, texts, [rows[i] for i in group])
             for i, vector in zip(group, torch.nn.functional.normalize(found, dim=-1), strict=True):
                 loaded.vectors[new[i]] = vector
-        return None
 
 
 def _query(prompt: Rendered) -> Rendered:

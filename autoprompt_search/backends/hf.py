@@ -272,28 +272,33 @@ class HfBackend:
     def _fitting(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int) -> Sequence[Rendered]:
         """The prompts, cut where that is wanted and needed."""
         context = self._source.context
-        if self._truncate is None or context is None:
+        if self._truncate is None or context is None or not prompts or not answers:
             return prompts
         texts, config, reader = self._source.texts, self._source.config, self._reader
 
-        def excess(prompt: Rendered) -> int:
-            units = reader.units(texts, config, [prompt], answers, None)
-            return max(self._length(unit) for unit in units) + soft - context
+        def lengths(some: Sequence[Rendered]) -> list[int]:
+            found = self._lengths(reader.units(texts, config, some, answers, None))
+            return [found[i] + soft for i in range(len(some))]
 
-        return [shortened(prompt, self._truncate, texts, excess) for prompt in prompts]
+        return [
+            shortened(prompt, self._truncate, texts, lambda one: lengths([one])[0] - context) if n > context else prompt
+            for prompt, n in zip(prompts, lengths(prompts), strict=True)
+        ]
 
-    def _length(self, unit: Unit) -> int:
-        return max(max(len(row.ids) + self._reader.extra, len(row.source)) for row in unit)
+    def _lengths(self, units: Sequence[Unit]) -> dict[int, int]:
+        """Per prompt the positions of its longest row."""
+        longest: dict[int, int] = {}
+        for row in (row for unit in units for row in unit):
+            length = max(len(row.ids) + self._reader.extra, len(row.source))
+            longest[row.wants[0].prompt] = max(longest.get(row.wants[0].prompt, 0), length)
+        return longest
 
     def _length_problem(self, units: Sequence[Unit], soft: int, outside: int) -> str | None:
         """Of rows that hold their soft tokens, but for `outside` of them."""
         if any(want.place < 0 for unit in units for row in unit for want in row.wants):
             return "a prompt has no token before the answer: nothing to continue from"
-        longest: dict[int, int] = {}
-        for unit in units:
-            prompt = unit[0].wants[0].prompt
-            longest[prompt] = max(longest.get(prompt, 0), self._length(unit) + outside)
-        return too_long(list(longest.values()), soft=soft, context=self._source.context)
+        longest = [length + outside for length in self._lengths(units).values()]
+        return too_long(longest, soft=soft, context=self._source.context)
 
     def _check_lengths(self, units: Sequence[Unit], soft: int, outside: int) -> None:
         problem = self._length_problem(units, soft, outside)
