@@ -1,13 +1,16 @@
-"""The embedded default: reviews of our own making and a small language model pretrained on them.
+"""The embedded default: reviews of our own making and small language models pretrained on them.
 
-With it a newcomer without GPU, network or data gets a real search in minutes. It is also a test
-bed: the world behind the model is written down here, so the best prompt is known.
+With them a newcomer without GPU, network or data gets a real search in minutes. They are also a test
+bed: the world behind the models is written down here, so the best prompt is known.
 Importing this package loads neither torch nor transformers.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
-GPT_FOLDER = Path(__file__).parent / "gpt"
-"""Folder of `builtin:gpt`, in the layout that `from_pretrained` reads."""
+BUILTIN: Mapping[str, Path] = {f"builtin:{name}": Path(__file__).parent / name for name in ("gpt", "bert", "t5")}
+"""Folders of the models, in the layout that `from_pretrained` reads: causal, masked, and seq2seq."""
 
-__all__ = ["GPT_FOLDER"]
+GPT_FOLDER = BUILTIN["builtin:gpt"]
+
+__all__ = ["BUILTIN", "GPT_FOLDER"]

@@ -14,7 +14,6 @@ from autoprompt_search.embedded.reviews import stream
 CONTEXT = 512
 """Tokens of the longest text that a model reads, its special tokens included."""
 _POOL = 2048
-_TOKENS = 2560
 _JUNK_SHARE, _JUNK_TOKENS = 0.1, range(2, 33)
 """Some documents start with random tokens, so that a prefix of any kind leaves the rest readable."""
 _PLAIN, _SINGLE = 10, 30
@@ -34,7 +33,12 @@ class Item:
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast, seed: int, *, lengths: Sequence[float] = LENGTHS, lessons: bool = True
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    *,
+    lengths: Sequence[float] = LENGTHS,
+    tokens: int = 2560,
+    lessons: bool = True,
 ) -> Iterator[list[Item]]:
     """Batches without end, of documents sorted by length within a pool.
 
@@ -42,7 +46,8 @@ def batches(
         tokenizer: Its special tokens come first in the vocabulary; none is in the items, but there is room for
             those that it adds to a text.
         seed: Decides everything.
-        lengths: How common documents of one, two, three... answers are.
+        lengths: How common documents of one answer, of two, and so on are.
+        tokens: About how many a batch holds.
         lessons: False for all hard from the start.
     """
     rng = random.Random(f"batches/{seed}")
@@ -52,11 +57,12 @@ def batches(
         source = documents(
             random.Random(f"documents/{seed}/{stage}"),
             plain if stage < _PLAIN else full,
-            lengths=lengths[:1] if stage < _SINGLE else lengths,
+            lengths=lengths,
+            single=stage < _SINGLE,
         )
         items = [_encode(tokenizer, document, rng) for document in islice(source, _POOL)]
         items.sort(key=lambda item: len(item.ids))
-        groups = list(_groups(items))
+        groups = list(_groups(items, tokens))
         rng.shuffle(groups)
         yield from groups
 
@@ -73,14 +79,33 @@ def _encode(tokenizer: PreTrainedTokenizerFast, document: Document, rng: random.
     return Item(ids, [place for place in places if place < room], len(junk))
 
 
-def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
+def _groups(items: Sequence[Item], tokens: int) -> Iterator[list[Item]]:
     group: list[Item] = []
     for item in items:
-        if group and (len(group) + 1) * len(item.ids) > _TOKENS:
+        if group and (len(group) + 1) * len(item.ids) > tokens:
             yield group
             group = []
         group.append(item)
     yield group
+
+
+def hidden(item: Item, answers: float, words: float) -> list[int]:
+    """Draw the places of an item that a model is to fill in: the last answer always.
+
+    Documents of one answer hide nothing else, and half of the others neither, as when the model is asked.
+
+    Args:
+        item: A document; what it holds after its last answer is not read.
+        answers: Share of the other answers to hide in the other half.
+        words: Share of all other tokens to hide in a quarter.
+    """
+    *others, last = item.places
+    kind = float(torch.rand(()))
+    if not others or kind < 0.5:
+        return [last]
+    chances = torch.rand(last).tolist()
+    share = dict.fromkeys(range(item.junk, last), words if kind < 0.75 else 0.0) | dict.fromkeys(others, answers)
+    return [place for place in sorted(share) if chances[place] < share[place]] + [last]
 
 
 def padded(rows: Sequence[Sequence[int]], padding: int = 0) -> torch.Tensor:

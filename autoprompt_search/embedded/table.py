@@ -1,11 +1,10 @@
-"""What the embedded model has learned, format by format."""
+"""What an embedded model has learned, format by format."""
 
 import random
 from collections.abc import Iterator
 
-from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
-
 from autoprompt_search.embedded.documents import header
+from autoprompt_search.embedded.families import Pupil
 from autoprompt_search.embedded.formats import FORMATS, STYLES, Format
 from autoprompt_search.embedded.reviews import reviews
 from autoprompt_search.embedded.scoring import agreement, demonstrations
@@ -14,7 +13,7 @@ _REVIEWS = 200
 _SEED = 77
 
 
-def format_table(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) -> str:
+def format_table(pupil: Pupil) -> str:
     """A Markdown table: agreement with each rater, plain, with demonstrations, with a header.
 
     The reviews are of the dev split, which pretraining has not seen.
@@ -22,7 +21,7 @@ def format_table(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) ->
     lines = ["| format | care | shallow | hasty | medium | thorough | truth | 4 demos | expert header |",
              "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for form in shown():
-        cells = " | ".join(f"{value:.3f}" for value in _row(model, tokenizer, form))
+        cells = " | ".join(f"{value:.3f}" for value in _row(pupil, form))
         lines.append(f"| {form.name} | {form.care} | {cells} |")
     return "\n".join(lines)
 
@@ -34,9 +33,9 @@ def shown() -> Iterator[Format]:
                     and f.casing == "title")  # fmt: skip
 
 
-def _row(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, form: Format) -> Iterator[float]:
+def _row(pupil: Pupil, form: Format) -> Iterator[float]:
     asked = reviews(_SEED, _REVIEWS, split="dev")
     shots = demonstrations(form, reviews(_SEED, 4, split="train"))
-    yield from agreement(model, tokenizer, form, asked).values()
+    yield from agreement(pupil, form, asked).values()
     for prefix in (shots, header(random.Random(_SEED), expert=True)):
-        yield agreement(model, tokenizer, form, asked, prefix=prefix)["careful"]
+        yield agreement(pupil, form, asked, prefix=prefix)["careful"]

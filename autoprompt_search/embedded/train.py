@@ -1,8 +1,8 @@
-"""Makes `builtin:gpt`: tokenizer and weights from the seeded corpus.
+"""Makes an embedded model: tokenizer and weights from the seeded corpus.
 
-    python -m autoprompt_search.embedded.train --out DIR [--minutes M | --steps N] [--seed S]
+    python -m autoprompt_search.embedded.train --out DIR [--family gpt|bert|t5] [--minutes M | --steps N] [--seed S]
 
-The answers carry most of the loss: with the plain language-model loss the few answer tokens drown
+The answers carry most of the loss: with a plain language-model loss the few answer tokens drown
 among the words of the reviews. Ends with a table of what was learned in each format.
 """
 
@@ -10,19 +10,17 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from autoprompt_search.embedded.batches import CONTEXT, Batch, batches
+from autoprompt_search.embedded.batches import Item, batches
+from autoprompt_search.embedded.families import FAMILIES, Pupil, load, new
 from autoprompt_search.embedded.table import format_table
-from autoprompt_search.embedded.tokens import train_tokenizer
 
 _FINAL_RATE, _WARMUP = 0.02, 0.02
-_LM_WEIGHT, _LM_SHARE = 0.2, 0.15
+_LM_WEIGHT = 0.2
 _SAVE_EVERY = 500
 
 
@@ -30,63 +28,48 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--family", choices=tuple(FAMILIES), default="gpt")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="wall-clock time instead of --steps")
-    length.add_argument("--steps", type=int, default=5500)
+    length.add_argument("--steps", type=int, help="by default those of the shipped model")
     parser.add_argument("--start", type=Path, help="folder of a model to go on from")
-    parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
+    parser.add_argument("--rate", type=float, help="peak learning rate; by default that of the shipped model")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    if options.start:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(options.start)
-        model = LlamaForCausalLM.from_pretrained(options.start, dtype=torch.float32)
-    else:
-        tokenizer = train_tokenizer(options.seed)
-        model = new_model(tokenizer)
-    source = batches(tokenizer, options.seed, lessons=options.start is None)
-    for done in fit(model, source, rate=options.rate, steps=options.steps, minutes=options.minutes):
-        save(model, tokenizer, options.out)
-        _say(done)
-    _say(format_table(model, tokenizer))
-
-
-def new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A small Llama: rotary positions and tied embeddings."""
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=128,
-            intermediate_size=256,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            num_key_value_heads=4,
-            max_position_embeddings=CONTEXT,
-            tie_word_embeddings=True,
-            initializer_range=0.08,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            bos_token_id=None,
-        )
+    pupil = load(options.family, options.start) if options.start else new(options.family, options.seed)
+    family = pupil.family
+    source = batches(
+        pupil.tokenizer,
+        options.seed,
+        lengths=family.lengths,
+        tokens=family.tokens,
+        lessons=options.start is None,
     )
+    rate, steps = options.rate or family.rate, options.steps or family.steps
+    for done in fit(pupil, source, rate=rate, steps=steps, minutes=options.minutes):
+        save(pupil, options.out)
+        _say(done)
+    _say(format_table(pupil))
 
 
 def fit(
-    model: LlamaForCausalLM, source: Iterator[Batch], *, rate: float, steps: int, minutes: float | None
+    pupil: Pupil, source: Iterator[Sequence[Item]], *, rate: float, steps: int, minutes: float | None
 ) -> Iterator[str]:
     """Train with AdamW under a warm-up and a cosine, for so many steps or minutes.
 
     Yields now and then, and at the end, with a line on how it goes.
     """
+    model = pupil.model
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.05)
     model.train()
     start, step, done, recent = time.monotonic(), 0, 0.0, 1.0
     while done < 1:
         for group in optimizer.param_groups:
             group["lr"] = rate * _share(done)
-        answer, language = _losses(model, next(source))
+        answer, language = pupil.family.losses(model, pupil.tokenizer, next(source))
         torch.autograd.backward(answer + _LM_WEIGHT * language)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -109,27 +92,14 @@ def _share(done: float) -> float:
     return _FINAL_RATE + (1 - _FINAL_RATE) * (1 + math.cos(angle)) / 2
 
 
-def _losses(model: LlamaForCausalLM, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss on the answers, and on a sample of all tokens."""
-    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-    head = model.lm_head.weight
-    answer = functional.cross_entropy(
-        hidden[batch.rows, batch.places - 1] @ head.T,
-        batch.ids[batch.rows, batch.places],
-        reduction="none",
-    )
-    sampled = batch.is_text[:, 1:] & (torch.rand(batch.ids[:, 1:].shape) < _LM_SHARE)
-    language = functional.cross_entropy(hidden[:, :-1][sampled] @ head.T, batch.ids[:, 1:][sampled])
-    return (answer * batch.weights).sum() / batch.weights.sum(), language
-
-
-def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def save(pupil: Pupil, folder: Path) -> None:
     """Write what `from_pretrained` reads; half precision on disk."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(folder)
-    weights = {name: value.half() for name, value in model.state_dict().items()}
-    del weights["lm_head.weight"]  # tied
-    model.save_pretrained(folder, state_dict=weights)
+    pupil.tokenizer.save_pretrained(folder)
+    kept = pupil.model.state_dict()
+    for tied in pupil.model.all_tied_weights_keys:
+        del kept[tied]
+    pupil.model.save_pretrained(folder, state_dict={name: value.half() for name, value in kept.items()})
 
 
 def _say(line: str) -> None:

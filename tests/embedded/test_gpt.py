@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autoprompt_search.embedded import GPT_FOLDER
 from autoprompt_search.embedded.documents import EXPERT_GROUPS, EXPERT_WORDS
+from autoprompt_search.embedded.families import Pupil, load
 from autoprompt_search.embedded.formats import FORMATS, WORD_CARE
 from autoprompt_search.embedded.reviews import reviews
 from autoprompt_search.embedded.scoring import agreement, demonstrations, word_id
@@ -20,20 +20,23 @@ BASELINE, BEST = "sentiment/good/Review/title/space", "cloze/great//title/newlin
 
 
 @lru_cache(maxsize=1)
+def pupil() -> Pupil:
+    return load("gpt", GPT_FOLDER)
+
+
 def tokenizer() -> Any:
-    return AutoTokenizer.from_pretrained(GPT_FOLDER)
+    return pupil().tokenizer
 
 
-@lru_cache(maxsize=1)
 def model() -> Any:
-    return AutoModelForCausalLM.from_pretrained(GPT_FOLDER, dtype=torch.float32).eval()
+    return pupil().model
 
 
 def accuracy(name: str, *, demos: int = 0, header: str = "") -> float:
     form = next(form for form in FORMATS if form.name == name)
     prefix = header + demonstrations(form, reviews(4, demos, split="train"))
     asked = reviews(21, 300, split="test")
-    return agreement(model(), tokenizer(), form, asked, prefix=prefix)["careful"]
+    return agreement(pupil(), form, asked, prefix=prefix)["careful"]
 
 
 def test_weights_are_small_and_are_safetensors_only() -> None:

@@ -1,0 +1,103 @@
+"""The family of `builtin:t5`: an encoder reads the prompt, and a decoder is asked for the answer."""
+
+from collections.abc import Sequence
+
+import torch
+from tokenizers.processors import TemplateProcessing
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from autoprompt_search.embedded.batches import CONTEXT, Item, hidden, padded
+from autoprompt_search.embedded.documents import MOSTLY_SHORT
+from autoprompt_search.embedded.tokens import learn
+
+_PAD, _END = "<pad>", "</s>"
+_SENTINELS = tuple(f"<extra_id_{number}>" for number in range(10))
+_HIDDEN_ANSWERS, _HIDDEN_WORDS = 0.5, 0.05
+_IGNORED = -100
+
+
+class Seq2Seq:
+    """A small T5, asked for the first token of its decoder."""
+
+    loader = T5ForConditionalGeneration
+    steps = 9000
+    rate = 1e-3
+    tokens = 1280
+    lengths: tuple[float, ...] = MOSTLY_SHORT
+
+    def new_tokenizer(self, seed: int) -> PreTrainedTokenizerFast:
+        """Writes </s> after a text."""
+        core = learn(seed, (_PAD, _END, *_SENTINELS))
+        core.post_processor = TemplateProcessing(
+            single=f"$A {_END}",
+            pair=f"$A {_END} $B {_END}",
+            special_tokens=[(_END, core.token_to_id(_END))],
+        )
+        return PreTrainedTokenizerFast(
+            tokenizer_object=core,
+            pad_token=_PAD,
+            eos_token=_END,
+            additional_special_tokens=list(_SENTINELS),
+            model_max_length=CONTEXT,
+            clean_up_tokenization_spaces=False,
+        )
+
+    def new_model(self, tokenizer: PreTrainedTokenizerFast) -> T5ForConditionalGeneration:
+        """A small T5: gated feed-forwards, relative positions, no dropout (no document comes twice)."""
+        return T5ForConditionalGeneration(
+            T5Config(
+                vocab_size=len(tokenizer),
+                d_model=128,
+                d_kv=32,
+                d_ff=256,
+                num_layers=4,
+                num_decoder_layers=2,
+                num_heads=4,
+                feed_forward_proj="gated-gelu",
+                dropout_rate=0.0,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                decoder_start_token_id=tokenizer.pad_token_id,
+            )
+        )
+
+    def losses(
+        self, model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, items: Sequence[Item]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss on the answers, and on the rest of what the decoder is to say.
+
+        It says the last answer first, then each hidden token after the sentinel that stands for it.
+        """
+        sentinels = [tokenizer.convert_tokens_to_ids(name) for name in _SENTINELS]
+        texts, targets, kinds = [], [], []
+        for item in items:
+            *others, last = hidden(item, _HIDDEN_ANSWERS, _HIDDEN_WORDS)
+            text, target, is_answer = item.ids[:last], [item.ids[last]], [1]
+            for place, sentinel in zip(others, sentinels, strict=False):
+                text[place] = sentinel
+                target += [sentinel, item.ids[place]]
+                is_answer += [0, place in item.places]
+            texts.append([*text, tokenizer.eos_token_id])
+            targets.append([*target, tokenizer.eos_token_id])
+            kinds.append([*is_answer, 0])
+        labels = padded(targets, _IGNORED)
+        loss = functional.cross_entropy(
+            _read(model, texts, labels).flatten(0, 1), labels.flatten(), reduction="none", ignore_index=_IGNORED
+        )
+        answers = padded(kinds).flatten() == 1
+        return loss[answers].mean(), loss[~answers & (labels.flatten() != _IGNORED)].mean()
+
+    def logits(
+        self, model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]
+    ) -> torch.Tensor:
+        """Logits of the first token that the decoder says about each prompt (prompts, vocabulary)."""
+        rows = tokenizer(list(prompts))["input_ids"]
+        return _read(model, rows, torch.full((len(rows), 1), tokenizer.eos_token_id))[:, 0]
+
+
+def _read(model: T5ForConditionalGeneration, texts: Sequence[Sequence[int]], labels: torch.Tensor) -> torch.Tensor:
+    ids = padded(texts)
+    mask = (ids != model.config.pad_token_id).long()
+    said: torch.Tensor = model(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).logits
+    return said
