@@ -358,6 +358,8 @@ class FinalPrompt:
     """Examples and the prediction each got."""
     created_with: str
     """Version of this package."""
+    text_alone: FinalPrompt | None = None
+    """Of a prompt with a soft prompt: the same without it, for where vectors cannot go. Else None."""
 
 
 @runtime_checkable
