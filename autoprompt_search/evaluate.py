@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols import Backend, DemoSelector, EmbedTexts, Floats, Metric, Scores
+from autoprompt_search.core.protocols import Backend, DemoSelector, EmbedTexts, Floats, Metric, Scored, Scores
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.stats import metric_stderr
 from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
@@ -56,6 +57,17 @@ class Memory:
             self._seen[measurement.prompt, o.example] = (o.logprobs, o.prompt_tokens)
 
 
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a prompt says on each of some examples, and what that took."""
+
+    outcomes: tuple[Outcome, ...]
+    """In the order of the examples."""
+    cost: Cost
+    key: str
+    """Address of the predictions in the ledger."""
+
+
 def measure(
     prompt: Prompt,
     examples: Sequence[Example],
@@ -66,18 +78,43 @@ def measure(
     fidelity: Fidelity | None = None,
     known: Known | None = None,
 ) -> Measurement:
-    """Score, judge and summarise one prompt on `examples`: the one way anything is ever measured.
+    """Predict, judge and summarise one prompt on `examples`: the one way anything is ever measured."""
+    made = predict(prompt, examples, labels, backend, known)
+    fidelity = fidelity or Fidelity(len(examples), is_full=True)
+    return replace(_summary(made.outcomes, labels, metric, fidelity), cost=made.cost, prompt=made.key, soft=prompt.soft)
 
-    Only examples that `known` does not hold go through the model, and only those are counted as cost.
+
+def predict(
+    prompt: Prompt,
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    backend: ScoringBackend,
+    known: Known | None = None,
+) -> Predicted:
+    """The prompt's answer to every example; targets are passed on and never looked at.
+
+    Only examples that `known` does not hold go through the model, and only what the model computed is counted as
+    cost. A calibrated prompt's predictions are those of the same prompt without calibration, shifted; where
+    those are known the model is not asked.
     """
-    started = time.monotonic()
     key = ledger_key(prompt, labels, backend)
-    found = known.get(key, examples) if known else {}
+    found = dict(known.get(key, examples)) if known else {}
     todo = [e for e in examples if e.id not in found]
-    fresh = _predict(prompt, todo, labels, backend) if todo else {}
-    outcomes = [_outcome(e, labels, found.get(e.id) or fresh[e.id]) for e in examples]
-    cost = Cost(len(todo), sum(n for _, n in fresh.values()), 0, time.monotonic() - started) if todo else Cost()
-    return _summary(outcomes, labels, metric, fidelity or Fidelity(len(examples), is_full=True), prompt, key, cost)
+    cost = Cost()
+    if todo and prompt.calibration:
+        plain = predict(replace(prompt, calibration=None), todo, labels, backend, known)
+        cost, offsets = plain.cost, prompt.calibration.offsets
+        found |= {o.example: (shifted(o.logprobs, offsets), o.prompt_tokens) for o in plain.outcomes}
+    elif todo:
+        asked, cost = _ask(prompt, todo, labels, backend)
+        found |= asked
+    return Predicted(tuple(_outcome(e, labels, found[e.id]) for e in examples), cost, key)
+
+
+def shifted(logprobs: Sequence[float], offsets: Sequence[float]) -> tuple[float, ...]:
+    """Log-probabilities of labels less the offsets, normalised again: p(label) / p(label without a reason)."""
+    moved = np.subtract(logprobs, offsets)
+    return tuple((moved - np.logaddexp.reduce(moved)).round(DIGITS).tolist())
 
 
 def ledger_key(prompt: Prompt, labels: Sequence[str], backend: Backend) -> str:
@@ -112,18 +149,27 @@ def metric_named(name: str) -> Metric:
     return function
 
 
-def _predict(
+def _ask(
     prompt: Prompt, examples: Sequence[Example], labels: Sequence[str], backend: ScoringBackend
-) -> dict[str, Prediction]:
+) -> tuple[dict[str, Prediction], Cost]:
     """Ask the model. The words of one label are alternatives: their probabilities add."""
+    started = time.monotonic()
     answers, groups = answer_words(prompt, labels)
     scored = backend.score(render_all(prompt, examples, labels, embedder(backend)), answers, prompt.soft)
     if not np.isfinite(scored.logliks.max(axis=1)).all():
         raise TrialError(
             "the model's scores of the answers are not a number (NaN), or all answers are impossible to it"
         )
-    logprobs = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
-    return {e.id: (tuple(row), n) for e, row, n in zip(examples, logprobs, scored.prompt_tokens, strict=True)}
+    rows = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
+    made = {e.id: (tuple(row), n) for e, row, n in zip(examples, rows, scored.prompt_tokens, strict=True)}
+    return made, _cost(scored, time.monotonic() - started)
+
+
+def _cost(scored: Scored, seconds: float) -> Cost:
+    """Of what went through the model; which prompts those were is not said, so their mean length is taken."""
+    asked, tokens = len(scored.prompt_tokens), sum(scored.prompt_tokens)
+    computed = asked if scored.computed is None else scored.computed
+    return Cost(computed, round(tokens * computed / asked), 0, seconds)
 
 
 def _label_logprobs(logliks: Floats, groups: Sequence[int], labels: int) -> NDArray[np.float64]:
@@ -142,29 +188,24 @@ def _outcome(example: Example, labels: Sequence[str], prediction: Prediction) ->
     return Outcome(example.id, example.target, labels[best], tuple(logprobs), tokens)
 
 
-def _summary(
-    outcomes: Sequence[Outcome],
-    labels: Sequence[str],
-    metric: str,
-    fidelity: Fidelity,
-    prompt: Prompt,
-    key: str,
-    cost: Cost,
-) -> Measurement:
+def _summary(outcomes: Sequence[Outcome], labels: Sequence[str], metric: str, fidelity: Fidelity) -> Measurement:
     """Every metric of these outcomes; the search's own one is the score."""
     targets = [o.target for o in outcomes]
     predictions = [o.prediction for o in outcomes]
     names = sorted({metric, "accuracy", "macro_f1"})
     metrics = {name: float(metric_named(name)(targets, predictions, labels)) for name in names}
-    metrics["loss"] = float(-np.mean([o.logprobs[list(labels).index(o.target)] for o in outcomes]))
+    metrics["loss"] = float(np.mean(losses(outcomes, labels)))
     return Measurement(
         score=metrics[metric],
         stderr=metric_stderr(metric_named(metric), targets, predictions, labels),
         metrics=metrics,
         fidelity=fidelity,
-        cost=cost,
-        prompt=key,
         prompt_tokens=float(np.mean([o.prompt_tokens for o in outcomes])),
         outcomes=tuple(outcomes),
-        soft=prompt.soft,
     )
+
+
+def losses(outcomes: Sequence[Outcome], labels: Sequence[str]) -> list[float]:
+    """Negative log-probability of the right label, per outcome."""
+    places = {label: i for i, label in enumerate(labels)}
+    return [-o.logprobs[places[o.target]] for o in outcomes]

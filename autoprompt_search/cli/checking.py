@@ -9,19 +9,21 @@ from pathlib import Path
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
-from autoprompt_search.config.components import signature
-from autoprompt_search.config.data import longest_prompts, most_demonstrations
+from autoprompt_search.config.data import largest, longest_prompts, most_demonstrations, most_tokens, soft_methods
 from autoprompt_search.config.load import examine
-from autoprompt_search.config.rules import most, task_problems
+from autoprompt_search.config.rules import task_problems
 from autoprompt_search.config.rules_space import possible
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
-from autoprompt_search.prompting import PromptBook, render
+from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
+from autoprompt_search.trial import SAMPLE
 
-_SNAPSHOTS = 3
-"""Soft prompts measured per rung at most: two of the training and the best so far."""
+_NEW = 2
+"""Soft prompts that the training of one rung leaves, at most."""
+_SNAPSHOTS = _NEW + 1
+"""Soft prompts measured per rung: with the best so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,46 +100,40 @@ def _backend(draft: Draft, problems: list[str]) -> Backend | None:
 def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend) -> Checked:
     prompts = [r for _, prompt in _prompts(config, book) for r in longest_prompts(config, prompt, splits)]
     count = getattr(backend, "count_tokens", None)
-    lengths = count(prompts) if count is not None else [len(p.text) for p in prompts]
+    lengths = (
+        [len(p.text + p.rest) for p in prompts] if count is None else [n + most_tokens(config) for n in count(prompts)]
+    )
     return Checked(
         config=config,
         splits=splits,
         size=config.space.size,
         kinds=tuple(_kinds(config)),
-        passes=forward_passes(config, len(splits.test)),
+        passes=forward_passes(config, splits),
         samples=tuple(_samples(config, splits, book)),
-        longest=max(lengths, default=0) + most_tokens(config),
-        unit="tokens" if count is not None else "characters",
+        longest=max(lengths, default=0),
+        unit="characters" if count is None else "tokens",
         advice=tuple(_advice(config)),
     )
 
 
-def forward_passes(config: SearchConfig, test: int) -> dict[str, int]:
+def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
     """Most forward passes by purpose, as if no trial were stopped early and nothing were known already."""
-    last, trials = config.rungs[-1], config.budget.trials
-    methods = [str(m) for m in possible(config.space, "soft.method") if m != "none"]
+    last, trials, space = config.rungs[-1], config.budget.trials, config.space
+    methods, finalists = soft_methods(config), config.confirm.finalists + 1
+    made = trials + finalists  # prompts: those of finalists are made again for the test
     found = {"scoring dev examples": trials * last}
     if methods:
-        training = max(_largest(config, m, "steps") * _largest(config, m, "batch_size") * 3 for m in methods)
+        training = max(largest(config, m, "steps") * largest(config, m, "batch_size") * 3 for m in methods)
         found["scoring dev examples"] = trials * _SNAPSHOTS * sum(config.rungs)
         found["training soft prompts"] = trials * training
-    found["the final test"] = (config.confirm.finalists + 1) * test
+    if set(possible(space, "calibration")) - {"none"}:
+        found["calibrating"] = made * SAMPLE * (_NEW * len(config.rungs) if methods else 1)
+    if AUTO in possible(space, "verbalizer"):
+        found["proposing words"] = made * SAMPLE
+    if "hard" in possible(space, "demos.strategy"):
+        found["finding hard examples"] = made * len(splits.train)
+    found["the final test"] = finalists * len(splits.test)
     return found
-
-
-def most_tokens(config: SearchConfig) -> int:
-    """The longest soft prompt of the space; it counts towards the model's context."""
-    methods = [str(m) for m in possible(config.space, "soft.method") if m != "none"]
-    return max((_largest(config, m, "tokens") for m in methods), default=0)
-
-
-def _largest(config: SearchConfig, method: str, option: str) -> int:
-    """The most that an option of a soft-prompt method can be: in the space, or by default."""
-    param = config.space.root.get(f"soft.{option}")
-    if param is not None:
-        return most(param)
-    described = signature("soft", method).options.get(option)
-    return int(described.default) if described is not None and isinstance(described.default, int) else 0
 
 
 def _kinds(config: SearchConfig) -> Iterator[str]:
@@ -161,18 +157,25 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
 def _samples(config: SearchConfig, splits: Splits, book: PromptBook) -> Iterator[Sample]:
     """A few rendered prompts: up to three templates, and the first with demonstrations."""
     example, k = splits.dev[0], min(2, most_demonstrations(config))
+    is_auto = config.space.baseline(config.baseline).get("verbalizer") == AUTO
     for place, (name, prompt) in enumerate(_prompts(config, book)):
+        answers = ("label words: proposed by the model",) if is_auto else tuple(_answers(prompt, book.labels))
         if place < 3:
-            yield _sample(f"template {name}", prompt, render(prompt, example))
+            yield _sample(f"template {name}", render(prompt, example), answers)
         if place == 0 and k:
             title = f"template {name} with {k} demonstration{'s' if k > 1 else ''}"
-            yield _sample(title, prompt, render(prompt, example, splits.train[:k]))
+            yield _sample(title, render(prompt, example, splits.train[:k]), answers)
 
 
-def _sample(title: str, prompt: Prompt, rendered: Rendered) -> Sample:
-    gap = prompt.layout.answer_gap
-    words = (f"{label}: {' | '.join(repr(gap + w) for w in ws)}" for label, ws in prompt.verbalizer.items())
-    return Sample(title, rendered.text, tuple(words))
+def _sample(title: str, rendered: Rendered, answers: tuple[str, ...]) -> Sample:
+    """A line stands for an answer that is not at the prompt's end."""
+    return Sample(title, f"{rendered.text}____{rendered.rest}" if rendered.rest else rendered.text, answers)
+
+
+def _answers(prompt: Prompt, labels: Sequence[str]) -> Iterator[str]:
+    answers, groups = answer_words(prompt, labels)
+    for place, label in enumerate(labels):
+        yield f"{label}: {' | '.join(repr(a) for a, g in zip(answers, groups, strict=True) if g == place)}"
 
 
 def _advice(config: SearchConfig) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config.signatures import Option, Signature, signature_of
@@ -14,6 +14,7 @@ from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.registry import ComponentSpec, Registry, explain, unknown
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.exporters import EXPORTERS
+from autoprompt_search.prompting import AUTO
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.soft import SOFT
 from autoprompt_search.studies import STUDIES
@@ -38,10 +39,16 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
     "runner": (),
     "tracker": ("folder",),
     "exports": (),
-    "demos": ("pool", "labels", "seed", "embed"),
+    "demos": ("pool", "labels", "seed", "embed", "losses"),
     "soft": ("seed",),
 }
 """Constructor parameters that are ours to give, by section; a file may not set them."""
+
+_COUNT = Annotated[int, Field(ge=1)]
+_SEARCHED: Mapping[str, Mapping[str, Option]] = {
+    "soft": {"start": Option("start", _COUNT, is_required=False, default=1)}
+}
+"""Options that the search itself takes with a component: `soft.start`, the n-th best text that training starts from."""
 
 
 @cache
@@ -64,6 +71,17 @@ def option_names(section: str, name: str) -> frozenset[str] | None:
         return frozenset(signature(section, name).options)
     except (ConfigError, MissingExtraError):
         return None
+
+
+def choices(family: str) -> dict[str, Mapping[str, Option]]:
+    """What the parameter of a family can name -> the options that a space then has.
+
+    Families are the sections whose components a space chooses, and `verbalizer`, where `auto` has an option.
+    """
+    if family not in REGISTRIES:
+        return {AUTO: {"words": Option("words", _COUNT, is_required=False, default=1)}}
+    own = _SEARCHED.get(family, {})
+    return {name: {**signature(family, name).options, **own} for name in names(family)}
 
 
 def has_methods(section: str, name: str, *methods: str) -> bool:

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
+from autoprompt_search.config.components import signature
 from autoprompt_search.config.models import SearchConfig
 from autoprompt_search.config.rules import most, task_problems
+from autoprompt_search.config.rules_backend import architecture_problem
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Backend
 from autoprompt_search.core.types import Example, Prompt, Rendered, Scalar, Splits
-from autoprompt_search.prompting import LAYOUT_PARAMS, PromptBook, answer_words, render
+from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook, answer_words, render
 
 LONGEST = 4
 """So many of the longest examples are rendered: the longest in characters need not be the longest in tokens."""
@@ -28,22 +30,27 @@ def check_data(config: SearchConfig, splits: Splits) -> list[str]:
 def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend: Backend) -> list[str]:
     """What model and tokenizer forbid, over every template and verbalizer on the longest examples.
 
-    Rendered without demonstrations, and with the most and longest that the space allows.
+    Rendered without demonstrations, and with the most and longest that the space allows, each with the room of the
+    longest soft prompt it may get.
     """
     about_model = backend.problems([], [])
     if about_model:
         return [f"backend: {line}" for line in about_model]
+    misfit = architecture_problem(config.backend.type, getattr(backend, "architecture", None), soft_methods(config))
+    if misfit:
+        return [misfit]
     queries = _queries(config, splits)
     demos = _longest(splits.train, most_demonstrations(config))
     found: dict[str, list[str]] = {}
     fitting: dict[int, str] = {}
-    for where, prompt in _prompts(config, book):
-        answers, _ = answer_words(prompt, book.labels)
-        bare = backend.problems([render(prompt, q) for q in queries], answers)
+    most_soft, soft_beside = most_tokens(config), most_tokens(config, beside_demonstrations=True)
+    for where, prompt, answers in _prompts(config, book):
+        bare = backend.problems([render(prompt, q) for q in queries], answers, soft=most_soft)
         for line in bare:
             found.setdefault(line, []).append(where)
         for k in range(len(demos), 0, -1) if not bare else ():
-            lines = backend.problems([render(prompt, q, demos[:k]) for q in queries], answers)
+            prompts = [render(prompt, q, demos[:k]) for q in queries]
+            lines = backend.problems(prompts, answers, soft=soft_beside)
             if not lines:
                 break
             fitting[k - 1] = f"{where} with {k} of them: {lines[0]}"
@@ -70,6 +77,36 @@ def most_demonstrations(config: SearchConfig) -> int:
     strategies = [v for v in possible(config.space, "demos.strategy") if v != "none"]
     k = config.space.root.get("demos.k")
     return most(k) if strategies and k is not None else 0
+
+
+def soft_methods(config: SearchConfig) -> list[str]:
+    """Methods of soft prompts that the space can choose."""
+    return [str(m) for m in possible(config.space, "soft.method") if m != "none"]
+
+
+def most_tokens(config: SearchConfig, *, beside_demonstrations: bool = False) -> int:
+    """The longest soft prompt of the space; 0 without any, or where none stands beside demonstrations and it should."""
+    space, methods = config.space, soft_methods(config)
+    if beside_demonstrations:
+        demos = [s for s in possible(space, "demos.strategy") if s != "none"]
+        methods = [m for m in methods if any(_meet(config, m, strategy) for strategy in demos)]
+    return max((largest(config, method, "tokens") for method in methods), default=0)
+
+
+def _meet(config: SearchConfig, method: str, strategy: Scalar) -> bool:
+    space = config.space
+    return is_active(space, "soft.method", "demos.strategy", strategy) and is_active(
+        space, "demos.strategy", "soft.method", method
+    )
+
+
+def largest(config: SearchConfig, method: str, option: str) -> int:
+    """The most that an option of a soft-prompt method can be: in the space, or by default."""
+    param = config.space.root.get(f"soft.{option}")
+    if param is not None:
+        return most(param)
+    described = signature("soft", method).options.get(option)
+    return int(described.default) if described is not None and isinstance(described.default, int) else 0
 
 
 def local_data_problems(draft: Draft) -> list[str]:
@@ -128,8 +165,11 @@ def _demonstrations(config: SearchConfig, splits: Splits) -> Iterator[str]:
             )
 
 
-def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prompt]]:
-    """Every template with every verbalizer and answer gap, in the longest layout and with the longest instruction."""
+def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prompt, tuple[str, ...]]]:
+    """Every template with every verbalizer and answer gap, in the longest layout and with the longest instruction.
+
+    With the answers to look at: of words that are not known yet only the first label's name, as a stand-in.
+    """
     space = config.space
     layout = {n: max(map(str, possible(space, n)), key=len) for n in LAYOUT_PARAMS if possible(space, n)}
     intros = [i for i in map(str, possible(space, "instruction")) if i != "none"]
@@ -141,13 +181,14 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
         gaps = [{"layout.answer_gap": g} for g in possible(space, "layout.answer_gap")] or [{}]
         for words, gap in product(verbalizers, gaps):
             where = f"templates.{template}" + "".join(f" with verbalizers.{v}" for v in words.values())
-            yield where, book.compose({**fixed, **words, **gap})
+            prompt = book.compose({**fixed, **words, **gap})
+            answers, _ = answer_words(prompt, book.labels)
+            yield where, prompt, answers[:1] if AUTO in words.values() else answers
 
 
 def _queries(config: SearchConfig, splits: Splits) -> list[Example]:
     """The longest examples that are ever asked about; those of the train split only where vectors are trained on it."""
-    is_tuned = set(possible(config.space, "soft.method")) - {"none"}
-    return _longest((*splits.dev, *splits.test, *(splits.train if is_tuned else ())), LONGEST)
+    return _longest((*splits.dev, *splits.test, *(splits.train if soft_methods(config) else ())), LONGEST)
 
 
 def _longest(examples: Sequence[Example], count: int) -> list[Example]:

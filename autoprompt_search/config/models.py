@@ -24,7 +24,7 @@ HIDDEN = "***"
 UNCOUNTED = ("name", "runner", "tracker", "budget", "exports")
 """Sections that do not change what a trial measures: they may differ when a search continues."""
 
-SPEED = {"backend": ("batch_tokens", "threads", "prefix_megabytes"), "study": ("storage",)}
+SPEED = {"backend": ("batch_tokens", "threads", "prefix_megabytes", "state_megabytes"), "study": ("storage",)}
 """Options that change how fast or where, never what."""
 
 PARAM_KEYS = ("kind", "value", "values", "low", "high", "log", "when")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from autoprompt_search.config.components import has_methods, option_problems, signature
-from autoprompt_search.config.components import names as component_names
+from autoprompt_search.config.components import choices, option_problems
 from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.signatures import Option
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.core.types import Scalar
-from autoprompt_search.prompting import CASINGS, LAYOUT_PARAMS, NAME, SlotError, field_names
+from autoprompt_search.prompting import AUTO, CASINGS, LAYOUT_PARAMS, NAME, SlotError, field_names
 from autoprompt_search.space import AnyParam, Choice, Fixed, Float, SearchSpace
+from autoprompt_search.trial import CALIBRATIONS
 
-FAMILIES = {"demos": "demos.strategy", "soft": "soft.method"}
-"""Kind of component -> the parameter that names it; the others of the family are its options."""
+FAMILIES = {"demos": "demos.strategy", "soft": "soft.method", "verbalizer": "verbalizer"}
+"""Beginning of an address -> the parameter that chooses; the family's other parameters are options of the choice."""
 
 _KEY = {"choice": "values", "fixed": "value"}
-_TUNES = ("adapter_config", "embedding_table", "embed_tokens", "answer_logliks")
 
 
 def space_rules(draft: Draft) -> Iterator[Problem]:
@@ -32,16 +31,15 @@ def space_rules(draft: Draft) -> Iterator[Problem]:
         yield from _finite(name, param)
         family = name.split(".")[0]
         if name in names:
-            yield from _named(name, param, names[name])
+            yield from _named(name, param, names[name]) if draft.is_sound(f"{name}s") else ()
         elif name in LAYOUT_PARAMS or name.startswith(NAME):
             yield from _layout(draft, name, param)
         elif family in FAMILIES and "." in name:
             yield from _option(draft, family, name, param)
         else:
-            yield _problem(name, unknown("parameter", name, _addresses(draft)))
+            yield misplaced(name, unknown("parameter", name, _addresses(draft)))
     for family, selector in FAMILIES.items():
         yield from _missing_options(draft, family, selector)
-    yield from _capabilities(draft)
 
 
 def possible(space: SearchSpace, name: str) -> list[Scalar]:
@@ -60,7 +58,8 @@ def is_active(space: SearchSpace, name: str, selector: str, value: Scalar) -> bo
     return all(is_active(space, parent, selector, value) for parent in when if parent != selector)
 
 
-def _problem(name: str, text: str, *inner: str) -> Problem:
+def misplaced(name: str, text: str, *inner: str) -> Problem:
+    """A mistake in the parameter `name`, or in a part of it."""
     return Problem(("space", name, *inner), f"space.{'.'.join((name, *inner))}: {text}")
 
 
@@ -71,38 +70,41 @@ def _declared(draft: Draft) -> dict[str, tuple[str, list[str]]]:
     def with_broken(section: str, names: Mapping[str, object]) -> list[str]:
         return [*names, *(b.removeprefix(f"{section}.") for b in broken if b.startswith(f"{section}."))]
 
-    found = {
+    return {
         "template": ("template", with_broken("templates", config.templates)),
         "instruction": ("instruction", [NONE, *with_broken("instructions", config.instructions)]),
-        "verbalizer": ("verbalizer", with_broken("verbalizers", config.verbalizers)),
+        "verbalizer": ("verbalizer", [AUTO, *with_broken("verbalizers", config.verbalizers)]),
+        "calibration": ("calibration", [NONE, *CALIBRATIONS]),
+        "demos.strategy": ("strategy", [NONE, *choices("demos")]),
+        "soft.method": ("method", [NONE, *choices("soft")]),
     }
-    for section, selector in FAMILIES.items():
-        found[selector] = (selector.split(".")[1], [NONE, *component_names(section)])
-    return {n: f for n, f in found.items() if draft.is_sound(f"{n}s")}
 
 
 def _named(name: str, param: AnyParam, known: tuple[str, list[str]]) -> Iterator[Problem]:
     kind, names = known
     if not isinstance(param, (Choice, Fixed)):
-        yield _problem(name, f"must be a choice of names (got kind {param.kind!r}); known: {', '.join(names)}", "kind")
+        yield misplaced(name, f"must be a choice of names (got kind {param.kind!r}); known: {', '.join(names)}", "kind")
         return
     for value in param.values:
         if str(value) not in names or not isinstance(value, str):
-            yield _problem(name, unknown(kind, str(value), names), "values")
+            yield misplaced(name, unknown(kind, str(value), names), "values")
 
 
 def _layout(draft: Draft, name: str, param: AnyParam) -> Iterator[Problem]:
     if name.startswith(NAME) and draft.is_sound("templates"):
         slots, inner = _name_slots(draft), name.removeprefix(NAME)
         if inner not in slots:
-            yield _problem(name, f"no template has the slot {{@{inner}}}: {unknown('field name', inner, slots)}")
+            yield misplaced(name, f"no template has the slot {{@{inner}}}: {unknown('field name', inner, slots)}")
     if not isinstance(param, (Choice, Fixed)) or not all(isinstance(v, str) for v in param.values):
         got = param.values if isinstance(param, (Choice, Fixed)) else f"kind {param.kind!r}"
-        yield _problem(name, f"must be a choice of texts (got {got})")
+        yield misplaced(name, f"must be a choice of texts (got {got})")
     elif name == "layout.casing":
         yield from (
-            _problem(name, unknown("casing", str(v), CASINGS), "values") for v in param.values if v not in CASINGS
+            misplaced(name, unknown("casing", str(v), CASINGS), "values") for v in param.values if v not in CASINGS
         )
+    elif name == "layout.answer":
+        for value in (str(v) for v in param.values if str(v).count("{}") != 1):
+            yield misplaced(name, f"must hold {{}} exactly once, where the word stands (got {value!r})", "values")
 
 
 def _name_slots(draft: Draft) -> list[str]:
@@ -116,26 +118,26 @@ def _name_slots(draft: Draft) -> list[str]:
 
 
 def _option(draft: Draft, family: str, name: str, param: AnyParam) -> Iterator[Problem]:
-    """A parameter `demos.x` or `soft.x`: some possible component takes it, and only where it takes it it is active."""
+    """A parameter such as `demos.x`: some possible choice takes it, and only where it takes it it is active."""
     space, selector = draft.config.space, FAMILIES[family]
     if not draft.is_sound(f"space.{selector}"):
         return
     option, chosen = name.split(".", 1)[1], _components(space, family)
     if selector not in space.root:
-        yield _problem(name, f"means nothing without {selector}: add it to the space above")
+        yield misplaced(name, f"means nothing without {selector}: add it to the space above")
         return
     # A parameter that is switched off everywhere still has a name that can be wrong.
     is_on = any(is_active(space, name, selector, c) for c in chosen)
-    known = chosen if is_on else {c: signature(family, c).options for c in component_names(family)}
+    known = chosen if is_on else choices(family)
     takers = {c: o[option] for c, o in known.items() if option in o}
     if not takers:
         names = sorted({n for o in known.values() for n in o})
-        yield _problem(name, unknown(f"option of {', '.join(known)}", option, names))
+        yield misplaced(name, unknown(f"option of {', '.join(known)}", option, names))
         return
     others = [v for v in possible(space, selector) if v not in takers and is_active(space, name, selector, v)]
     if others:
         wanted = [c for c in takers if is_active(space, name, selector, c)] or list(takers)
-        yield _problem(
+        yield misplaced(
             name,
             f"is active while {selector} is {' or '.join(map(repr, others))}, which does not take it: "
             f"add `when: {{{selector}: [{', '.join(wanted)}]}}`",
@@ -154,12 +156,12 @@ def _values(name: str, param: AnyParam, option: Option) -> Iterator[Problem]:
         if isinstance(param, (Choice, Fixed))
         else [("low", param.low), ("high", param.high)]
     )
-    if isinstance(param, Float) and option.annotation is int:
-        yield _problem(name, "must be whole numbers (got kind 'float'): use kind int", "kind")
+    if isinstance(param, Float) and option.is_whole:
+        yield misplaced(name, "must be whole numbers (got kind 'float'): use kind int", "kind")
         return
     for place, value in places:
         for line in option_problems(option, value):
-            yield _problem(name, f"{line.partition(': ')[2]}", place)
+            yield misplaced(name, f"{line.partition(': ')[2]}", place)
 
 
 def _missing_options(draft: Draft, family: str, selector: str) -> Iterator[Problem]:
@@ -169,58 +171,27 @@ def _missing_options(draft: Draft, family: str, selector: str) -> Iterator[Probl
             name = f"{family}.{option.name}"
             has_it = name in space.root and is_active(space, name, selector, component)
             if option.is_required and not has_it and draft.is_sound(f"space.{name}"):
-                yield _problem(selector, f"{component!r} needs {name}: add it to the space", "values")
+                yield misplaced(selector, f"{component!r} needs {name}: add it to the space", "values")
 
 
 def _components(space: SearchSpace, family: str) -> dict[str, Mapping[str, Option]]:
-    """Every component of a family that the space can choose, with its options."""
-    names = [v for v in possible(space, FAMILIES[family]) if v in component_names(family)]
-    return {str(n): signature(family, str(n)).options for n in names}
-
-
-def _capabilities(draft: Draft) -> Iterator[Problem]:
-    if not draft.is_sound("backend"):
-        return
-    space, backend = draft.config.space, draft.config.backend.type
-    if not has_methods("backend", backend, "score"):
-        yield Problem(
-            ("backend", "type"), f"backend.type: {backend!r} cannot score answers, which a classification needs"
-        )
-    methods = [m for m in possible(space, "soft.method") if m != NONE]
-    if methods and not has_methods("backend", backend, *_TUNES):
-        yield _problem(
-            "soft.method",
-            f"{methods[0]!r} trains vectors, which backend {backend!r} cannot; "
-            f"leave only {NONE} or use a backend that can ({_able(*_TUNES)})",
-            "values",
-        )
-    if "embedding" in possible(space, "demos.by") and not has_methods("backend", backend, "embed"):
-        yield _problem(
-            "demos.by",
-            f"'embedding' needs vectors of texts, which backend {backend!r} does not give; "
-            f"use tfidf or a backend that does ({_able('embed')})",
-            "values",
-        )
-
-
-def _able(*methods: str) -> str:
-    names: Sequence[str] = [n for n in component_names("backend") if has_methods("backend", n, *methods)]
-    return ", ".join(names) or "none is installed"
+    """Every choice of a family that the space can make and that has options, with them."""
+    known = choices(family)
+    return {str(n): known[str(n)] for n in possible(space, FAMILIES[family]) if n in known}
 
 
 def _finite(name: str, param: AnyParam) -> Iterator[Problem]:
     values = [*param.values] if isinstance(param, (Choice, Fixed)) else [param.low, param.high]
     if any(isinstance(v, float) and not math.isfinite(v) for v in values):
-        yield _problem(name, f"must be finite numbers (got {values})")
+        yield misplaced(name, f"must be finite numbers (got {values})")
 
 
 def _addresses(draft: Draft) -> list[str]:
     """Every address a space may use here, for suggestions."""
-    options = {
-        f"{family}.{option}"
-        for family in FAMILIES
-        for component in component_names(family)
-        for option in signature(family, component).options
-    }
-    names = {f"{NAME}{slot}" for slot in _name_slots(draft)}
-    return [*("template", "instruction", "verbalizer"), *LAYOUT_PARAMS, *FAMILIES.values(), *options, *names]
+    return [*addresses(), *(f"{NAME}{slot}" for slot in _name_slots(draft))]
+
+
+def addresses() -> list[str]:
+    """Every address a space may use whatever its templates are."""
+    options = {f"{family}.{o}": None for family in FAMILIES for known in choices(family).values() for o in known}
+    return ["template", "instruction", *FAMILIES.values(), "calibration", *LAYOUT_PARAMS, *options]

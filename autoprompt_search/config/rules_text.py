@@ -6,10 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.registry import unknown
-from autoprompt_search.prompting import SlotError, data_fields
+from autoprompt_search.prompting import AUTO, MARKS, SlotError, data_fields, parse
 
 NONE = "none"
-"""The value that means "without": no instruction, no demonstrations, no soft prompt."""
+"""The value that means "without": no instruction, no demonstrations, no calibration, no soft prompt."""
+
+FILLS_GAPS = ("hf-masked", "hf-seq2seq")
+"""Backends that read what stands after the answer."""
+TAKES_PAIRS = ("hf-masked", "hf-classifier", "hf-encoder")
+"""Backends that can be given two texts."""
+
+_TAKEN = {"instructions": (NONE, "no instruction"), "verbalizers": (AUTO, "words that the model proposes")}
+"""Names that mean something already."""
 
 
 def text_rules(draft: Draft, fields: Sequence[str] | None, labels: Sequence[str] | None) -> Iterator[Problem]:
@@ -19,13 +27,13 @@ def text_rules(draft: Draft, fields: Sequence[str] | None, labels: Sequence[str]
         for name, template in config.templates.items():
             place = ("templates", name)
             yield from _slots(place, template.text, fields)
+            yield from _marks(place, template.text, config.backend.type if draft.is_sound("backend") else None)
             if template.words:
                 yield from _words((*place, "words"), template.words, labels)
-    if draft.is_sound("instructions") and NONE in config.instructions:
-        yield Problem(
-            ("instructions", NONE),
-            f"instructions.{NONE}: this name is taken: it means no instruction; choose another name",
-        )
+    for section, (name, meaning) in _TAKEN.items():
+        if draft.is_sound(section) and name in getattr(config, section):
+            text = f"{section}.{name}: this name is taken: it means {meaning}; choose another name"
+            yield Problem((section, name), text)
     if draft.is_sound("verbalizers"):
         for name, words in config.verbalizers.items():
             yield from _words(("verbalizers", name), words, labels)
@@ -47,6 +55,27 @@ def _slots(place: tuple[str, ...], text: str, fields: Sequence[str] | None) -> I
     for slot in slots:
         if fields is not None and slot not in fields:
             yield Problem((*place, "text"), f"{where}: {unknown('field', slot, fields)} (got {text!r})")
+
+
+def _marks(place: tuple[str, ...], text: str, backend: str | None) -> Iterator[Problem]:
+    """Where the answer stands and where a second text begins, each once, for backends that can do it."""
+    where = (*place, "text")
+    try:
+        kinds = [part.kind for part in parse(text) if part.kind != "text" or part.value.strip()]
+    except SlotError:
+        return
+    for mark in MARKS:
+        if kinds.count(mark) > 1:
+            wrong = f"has {{@{mark}}} {kinds.count(mark)} times, where once is right (got {text!r})"
+            yield Problem(where, f"{'.'.join(where)}: {wrong}")
+    after = kinds[kinds.index("answer") + 1 :] if "answer" in kinds else []
+    for is_used, use, able in (
+        (bool({*after} - {"sep"}), "has text after {@answer}", FILLS_GAPS),
+        ("pair" in kinds, "has {@pair}", TAKES_PAIRS),
+    ):
+        if is_used and backend is not None and backend not in able:
+            wrong = f"{use}, which backend {backend!r} cannot read; backends that can: {', '.join(able)} (got {text!r})"
+            yield Problem(where, f"{'.'.join(where)}: {wrong}")
 
 
 def _words(

@@ -9,6 +9,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from autoprompt_search.config.components import names, signature
 from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.config.rules_space import addresses
 from autoprompt_search.config.signatures import Option
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 
@@ -25,6 +26,7 @@ def json_schema() -> dict[str, Any]:
     parts["exports"] = {**parts["exports"], "items": _component("exports")}
     space = schema["$defs"]["SearchSpace"]
     space["additionalProperties"] = {"anyOf": [space["additionalProperties"], _BARE]}
+    space["properties"] = dict.fromkeys(addresses(), space["additionalProperties"])
     return {"$schema": DIALECT, **schema, "title": "autoprompt-search space file"}
 
 

@@ -35,6 +35,11 @@ class Option:
     default: Any = None
     """Where it is a plain value."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it takes whole numbers, within limits or not."""
+        return getattr(self.annotation, "__origin__", self.annotation) is int
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -58,12 +63,9 @@ def signature_of(registry: Registry[Any], name: str) -> Signature:
 
 @lru_cache(maxsize=64)
 def _from_source(module: str, attribute: str) -> Signature | None:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return None
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    types = _Types(tree)
-    for node in tree.body:
+    tree = _tree(module)
+    types = _types(module)
+    for node in tree.body if tree else ():
         if isinstance(node, ast.ClassDef) and node.name == attribute and not (node.bases or node.decorator_list):
             functions = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
             init = functions.get("__init__")
@@ -77,17 +79,28 @@ def _from_source(module: str, attribute: str) -> Signature | None:
 @lru_cache(maxsize=64)
 def _methods(module: str, name: str) -> frozenset[str]:
     """What the class that a function makes can do, its bases included; read from source, wherever it comes from."""
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        return frozenset()
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    for node in tree.body:
+    tree = _tree(module)
+    for node in tree.body if tree else ():
         if isinstance(node, ast.ImportFrom) and node.module and name in [a.name for a in node.names]:
             return _methods(node.module, name)
         if isinstance(node, ast.ClassDef) and node.name == name:
             own = frozenset(n.name for n in node.body if isinstance(n, ast.FunctionDef))
             return own.union(*(_methods(module, base.id) for base in node.bases if isinstance(base, ast.Name)))
     return frozenset()
+
+
+@lru_cache(maxsize=64)
+def _tree(module: str) -> ast.Module | None:
+    """A module's source; None where it has none in Python."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=64)
+def _types(module: str) -> _Types:
+    return _Types(module, _tree(module) or ast.Module([], []))
 
 
 def _options(args: ast.arguments, types: _Types) -> dict[str, Option]:
@@ -104,19 +117,21 @@ def _literal(node: ast.expr | None) -> Any:
 
 
 class _Types:
-    """Reads annotations of one module, its own aliases (`Order = Literal[...]`) included."""
+    """Reads annotations of one module, aliases (`Order = Literal[...]`) included: its own, and its package's."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, module: str, tree: ast.Module) -> None:
         assigned = [
             n for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, (ast.Subscript, ast.BinOp))
         ]
         self._aliases = {t.id: n.value for n in assigned for t in n.targets if isinstance(t, ast.Name)}
+        package = module.partition(".")[0]  # what others offer would have to be imported to be found
+        near = [n for n in tree.body if isinstance(n, ast.ImportFrom) and f"{n.module}.".startswith(f"{package}.")]
+        self._imported = {a.asname or a.name: (str(n.module), a.name) for n in near for a in n.names}
 
     def read(self, node: ast.expr | None) -> Any:
         """The type an annotation stands for; `Any` for everything but plain types and their combinations."""
         if isinstance(node, ast.Name):
-            known = _NAMES.get(node.id) or _GENERIC.get(node.id)
-            return known or (self.read(self._aliases[node.id]) if node.id in self._aliases else Any)
+            return _NAMES.get(node.id) or _GENERIC.get(node.id) or self._alias(node.id)
         if isinstance(node, ast.Constant):
             return None if node.value is None else Any
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -125,6 +140,12 @@ class _Types:
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
             return self._subscript(node.value.id, node.slice)
         return Any
+
+    def _alias(self, name: str) -> Any:
+        if name in self._imported:
+            module, original = self._imported[name]
+            return _types(module).read(ast.Name(original))
+        return self.read(self._aliases[name]) if name in self._aliases else Any
 
     def _subscript(self, name: str, inner: ast.expr) -> Any:
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]

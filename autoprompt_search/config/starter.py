@@ -29,6 +29,9 @@ _CHARS_PER_TOKEN = 3
 _WORDS = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed": "mixed"}
 """Second words for labels that many data sets share."""
 
+_DRAWN = ("random", "balanced", "hard")
+_STRATEGIES = (*_DRAWN, "knn", "diverse")
+
 
 @dataclass(frozen=True, slots=True)
 class Starter:
@@ -171,9 +174,11 @@ def _demonstrations(k: int) -> str:
     if k == 0:
         return "  # No demonstrations: two of these texts would not fit into one prompt.\n"
     return (
-        "  demos.strategy: {kind: choice, values: [none, random, balanced, knn]}   # knn: the most similar examples\n"
-        f"  demos.k: {{kind: int, low: 1, high: {k}, when: {{demos.strategy: [random, balanced, knn]}}}}\n"
-        "  demos.draw: {kind: int, low: 0, high: 9, when: {demos.strategy: [random, balanced]}}   # which random draw\n"
+        "  # knn: the most similar examples; diverse: similar ones that differ; hard: what the baseline gets wrong\n"
+        f"  demos.strategy: {{kind: choice, values: [none, {', '.join(_STRATEGIES)}]}}\n"
+        f"  demos.k: {{kind: int, low: 1, high: {k}, when: {{demos.strategy: [{', '.join(_STRATEGIES)}]}}}}\n"
+        f"  demos.draw: {{kind: int, low: 0, high: 9, when: {{demos.strategy: [{', '.join(_DRAWN)}]}}}}"
+        "   # which of many choices\n"
     )
 
 

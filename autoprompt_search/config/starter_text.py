@@ -36,7 +36,8 @@ verbalizers:
 # Every line is searched; a bare value (`layout.casing: upper`) fixes it. The baseline is the first value of each.
 space:
   template: {{kind: choice, values: [baseline, question, instruction]}}
-  verbalizer: {{kind: choice, values: [{verbalizer_names}]}}
+  verbalizer: {{kind: choice, values: [{verbalizer_names}]}}   # auto: words that the model proposes
+  calibration: {{kind: choice, values: [none, contextual, batch]}}   # take off what the model prefers for no reason
   layout.separator: {{kind: choice, values: ["\\n", " "]}}
   layout.casing: {{kind: choice, values: [as-is, upper]}}
   layout.name.Label: {{kind: choice, values: [Label, Category, Answer]}}
@@ -50,7 +51,7 @@ tracker: {{type: mlflow, uri: "sqlite:///mlflow.db"}}   # look at it with: autop
 
 SOFT = """\
   # Vectors trained in front of the prompt: strong, and slow without a GPU. Take the # away to search them too.
-  # soft.method: {kind: choice, values: [none, prompt-tuning]}
+  # soft.method: {kind: choice, values: [none, prompt-tuning]}   # also: p-tuning, residual-prompt-tuning, prefix-tuning
   # soft.tokens: {kind: int, low: 4, high: 32, log: true, when: {soft.method: [prompt-tuning]}}
   # soft.lr: {kind: float, low: 0.03, high: 3.0, log: true, when: {soft.method: [prompt-tuning]}}   # in embedding RMS
 """

@@ -6,8 +6,10 @@ from autoprompt_search.core.registry import Registry
 DEMOS: Registry[DemoSelector] = Registry(
     "demos",
     {
-        "random": "autoprompt_search.demos.fixed:RandomDemos",
-        "balanced": "autoprompt_search.demos.fixed:BalancedDemos",
-        "knn": "autoprompt_search.demos.knn:KnnDemos",
+        "random": "autoprompt_search.demos.fixed:random_demos",
+        "balanced": "autoprompt_search.demos.fixed:balanced_demos",
+        "hard": "autoprompt_search.demos.fixed:hard_demos",
+        "knn": "autoprompt_search.demos.knn:knn_demos",
+        "diverse": "autoprompt_search.demos.knn:diverse_demos",
     },
 )

@@ -1,6 +1,6 @@
 """Prompts as text: slots, layout, rendering. Pure functions; knows no model, no tokenizer and no search."""
 
-from autoprompt_search.prompting.book import LAYOUT, LAYOUT_PARAMS, NAME, PromptBook
+from autoprompt_search.prompting.book import AUTO, LAYOUT, LAYOUT_PARAMS, NAME, PromptBook
 from autoprompt_search.prompting.render import (
     answer_word,
     answer_words,
@@ -12,6 +12,7 @@ from autoprompt_search.prompting.render import (
 from autoprompt_search.prompting.slots import CASINGS, MARKS, SlotError, data_fields, field_names, parse
 
 __all__ = [
+    "AUTO",
     "CASINGS",
     "LAYOUT",
     "LAYOUT_PARAMS",

@@ -9,6 +9,8 @@ from autoprompt_search.core.types import Layout, Params, Prompt, Template, Verba
 
 LAYOUT = "layout."
 NAME = "layout.name."
+AUTO = "auto"
+"""The verbalizer whose words the model proposes."""
 LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap", "layout.answer")
 """Addresses of the layout besides `layout.name.<Name>`."""
 
@@ -30,7 +32,7 @@ class PromptBook:
         """The textual prompt at `params`, without demonstrations and soft prompt.
 
         A parameter wins over what is written with the template; a label is its own word where no
-        verbalizer says otherwise.
+        verbalizer says otherwise, and until the model has proposed others where it is `auto`.
         """
         name = str(params.get("template", next(iter(self.templates))))
         template = self.templates[name]
@@ -42,12 +44,17 @@ class PromptBook:
         )
 
     def _verbalizer(self, template: str, params: Params) -> Verbalizer:
+        if params.get("verbalizer") == AUTO:
+            return self._own_words()
         if "verbalizer" in params:
             return self.verbalizers[str(params["verbalizer"])]
         if template in self.words:
             return self.words[template]
         if len(self.verbalizers) == 1:
             return next(iter(self.verbalizers.values()))
+        return self._own_words()
+
+    def _own_words(self) -> Verbalizer:
         return {label: (label,) for label in self.labels}
 
     def _instruction(self, template: str, params: Params) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -23,7 +24,7 @@ _BEST = 0.98
 
 
 class ScriptedBackend:
-    """Answers by a written rule; implements `Backend`, `Scores` and `Embeds`.
+    """Answers by a written rule; implements `Backend`, `Scores`, `Embeds` and `ProposesWords`.
 
     The query is what the data fields hold after the last demonstration. The right answers are those
     whose word (or whose cue, see `cues`) is a word of the query; where there is none, answers are noise. The
@@ -99,7 +100,7 @@ class ScriptedBackend:
             raise TrialError(f"scripted failure: the prompt contains {self.fail_on!r}")
         self.scored += len(prompts)
         rows = [self._logliks(prompt, answers) for prompt in prompts]
-        tokens = tuple(before + len(prompt.text.split()) for prompt in prompts)
+        tokens = tuple(before + count for count in self.count_tokens(prompts))
         return Scored(np.array(rows, dtype=np.float32).reshape(len(prompts), len(answers)), tokens)
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -110,6 +111,34 @@ class ScriptedBackend:
                 out[i, derive_seed("scripted", word) % _WIDTH] += 1
         norms: Floats = np.linalg.norm(out, axis=1, keepdims=True)
         return out / norms
+
+    def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
+        """Words of each prompt."""
+        return [len(prompt.text.split()) for prompt in prompts]
+
+    def propose_words(
+        self,
+        prompts: Sequence[Rendered],
+        targets: Sequence[int],
+        labels: int,
+        count: int,
+        gap: str,  # noqa: ARG002
+    ) -> list[tuple[str, ...]]:
+        """See `ProposesWords.propose_words`: the words of the data that are the most frequent in one label's prompts
+        and the rarest in the others'."""
+        shares: dict[str, list[float]] = {}
+        sizes = Counter(targets)
+        for prompt, target in zip(prompts, targets, strict=True):
+            for word in set(_words(" ".join(s.text for s in prompt.segments if s.origin.startswith("field:")))):
+                shares.setdefault(word, [0.0] * labels)[target] += 1 / sizes[target]
+        chosen: list[list[str]] = [[] for _ in range(labels)]
+        for _ in range(count):
+            for label, words in enumerate(chosen):
+                best = min(shares, key=lambda w: (sum(shares[w]) - 2 * shares[w][label], w), default=None)
+                if best is not None:
+                    words.append(best)
+                    del shares[best]
+        return [tuple(words) for words in chosen]
 
     def _logliks(self, prompt: Rendered, answers: Sequence[str]) -> list[float]:
         """The chosen answer gets between 0.6 and 0.95 of the probability, the others share the rest."""
@@ -142,7 +171,7 @@ class ScriptedBackend:
 
     def _longest(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> int:
         answer = max((len(a.split()) for a in answers), default=0)
-        return max((len(p.text.split()) for p in prompts), default=0) + answer
+        return max(self.count_tokens(prompts), default=0) + answer
 
     def _too_long(self, longest: int) -> str:
         return f"a prompt is too long: {longest} words (the longest answer included), and the context is {self.context}"

@@ -4,6 +4,7 @@ import pytest
 
 from autoprompt_search.cli.checking import forward_passes, inspect
 from autoprompt_search.config import load_config
+from autoprompt_search.core.types import Splits
 
 
 def test_a_sound_file_shows_size_rungs_cost_and_prompts(work, cli):
@@ -53,7 +54,7 @@ def test_forward_passes_count_soft_prompts(work):
         "space.yaml",
         ["backend={type: hf-causal, model: x}", "space.soft.method={kind: choice, values: [none, prompt-tuning]}"],
     )
-    passes = forward_passes(config, 40)
+    passes = forward_passes(config, Splits((), (), ()))
     assert passes["training soft prompts"] == 4 * 3 * 100 * 16
     assert passes["scoring dev examples"] == 4 * 3 * (10 + 20)
 

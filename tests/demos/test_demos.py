@@ -1,7 +1,6 @@
-"""Demonstrations: the contract of each strategy, balance, nearness, orders and error messages."""
+"""Demonstrations: the contract of each strategy, balance, hardness, orders and error messages."""
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +9,19 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.testing.demo_contract import LABELS, BalancedDemoContract, DemoContract, sample_examples
 
 
-def build(strategy, pool=None, *, labels=LABELS, seed=1, embed=None, **options):
+def by_number(examples):
+    """Losses without a model: the later in the sample, the harder."""
+    return [float(example.id.split(":")[1]) for example in examples]
+
+
+def build(strategy, pool=None, *, labels=LABELS, seed=1, embed=None, losses=by_number, **options):
     pool = sample_examples(30) if pool is None else pool
-    return DEMOS.build(ComponentSpec(type=strategy, **options), pool=pool, labels=labels, seed=seed, embed=embed)
+    spec = ComponentSpec(type=strategy, **options)
+    return DEMOS.build(spec, pool=pool, labels=labels, seed=seed, embed=embed, losses=losses)
 
 
 def letters(texts):
@@ -36,6 +40,11 @@ class TestBalanced(BalancedDemoContract):
         return build("balanced", pool, labels=labels, k=k, seed=seed)
 
 
+class TestHard(DemoContract):
+    def make(self, pool, labels, *, k, seed):
+        return build("hard", pool, labels=labels, k=k, seed=seed)
+
+
 class TestKnn(DemoContract):
     def make(self, pool, labels, *, k, seed):
         return build("knn", pool, labels=labels, k=k, seed=seed)
@@ -46,12 +55,22 @@ class TestKnnByEmbedding(DemoContract):
         return build("knn", pool, labels=labels, k=k, seed=seed, by="embedding", embed=letters)
 
 
+class TestDiverse(DemoContract):
+    def make(self, pool, labels, *, k, seed):
+        return build("diverse", pool, labels=labels, k=k, seed=seed)
+
+
+class TestDiverseByEmbedding(DemoContract):
+    def make(self, pool, labels, *, k, seed):
+        return build("diverse", pool, labels=labels, k=k, seed=seed, by="embedding", embed=letters)
+
+
 def test_every_registered_strategy_has_its_contract_here():
-    covered = {c.__name__.removeprefix("Test").lower() for c in (TestRandom, TestBalanced, TestKnn)}
-    assert set(DEMOS.names()) <= covered
+    contracts = (TestRandom, TestBalanced, TestHard, TestKnn, TestDiverse)
+    assert {c.__name__.removeprefix("Test").lower() for c in contracts} == set(DEMOS.names())
 
 
-@pytest.mark.parametrize("strategy", ["random", "balanced"])
+@pytest.mark.parametrize("strategy", ["random", "balanced", "hard"])
 def test_draws_and_seeds_differ(strategy):
     chosen = {
         (seed, draw): tuple(e.id for e in build(strategy, k=6, draw=draw, seed=seed).demonstrations.examples)
@@ -80,7 +99,33 @@ def test_balanced_is_balanced(k, draw, seed):
     assert max(counts.values()) - min(counts[label] for label in LABELS) <= 1
 
 
-@pytest.mark.parametrize("strategy", ["random", "balanced"])
+def test_the_hardest_are_shown_or_some_of_the_hardest():
+    chosen = [{e.id for e in build("hard", k=4, draw=d).demonstrations.examples} for d in range(12)]
+    assert chosen[0] == {f"train:{i}" for i in (26, 27, 28, 29)}
+    assert set.union(*chosen[1:]) == {f"train:{i}" for i in range(18, 30)}
+    assert all(len(ids) == 4 for ids in chosen)
+
+
+def test_equally_hard_examples_keep_their_order():
+    shown = build("hard", k=3, losses=lambda examples: [1.0] * len(examples)).demonstrations.examples
+    assert {e.id for e in shown} == {"train:0", "train:1", "train:2"}
+
+
+def test_the_hardest_that_is_left_stands_in_for_the_query():
+    pool = sample_examples(30)
+    shown = build("hard", pool, k=2).select([pool[29]])[0]
+    assert {e.id for e in shown} == {"train:28", "train:27"}
+
+
+def test_losses_are_asked_for_by_hard_demonstrations_alone():
+    def never(examples):
+        raise AssertionError("not needed")
+
+    for strategy in ("random", "balanced", "knn", "diverse"):
+        build(strategy, k=2, losses=never)
+
+
+@pytest.mark.parametrize("strategy", ["random", "balanced", "hard"])
 def test_orders_hold_the_same_examples(strategy):
     shuffled, grouped, turns = (
         build(strategy, k=9, order=order).demonstrations.examples for order in ("shuffled", "by-label", "interleaved")
@@ -116,81 +161,9 @@ def test_too_few_of_a_label_is_an_error_that_counts():
         ({"k": 3, "draws": 1}, "did you mean 'draw'"),
         ({}, "k: is required"),
         ({"k": 2, "order": "best-last"}, "shuffled"),
-        ({"k": 0}, "demos.strategy: none"),
+        ({"k": 0}, "k: .* greater than or equal to 1 .got 0"),
     ],
 )
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         build("random", **options)
-
-
-def test_embedding_needs_a_backend_that_embeds():
-    with pytest.raises(ConfigError, match="needs a backend that gives embeddings"):
-        build("knn", k=2, by="embedding")
-
-
-POOL = [
-    Example("a", {"text": "the battery is weak"}, "bad"),
-    Example("b", {"text": "the battery is strong"}, "good"),
-    Example("c", {"text": "a lovely screen"}, "good"),
-    Example("d", {"text": "a dull screen"}, "bad"),
-]
-
-
-def ids(demos):
-    return [demo.id for demo in demos]
-
-
-def test_the_nearest_stands_last_unless_told_otherwise():
-    query = Example("q", {"text": "a lovely bright screen"}, "good")
-    assert ids(build("knn", POOL, k=2).select([query])[0]) == ["d", "c"]
-    assert ids(build("knn", POOL, k=2, order="similar-first").select([query])[0]) == ["c", "d"]
-
-
-def test_nearness_by_embedding_is_the_embedding_s():
-    axis = {"x": (1.0, 0.0), "y": (0.0, 1.0), "near y": (0.6, 0.8)}
-    pool = [Example("x", {"text": "x"}, "bad"), Example("y", {"text": "y"}, "good")]
-
-    def embed(texts):
-        return np.array([axis[text] for text in texts], np.float32)
-
-    selector = build("knn", pool, k=1, by="embedding", embed=embed)
-    assert ids(selector.select([Example("q", {"text": "near y"}, "bad")])[0]) == ["y"]
-
-
-def test_ties_go_to_the_earlier_example():
-    pool = [Example(str(i), {"text": ("cow", "zebra", "horse")[i % 3]}, "bad") for i in range(300)]
-    for k, text in ((5, "zebra foal"), (90, "horse foal"), (7, "foal")):
-        selector = build("knn", pool, k=k, order="similar-first")
-        expected = [e for e in pool if text == "foal" or e.inputs["text"] in text][:k]
-        assert ids(selector.select([Example("q", {"text": text}, "bad")])[0]) == ids(expected)
-
-
-def test_all_fields_count_and_their_order_in_the_query_does_not():
-    pool = [Example(i, {"one": a, "two": b}, "bad") for i, a, b in (("m", "sun", "moon"), ("s", "sun", "star"))]
-    query = Example("q", {"two": "star", "one": "rain"}, "bad")
-    assert ids(build("knn", pool, k=1).select([query])[0]) == ["s"]
-
-
-def test_texts_without_words_have_neighbours_too():
-    pool = [
-        Example("1", {"text": ":("}, "bad"),
-        Example("2", {"text": ":)"}, "good"),
-        Example("3", {"text": "好"}, "good"),
-    ]
-    assert ids(build("knn", pool, k=1).select([Example("q", {"text": "!!! )"}, "good")])[0]) == ["2"]
-    assert ids(build("knn", pool, k=1).select([Example("q", {"text": "很好的"}, "good")])[0]) == ["3"]
-
-
-def test_knn_can_be_rebuilt_from_its_demonstrations():
-    first = build("knn", k=3, order="similar-first")
-    said = first.demonstrations
-    again = build(said.strategy, said.examples, seed=99, **said.options)
-    queries = sample_examples(300, name="dev")
-    assert again.select(queries) == first.select(queries)
-    assert said.per_query
-
-
-def test_knn_leaves_out_a_copy_of_the_query_in_a_small_pool():
-    query = replace(POOL[0], id="q")
-    assert sorted(ids(build("knn", POOL, k=4).select([query])[0])) == ["b", "c", "d"]

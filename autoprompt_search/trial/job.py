@@ -1,0 +1,76 @@
+"""What is handed to workers, and what they hand back when there is no measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Example, Params, Scalar, SoftPrompt
+from autoprompt_search.evaluate import ScoringBackend
+from autoprompt_search.prompting import PromptBook
+
+
+@dataclass(frozen=True, slots=True)
+class TrialJob:
+    """All that a worker needs for any trial of one search; models stay where they are loaded."""
+
+    backend: ComponentSpec
+    book: PromptBook
+    labels: tuple[str, ...]
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    """In rung order."""
+    metric: str
+    rungs: tuple[int, ...]
+    seed: int
+    state: Path
+    """The search's state folder. Workers that cannot see it compute what they cannot look up."""
+    baseline: Params = field(default_factory=dict)
+    """The point of trial 0: its text says which training examples are hard."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestTask:
+    """One finalist for the sealed split."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    number: int
+    params: Params
+    soft: SoftPrompt | None
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial cannot go on, for people, and where it happened, for the log."""
+
+    reason: str
+    details: str = ""
+
+
+def backend_of(spec: ComponentSpec) -> ScoringBackend:
+    """The model of `spec`, built once per process and kept."""
+    return _backend(spec.model_dump_json())
+
+
+@lru_cache(maxsize=2)
+def _backend(spec: str) -> ScoringBackend:
+    return cast("ScoringBackend", BACKENDS.build(ComponentSpec.model_validate_json(spec)))
+
+
+def params_key(params: Params) -> str:
+    """Equal for equal points."""
+    return fingerprint(params)
+
+
+def options(params: Params, prefix: str, *, but: tuple[str, ...]) -> Mapping[str, Scalar]:
+    """The parameters of one family as options of its component; `but` are not the component's."""
+    named = {name.removeprefix(prefix): value for name, value in params.items() if name.startswith(prefix)}
+    return {name: value for name, value in named.items() if name not in but}

@@ -1,0 +1,75 @@
+"""A soft prompt that is trained a little further at every rung, the best one on dev kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from autoprompt_search.core.protocols import SoftMethod, TuneData, Tunes
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Prompt
+from autoprompt_search.evaluate import ScoringBackend, embedder, render_all
+from autoprompt_search.prompting import answer_words, own_words, render_text
+from autoprompt_search.soft import SOFT
+from autoprompt_search.trial.job import TrialJob, options, params_key
+from autoprompt_search.trial.making import Maker, balanced, unshown
+
+_SHOWN = 2
+"""Training examples per label that stand for demonstrations where the prompt has none of its own."""
+
+Measure = Callable[[Prompt, Fidelity], Measurement]
+
+
+class Tuning:
+    """The soft prompt of one trial.
+
+    Args:
+        job: The search.
+        params: The trial's point.
+        prompt: Its text and demonstrations.
+        backend: The model.
+        maker: Calibrates every snapshot that is measured: what it prefers for no reason is its own.
+    """
+
+    def __init__(self, job: TrialJob, params: Params, prompt: Prompt, backend: ScoringBackend, maker: Maker) -> None:
+        self._job, self._params, self._prompt = job, params, prompt
+        self._backend, self._maker = backend, maker
+        # `soft.start` says which text the study puts into the point: it is not an option of the method.
+        spec = ComponentSpec(type=str(params["soft.method"]), **options(params, "soft.", but=("method", "start")))
+        self._method: SoftMethod = SOFT.build(spec, seed=job.seed)
+        self._folder = job.state / "soft" / params_key(params)
+        self._best: Prompt | None = None
+
+    def rung(self, share: float, fidelity: Fidelity, measure: Measure) -> Measurement:
+        """Train up to `share` of all steps, measure the snapshots and the best so far, keep the best by dev loss."""
+        until = max(1, round(self._method.steps * share))
+        fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=until, folder=self._folder)
+        prompts = [self._best] if self._best else []
+        for soft in fitted.snapshots:
+            if all(p.soft is None or p.soft.sha256 != soft.sha256 for p in prompts):
+                prompts.append(self._maker.finished(replace(self._prompt, soft=soft), self._params))
+        made = [(measure(prompt, replace(fidelity, steps=until)), prompt) for prompt in prompts]
+        best, self._best = min(made, key=lambda m: m[0].metrics["loss"])
+        return replace(best, cost=sum((m.cost for m, _ in made), Cost(forward_passes=fitted.forward_passes)))
+
+    def _data(self) -> TuneData:
+        """Train examples that are not themselves demonstrations of a fixed prompt."""
+        job, prompt = self._job, self._prompt
+        examples = unshown(prompt, job.train)
+        answers, groups = answer_words(prompt, job.labels)
+        return TuneData(
+            prompts=tuple(render_all(prompt, examples, job.labels, embedder(self._backend))),
+            targets=tuple(job.labels.index(e.target) for e in examples),
+            answers=answers,
+            groups=groups,
+            init_text=own_words(prompt),
+            label_words=answers,
+            demo_texts=self._demo_texts(),
+        )
+
+    def _demo_texts(self) -> tuple[str, ...]:
+        prompt = replace(self._prompt, instruction="")
+        own = () if prompt.demos.per_query else prompt.demos.examples
+        shown = own or balanced(self._job, _SHOWN * len(self._job.labels))
+        return tuple(render_text(prompt, e, answer=True) for e in shown)
