@@ -70,6 +70,7 @@ def prepare(config: SearchConfig, place: Workspace) -> Plan:
         rungs=config.rungs,
         seed=config.seed,
         state=place.state.absolute(),
+        baseline=config.space.baseline(config.baseline),
     )
     problems = check_data(config, splits) or check_model(config, job.book, splits, backend)
     if problems:
