@@ -1,7 +1,8 @@
 """Every prediction ever made in this search, on disk: nothing measured is computed twice.
 
 One SQLite file, written by the driver alone, readable by workers that can see it. A commit is one
-measurement, so that a kill at any moment keeps whole measurements. Knows no study and no prompt.
+measurement, so that a kill at any moment keeps whole measurements; a power failure may take the last seconds
+with it, which is then measured again. Knows no study and no prompt.
 """
 
 from __future__ import annotations
@@ -27,12 +28,18 @@ CREATE TABLE IF NOT EXISTS costs (
 
 
 class Ledger:
-    """Predictions by (prompt key, example content), and what they cost by purpose."""
+    """Predictions by (prompt key, example content), and what they cost by purpose.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: Of the file.
+        is_shared: Workers on other machines read it. SQLite's fast way of writing (WAL) is for one machine.
+    """
+
+    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+            self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_shared else 'WAL'}")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as exc:

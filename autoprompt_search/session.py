@@ -91,8 +91,8 @@ def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progre
     tracker = TRACKERS.build(config.tracker, folder=place.state)
     tracker.open(_card(config, place, plan))
     study = _study(config, place)
-    ledger = Ledger(place.state / "ledger.sqlite")
     runner = RUNNERS.build(config.runner)
+    ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
     driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(place.state))
     done = study.records()

@@ -14,6 +14,11 @@ from autoprompt_search.trial import Failure, TestTask, TrialJob
 class Runner(Protocol):
     """Executes trials. Any number at once, anywhere; the driver is called from this process only."""
 
+    @property
+    def is_on_cluster(self) -> bool:
+        """Whether workers may run on other machines than this one."""
+        ...
+
     def run(self, driver: Driver, job: TrialJob) -> None:
         """Run trials until the driver has no more. Raises KeyboardInterrupt when the user stops it.
 

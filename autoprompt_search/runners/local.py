@@ -12,6 +12,8 @@ from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_t
 class LocalRunner:
     """Runs trials in this process, in the order the study asks for them."""
 
+    is_on_cluster = False
+
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
         while (asked := driver.ask()) is not None:

@@ -71,6 +71,11 @@ class RayRunner:
         self._resources: dict[str, float] = {}
         self._started = False
 
+    @property
+    def is_on_cluster(self) -> bool:
+        """As `Runner.is_on_cluster`."""
+        return self._address is not None
+
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
         if not driver.has_work():
@@ -107,7 +112,7 @@ class RayRunner:
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
         """As `Runner.test`."""
-        if self._address is None:  # this process has the libraries loaded; a worker would have to start first
+        if not self.is_on_cluster:  # this process has the libraries loaded; a worker would have to start first
             return LocalRunner().test(job, tasks)
         self._start()
         shared = ray.put(job)

@@ -19,7 +19,7 @@ FULL_SCORE = "dev/full_score"
 """Only on trials of the last rung: sorting by it never ranks a pruned trial."""
 NAME_LENGTH = 120
 NOTE_PROMPT_LENGTH = 4000
-"""MLflow cuts tags at 8000 characters; the whole prompt is an artifact."""
+"""MLflow cuts tags at 8000 characters; a longer prompt is an artifact too."""
 
 
 @dataclass(frozen=True, slots=True)

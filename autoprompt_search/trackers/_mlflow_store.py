@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from autoprompt_search.core.protocols import SearchCard
-from autoprompt_search.trackers._mlflow_entry import FULL_SCORE, TrialEntry, safe_key
+from autoprompt_search.trackers._mlflow_entry import FULL_SCORE, NOTE_PROMPT_LENGTH, TrialEntry, safe_key
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 SEARCH_ID = "search_id"
 FINGERPRINT = "search_fingerprint"
 BEST = "best_so_far"
+BEST_SECONDS = 5.0
+"""Between two updates of `best_so_far`; a point per trial at once would cost as much as the trial's own run."""
 PARENT_STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "MALFORMED_REQUEST"}
 """Error codes that say: asked again, the answer will be the same."""
@@ -60,6 +62,7 @@ class MlflowStore:
         """Full-fidelity scores of the trials in `_done`."""
         self._plotted: set[int] = set()
         """Steps of `best_so_far` that are there."""
+        self._plotted_at = -BEST_SECONDS
         self._has_warned = False
 
     def attach(self) -> None:
@@ -95,16 +98,15 @@ class MlflowStore:
         client = self._client
         run_id = self._runs.get(entry.number)
         if run_id is None:
-            tags = {**self._identity(), PARENT: self._parent, "trial": str(entry.number)}
+            tags = {**self._identity(), PARENT: self._parent, **entry.tags, NOTE: entry.note}
             made = client.create_run(self._experiment_id, start_time=entry.started_ms, tags=tags, run_name=entry.name)
             run_id = self._runs[entry.number] = made.info.run_id
         client.log_batch(
             run_id,
             params=[Param(name, value[:6000]) for name, value in entry.params.items()],
             metrics=[Metric(name, value, entry.ended_ms, step) for name, value, step in entry.metrics],
-            tags=[RunTag(k, v) for k, v in {**entry.tags, NOTE: entry.note}.items()],
         )
-        if entry.prompt:
+        if len(entry.prompt) > NOTE_PROMPT_LENGTH:
             try:
                 client.log_text(run_id, entry.prompt, "prompt.txt")
             except Exception as exc:  # noqa: BLE001 - whatever an artifact store raises; see _without_artifact
@@ -112,7 +114,9 @@ class MlflowStore:
         client.set_terminated(run_id, entry.status, end_time=entry.ended_ms)
         self._done.add(entry.number)
         self._scores[entry.number] = entry.full_score
-        self._plot_best(entry.ended_ms, gaps=False)
+        if time.monotonic() >= self._plotted_at + BEST_SECONDS:
+            self._plot_best(entry.ended_ms, gaps=False)
+            self._plotted_at = time.monotonic()
 
     def finish(self, ending: Ending) -> None:
         """End the parent run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import sqlite3
@@ -10,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeoutError
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols import SearchCard
 from autoprompt_search.core.types import TrialRecord
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_spool import Spool
+from autoprompt_search.trackers._mlflow_sqlite import artifacts_beside, check, database_of, hasten, settle
 
 if TYPE_CHECKING:
     from autoprompt_search.trackers._mlflow_sender import Sender
@@ -64,9 +64,13 @@ class MlflowTracker:
         """Connect, and start or continue the parent run. `ConfigError` names the store and why it does not answer."""
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        database = _sqlite_file(self._uri)
+        database = database_of(self._uri)
         if database:
-            self._check_sqlite(database)
+            try:
+                check(database)
+            except (OSError, sqlite3.Error) as exc:
+                raise self._no_answer(str(exc)) from exc
+            hasten(database)
         from autoprompt_search.trackers._mlflow_sender import Sender
         from autoprompt_search.trackers._mlflow_store import MlflowStore
 
@@ -75,7 +79,7 @@ class MlflowTracker:
             search_id = spool.search_id(card.fingerprint)
         except OSError as exc:
             raise ConfigError(f"the search's state folder cannot be written: {exc}") from exc
-        beside = _artifacts_beside(database, self._experiment) if database else None
+        beside = artifacts_beside(database, self._experiment) if database else None
         store = MlflowStore(self._uri, self._experiment, beside, card, search_id)
         sender = Sender(store, spool, name=f"MLflow at {_public(self._uri)}")
         try:
@@ -103,32 +107,12 @@ class MlflowTracker:
         existing = tuple(path for path in files if path.exists())
         self._sender.finish(Ending(description, dict(metrics), existing, status))
         self._sender = None
-
-    def _check_sqlite(self, database: Path) -> None:
-        """Fail now and clearly where MLflow would try again for minutes."""
-        try:
-            database.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.closing(sqlite3.connect(database, timeout=3.0)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("SELECT count(*) FROM sqlite_master")
-                connection.rollback()
-        except (OSError, sqlite3.Error) as exc:
-            raise self._no_answer(str(exc)) from exc
+        if database := database_of(self._uri):
+            settle(database)
 
     def _no_answer(self, reason: str) -> ConfigError:
         short = " ".join(_public(reason).split())[:300]
         return ConfigError(f"tracker.uri: the MLflow store at {_public(self._uri)} does not answer: {short}")
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
-    found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    return Path(unquote(found[1])).absolute() if found and found[1] != ":memory:" else None
-
-
-def _artifacts_beside(database: Path, experiment: str) -> str:
-    """Files of a search stay with its database, wherever the driver was started."""
-    return (database.parent / "mlruns" / re.sub(r"[^\w.-]", "-", experiment)).as_uri()
 
 
 def _public(text: str) -> str:

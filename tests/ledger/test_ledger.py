@@ -124,6 +124,22 @@ def test_a_reader_sees_odd_folder_names(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_ledger_may_go_over_to_a_cluster_and_back(is_shared: bool, tmp_path: Path) -> None:
+    """SQLite's fast way of writing keeps files beside the database, which only one machine can use."""
+    path, made = tmp_path / "ledger.sqlite", measured()
+    first = Ledger(path, is_shared=is_shared)
+    first.add(made, BY_ID, "one")
+    assert path.with_name("ledger.sqlite-wal").exists() != is_shared
+    assert len(LedgerReader(path).get(made.prompt, DEV)) == len(DEV)
+    first.close()
+    assert len(LedgerReader(path).get(made.prompt, DEV)) == len(DEV)
+    second = Ledger(path, is_shared=not is_shared)
+    assert len(second.get(made.prompt, DEV)) == len(DEV)
+    second.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
 def test_a_driver_does_not_write_over_a_broken_file(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"words " * 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -96,7 +97,13 @@ class MlflowHarness:
     def _seen_trial(self, run: Run) -> SeenTrial:
         client = MlflowClient(self.uri)
         has_prompt = any(a.path == "prompt.txt" for a in client.list_artifacts(run.info.run_id))
-        prompt = Path(client.download_artifacts(run.info.run_id, "prompt.txt")).read_text() if has_prompt else ""
+        if has_prompt:
+            prompt = Path(client.download_artifacts(run.info.run_id, "prompt.txt")).read_text()
+        else:
+            fenced = re.search(
+                r"^(`{3,})text\n(.*)\n\1$", run.data.tags["mlflow.note.content"], re.DOTALL | re.MULTILINE
+            )
+            prompt = fenced[2] if fenced else ""
         return SeenTrial(STATES[run.info.status], dict(run.data.params), run.data.metrics.get("dev/score"), prompt)
 
 

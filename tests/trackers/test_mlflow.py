@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,33 @@ def test_best_so_far_follows_trial_order_whatever_order_they_end_in(harness: Mlf
     points = dict(harness.series(parent, "best_so_far"))
     assert points == {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.9, 4: 0.9, 7: 0.95}
     assert len(harness.series(parent, "best_so_far")) == len(points)
+
+
+def test_a_prompt_too_long_for_the_note_is_an_artifact_too(harness: MlflowHarness) -> None:
+    tracker = harness.tracker()
+    tracker.open(search_card(harness.folder))
+    for number, length in enumerate((4000, 4001)):
+        made = trial_record(number)
+        last = replace(made.measurements[-1], preview="x" * length)
+        tracker.log_trial(replace(made, measurements=(*made.measurements[:-1], last)))
+    tracker.close("done", {}, (), status="finished")
+    (seen,) = harness.searches("f" * 16)
+    assert [len(trial.prompt) for _, trial in sorted(seen.trials)] == [4000, 4001]
+    client = MlflowClient(harness.uri)
+    files = [[a.path for a in client.list_artifacts(run.info.run_id)] for run in harness.runs("f" * 16)[1:]]
+    assert files == [[], ["prompt.txt"]]
+
+
+def test_the_database_file_alone_holds_everything_when_the_search_ends(harness: MlflowHarness, tmp_path: Path) -> None:
+    tracker = harness.tracker()
+    tracker.open(search_card(harness.folder))
+    tracker.log_trial(trial_record(0))
+    tracker.close("done", {}, (), status="finished")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(harness.folder / "mlflow.db", elsewhere)
+    (seen,) = MlflowHarness(elsewhere).searches("f" * 16)
+    assert [number for number, _ in seen.trials] == [0]
 
 
 def test_a_driver_that_dies_loses_nothing(harness: MlflowHarness) -> None:

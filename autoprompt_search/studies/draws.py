@@ -1,0 +1,135 @@
+"""New points of a space: what a sampler proposes from the trials it knows, without those that were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.rng import derive_seed
+from autoprompt_search.core.types import Params, Scalar
+from autoprompt_search.space import AnyParam, Float, Int, SearchSpace
+
+SamplerName = Literal["tpe", "random"]
+START = "soft.start"
+"""Which of the given texts a soft prompt starts from: 1 is the best."""
+_GUIDED, _PATIENCE = 6, 300
+"""After so many known points in a row the sampler goes random; after so many the space counts as used up."""
+_STARTUP, _CANDIDATES = 8, 24
+"""Of TPE: random trials before it has anything to go by, and proposals of which the best is taken."""
+
+
+class Draws:
+    """The sampler and its memory: an Optuna study without storage, whose trials mirror those of the search.
+
+    A draw is a function of the trials mirrored, the seed, the number of the trial and the attempt, so that a
+    resumed study asks what an undisturbed one would have asked. Parameters under one condition are drawn
+    together, and only where they are active. A draw leaves no trace until it is mirrored.
+    """
+
+    def __init__(self, space: SearchSpace, sampler: SamplerName, seed: int) -> None:
+        self._space, self._kind, self._seed = space, sampler, seed
+        self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
+        self._study = optuna.create_study(direction="maximize")
+        self._study.add_trial(create_trial(state=OptunaState.RUNNING))
+        self._asking = self._study.get_trials(deepcopy=False)[0]
+        """Stands for the trial that is being drawn; TPE leaves it out of what it learns from."""
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every point was mirrored."""
+        return len(self._study.get_trials(deepcopy=False)) > self._space.size
+
+    def mirror(self, trial: FrozenTrial) -> optuna.Trial:
+        """Take a trial in; what is returned is to be told how it does."""
+        self._study.add_trial(trial)
+        return latest(self._study)
+
+    def draw(self, number: int, known: Container[str], given: Sequence[Params] = ({},)) -> dict[str, Scalar] | None:
+        """A point for trial `number`; None when none is left.
+
+        Args:
+            number: Of the trial.
+            known: Fingerprints of the points that were tried.
+            given: What is not drawn: the first of these points, or the one `soft.start` names.
+        """
+        for attempt in range(_PATIENCE):
+            sampler = self._sampler(attempt, derive_seed(self._seed, "sampler", number, attempt))
+            values = dict(given[0])
+            point = self._space.suggest(_Pen(self, sampler, values))
+            rank = int(point.get(START, 1))
+            if rank > len(given):
+                continue
+            if rank > 1:
+                point = self._space.suggest(_Pen(self, sampler, {**values, **given[rank - 1]}))
+            if fingerprint(point) not in known:
+                return point
+        return None
+
+    def propose(self, name: str, sampler: BaseSampler, but: Container[str]) -> dict[str, Any]:
+        """Values of `name` and of what is active together with it, without parameters in `but`."""
+        own = self._distributions[name]
+        if own.single():
+            return {name: own.choices[0] if isinstance(own, CategoricalDistribution) else own.low}  # type: ignore[attr-defined]
+        when = self._space.root[name].when
+        together = {
+            other: distribution
+            for other, distribution in self._distributions.items()
+            if self._space.root[other].when == when and other not in but and not distribution.single()
+        }
+        drawn = sampler.sample_relative(self._study, self._asking, together)
+        return drawn or {name: sampler.sample_independent(self._study, self._asking, name, own)}
+
+    def _sampler(self, attempt: int, seed: int) -> BaseSampler:
+        """First the best of many proposals; where that is known, any proposal, which is cheaper and more varied."""
+        if self._kind == "random" or attempt >= _GUIDED:
+            return RandomSampler(seed=seed)
+        return TPESampler(
+            seed=seed,
+            multivariate=True,
+            constant_liar=True,
+            n_startup_trials=_STARTUP,
+            n_ei_candidates=1 if attempt else _CANDIDATES,
+        )
+
+
+class _Pen:
+    """The part of an Optuna trial that a space needs. Every value is drawn once and kept in `values`."""
+
+    def __init__(self, draws: Draws, sampler: BaseSampler, values: dict[str, Any]) -> None:
+        self._draws, self._sampler, self._values = draws, sampler, values
+
+    def suggest_int(self, name: str, *_: int, **__: Any) -> int:
+        return int(self._value(name))
+
+    def suggest_float(self, name: str, *_: float, **__: Any) -> float:
+        return float(self._value(name))
+
+    def suggest_categorical(self, name: str, *_: Sequence[Scalar | None], **__: Any) -> Scalar | None:
+        value: Scalar = self._value(name)
+        return value
+
+    def _value(self, name: str) -> Any:
+        if name not in self._values:
+            self._values.update(self._draws.propose(name, self._sampler, self._values))
+        return self._values[name]
+
+
+def distribution_of(param: AnyParam) -> BaseDistribution:
+    """A parameter as Optuna describes it."""
+    if isinstance(param, Int):
+        return IntDistribution(param.low, param.high, log=param.log)
+    if isinstance(param, Float):
+        return FloatDistribution(param.low, param.high, log=param.log)
+    return CategoricalDistribution(param.values)
+
+
+def latest(study: optuna.Study) -> optuna.Trial:
+    """The trial that was added last, as one that can be reported and told."""
+    return optuna.Trial(study, study.get_trials(deepcopy=False)[-1]._trial_id)

@@ -1,0 +1,70 @@
+"""What kind of trial comes next: good texts first, then soft prompts that start from the best of them.
+
+Training a soft prompt costs many times what trying a text does, and is worth it on a good text only. So a space
+that leaves open whether there is a soft prompt is searched in two phases, each with a sampler of its own. Any
+other space is one phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+
+from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
+from autoprompt_search.space import Choice, SearchSpace
+from autoprompt_search.studies.draws import Draws
+from autoprompt_search.studies.ranking import best_texts, text_of
+
+_METHOD, _NONE = "soft.method", "none"
+
+
+class Phases:
+    """The one or two samplers of a search, and which of them is asked.
+
+    Args:
+        space: What may vary.
+        baseline: Parameters of trial 0; soft prompts start from its text while no other is known.
+        make: Makes the sampler of a space.
+    """
+
+    def __init__(self, space: SearchSpace, baseline: Params, make: Callable[[SearchSpace], Draws]) -> None:
+        self._baseline = baseline
+        param = space.root.get(_METHOD)
+        values = param.values if isinstance(param, Choice) else []
+        methods = [value for value in values if value != _NONE]
+        self._are_two = _NONE in values and bool(methods)
+        self._texts = make(_limited(space, [_NONE]) if self._are_two else space)
+        self._softs = make(_limited(space, methods)) if self._are_two else self._texts
+
+    def of(self, params: Params) -> Draws:
+        """The sampler that learns from a trial."""
+        return self._softs if kind_of(params) == "soft" else self._texts
+
+    def first(self) -> dict[str, Scalar] | None:
+        """The baseline, as the space writes its values."""
+        return self.of(self._baseline).draw(0, (), [self._baseline])
+
+    def draw(
+        self, number: int, known: Container[str], records: Iterable[TrialRecord], *, is_soft: bool
+    ) -> dict[str, Scalar] | None:
+        """A new point for trial `number`, of the other kind where there is none of the wanted kind; None: no more.
+
+        Args:
+            number: Of the trial.
+            known: Fingerprints of the points that were tried.
+            records: Finished trials: soft prompts start from the best texts among them.
+            is_soft: Whether the second phase has begun.
+        """
+        if not self._are_two:
+            return self._texts.draw(number, known)
+        texts = best_texts(records) or [text_of(self._baseline)]
+        order: list[tuple[Draws, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]
+        for draws, given in reversed(order) if is_soft else order:
+            if not draws.is_used_up and (point := draws.draw(number, known, given)) is not None:
+                return point
+        return None
+
+
+def _limited(space: SearchSpace, methods: list[Scalar]) -> SearchSpace:
+    """The space with fewer soft methods; its conditions were found sound before."""
+    method = space.root[_METHOD].model_copy(update={"values": methods})
+    return space.model_copy(update={"root": {**space.root, _METHOD: method}})
