@@ -114,9 +114,12 @@ def balanced(job: TrialJob, number: int) -> list[Example]:
 
 
 def unshown(prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
-    """Those that are not themselves demonstrations of a prompt that shows the same ones to every query."""
+    """Those that are not themselves demonstrations of a prompt that shows the same ones to every query.
+
+    Where all of them are, all: each is then rendered under the other ones.
+    """
     shown = set() if prompt.demos.per_query else {d.id for d in prompt.demos.examples}
-    return [e for e in examples if e.id not in shown]
+    return [e for e in examples if e.id not in shown] or list(examples)
 
 
 def _shuffled(job: TrialJob) -> list[Example]:

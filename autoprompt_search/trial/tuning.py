@@ -54,7 +54,7 @@ class Tuning:
         return replace(best, cost=sum((m.cost for m, _ in made), Cost(forward_passes=fitted.forward_passes)))
 
     def _data(self) -> TuneData:
-        """Train examples that are not themselves demonstrations of a fixed prompt."""
+        """Train examples that are not themselves demonstrations of a fixed prompt, see `unshown`."""
         job, prompt = self._job, self._prompt
         examples = unshown(prompt, job.train)
         answers, groups = answer_words(prompt, job.labels)

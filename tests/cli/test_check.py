@@ -1,10 +1,12 @@
 """`check` and `init`: all that is wrong, or what would happen."""
 
+import json
+
 import pytest
 
 from autoprompt_search.cli.checking import forward_passes, inspect
 from autoprompt_search.config import load_config
-from autoprompt_search.core.types import Splits
+from autoprompt_search.core.types import Example, Splits
 
 
 def test_a_sound_file_shows_size_rungs_cost_and_prompts(work, cli):
@@ -57,6 +59,34 @@ def test_forward_passes_count_soft_prompts(work):
     passes = forward_passes(config, Splits((), (), ()))
     assert passes["training soft prompts"] == 4 * 3 * 100 * 16
     assert passes["scoring dev examples"] == 4 * 3 * (10 + 20)
+
+
+def test_forward_passes_count_what_makes_prompts(work):
+    train, test = (Example("a", {}, "pos"),) * 10, (Example("b", {}, "pos"),) * 40
+    changes = [
+        "space.verbalizer={kind: choice, values: [auto]}",
+        "space.calibration={kind: choice, values: [none, batch]}",
+        "space.demos.strategy={kind: choice, values: [none, hard]}",
+        "space.demos.k.when={demos.strategy: [hard]}",
+    ]
+    passes = forward_passes(load_config("space.yaml", changes), Splits(train, (), test))
+    assert passes["calibrating"] == passes["proposing words"] == (4 + 3 + 1) * 64
+    assert passes["finding hard examples"] == (4 + 3 + 1) * 10
+    assert passes["the final test"] == (3 + 1) * 40
+
+
+def test_the_longest_prompt_is_counted_in_tokens_where_the_model_can_say(work):
+    found = inspect(work / "space.yaml", ["space.demos.strategy=none"])
+    assert found.unit == "tokens"
+    texts = [json.loads(line)["text"] for line in (work / "reviews.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert found.longest == 2 + max(len(text.split()) for text in texts)
+
+
+def test_answers_are_shown_as_the_model_is_asked_for_them(work, cli):
+    out = cli("check", "space.yaml", "--set", "space.layout.answer='so {}'").stdout
+    assert "neg: ' so bad'" in out
+    out = cli("check", "space.yaml", "--set", "space.verbalizer=auto").stdout
+    assert "proposed by the model" in out
 
 
 def test_kinds_follow_the_space(work):

@@ -1,6 +1,7 @@
 """Options read from source are those of the real constructors; the schema holds them all."""
 
 import inspect
+from typing import get_args
 
 import pytest
 import yaml
@@ -24,6 +25,18 @@ def test_a_signature_read_from_source_is_the_real_one(section, name):
         made = inspect.signature(made, eval_str=True).return_annotation
     assert found.methods <= set(dir(made))
     assert found.methods
+
+
+def test_types_that_a_module_imports_from_its_own_package_are_read():
+    order = signature("demos", "knn").options["order"].annotation
+    assert set(get_args(order)) == {"similar-last", "similar-first", "shuffled", "by-label", "interleaved"}
+    assert signature("demos", "knn").methods >= {"select", "demonstrations"}
+
+
+def test_the_schema_suggests_every_address_of_a_space():
+    known = json_schema()["$defs"]["SearchSpace"]["properties"]
+    assert {"template", "verbalizer.words", "calibration", "layout.answer", "demos.trade", "soft.start"} <= set(known)
+    assert {"soft.method", "soft.placement", "demos.strategy", "instruction"} <= set(known)
 
 
 def test_the_schema_knows_every_section_component_and_short_form(space_file):

@@ -80,6 +80,66 @@ def test_words_the_tokenizer_cannot_tell_apart(space_file, loaded):
     assert "same tokens" in problem
 
 
+SOFT = {
+    "soft.method": {"kind": "choice", "values": ["none", "prompt-tuning"]},
+    "soft.tokens": {"kind": "int", "low": 1, "high": 30, "when": {"soft.method": ["prompt-tuning"]}},
+}
+
+
+def with_soft(space_file, **changes):
+    """Bare prompts of at most eight words, 38 with the longest soft prompt; up to four demonstrations more."""
+    space_file.data["backend"] = {"type": "hf-causal", "model": "x"}
+    space_file.data["space"] |= {name: {**param, **changes.get(name, {})} for name, param in SOFT.items()}
+    return space_file.load()
+
+
+def test_soft_tokens_take_room(space_file, loaded):
+    _, splits = loaded
+    config = with_soft(space_file)
+    problems = model_problems(config, splits, ScriptedBackend(context=37))
+    assert any(p.startswith("templates.") and "too long" in p for p in problems)
+    assert model_problems(config, splits, ScriptedBackend(context=90)) == []
+    [problem] = model_problems(config, splits, ScriptedBackend(context=50))
+    assert problem.startswith("space.demos.k: 4 of the longest demonstrations do not fit")
+
+
+def test_soft_tokens_take_no_room_beside_demonstrations_where_they_never_stand(space_file, loaded):
+    _, splits = loaded
+    alone = with_soft(space_file, **{"soft.method": {"when": {"demos.strategy": ["none"]}}})
+    assert model_problems(alone, splits, ScriptedBackend(context=50)) == []
+    space_file.data["space"] = {**SOFT, **space_file.data["space"]}
+    space_file.data["space"]["soft.method"] = SOFT["soft.method"]
+    space_file.data["space"]["demos.strategy"]["when"] = {"soft.method": ["none"]}
+    assert model_problems(space_file.load(), splits, ScriptedBackend(context=50)) == []
+    assert model_problems(space_file.load(), splits, ScriptedBackend(context=37)), "bare prompts still do"
+
+
+def test_methods_that_the_architecture_cannot_hold(space_file, loaded):
+    class Distilled(ScriptedBackend):
+        architecture = "distilbert"
+
+    _, splits = loaded
+    space_file.data["backend"] = {"type": "hf-masked", "model": "x"}
+    space_file.data["space"]["soft.method"] = {"kind": "choice", "values": ["none", "prefix-tuning", "p-tuning"]}
+    config = space_file.load()
+    [problem] = model_problems(config, splits, Distilled())
+    assert problem.startswith("space.soft.method: 'prefix-tuning' does not fit the architecture 'distilbert'")
+    assert problem.endswith("choose among prompt-tuning, p-tuning, residual-prompt-tuning")
+    assert model_problems(config, splits, ScriptedBackend()) == []
+    assert model_problems(space_file.load("space.soft.method=p-tuning"), splits, Distilled()) == []
+
+
+def test_words_that_are_not_known_yet_are_not_compared(space_file, loaded):
+    """Label names are stand-ins: two of them with the same tokens say nothing about the words to come."""
+    _, splits = loaded
+    space_file.data["space"]["verbalizer"] = "auto"
+    config = space_file.load()
+    alike = {"neg": "so so", "pos": "so  so"}
+    train = tuple(replace(e, target=alike[e.target]) for e in splits.train)
+    book = config.book(tuple(alike.values()))
+    assert check_model(config, book, replace(splits, train=train), ScriptedBackend()) == []
+
+
 def test_a_model_that_is_not_there_is_one_problem():
     class Missing:
         fingerprint = "x"

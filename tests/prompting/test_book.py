@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from autoprompt_search.core.types import Layout, Params, Template
-from autoprompt_search.prompting import LAYOUT_PARAMS, PromptBook
+from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook
 from autoprompt_search.testing.factories import LABELS
 
 OWN, NAMED, OTHER = ({label: (f"{kind}-{label}",) for label in LABELS} for kind in ("own", "named", "other"))
@@ -42,6 +42,11 @@ def test_a_single_verbalizer_serves_all_templates_without_words() -> None:
     book = PromptBook(TEMPLATES, words={"first": OWN}, verbalizers={"named": NAMED}, labels=LABELS)
     assert book.compose({"template": "second"}).verbalizer == NAMED
     assert book.compose({"template": "first"}).verbalizer == OWN
+
+
+def test_labels_stand_for_themselves_until_the_model_has_proposed_words() -> None:
+    made = BOOK.compose({"template": "first", "verbalizer": AUTO})
+    assert made.verbalizer == {label: (label,) for label in LABELS}
 
 
 def test_every_layout_parameter_arrives() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.protocols import Tunes
+from autoprompt_search.core.protocols import ProposesWords, Tunes
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
 from autoprompt_search.prompting import answer_words, render
@@ -66,6 +66,33 @@ def test_the_seed_decides_which_queries_are_hard():
     assert accuracy(ScriptedBackend(seed=1)) == accuracy(ScriptedBackend(seed=1))
     assert ScriptedBackend(seed=1).fingerprint != ScriptedBackend(seed=2).fingerprint
     assert ScriptedBackend(seconds=1.0, fail_on="x").fingerprint == ScriptedBackend().fingerprint
+
+
+def proposed(count, gap=" ", examples=EXAMPLES[:60]):
+    prompt = Prompt(Template("t", "good or bad: {text} So"), WORDS)
+    targets = [LABELS.index(e.target) for e in examples]
+    return ScriptedBackend().propose_words([render(prompt, e) for e in examples], targets, 2, count, gap)
+
+
+def test_it_proposes_the_words_of_the_data_that_tell_labels_apart():
+    assert isinstance(ScriptedBackend(), ProposesWords)
+    assert proposed(1) == [("bad",), ("good",)]
+    assert proposed(1, examples=EXAMPLES[:60][::-1]) == proposed(1)
+    words = [word for row in proposed(3) for word in row]
+    assert len(set(words)) == 6, "no word twice"
+    assert "or" not in words, "the template's own words tell nothing"
+
+
+def test_there_are_no_more_words_than_the_data_have():
+    assert sum(map(len, proposed(50, examples=EXAMPLES[:2]))) == len(
+        {"film", "0", "1", "was", "bad", "good", "to", "watch"}
+    )
+
+
+def test_tokens_are_words():
+    rows = [render(Prompt(Template("t", "{text} It was"), WORDS), e) for e in EXAMPLES[:3]]
+    backend = ScriptedBackend()
+    assert tuple(backend.count_tokens(rows)) == backend.score(rows, [" good", " bad"]).prompt_tokens
 
 
 def test_it_fails_on_demand_and_takes_its_time():
