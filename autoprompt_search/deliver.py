@@ -11,10 +11,10 @@ from typing import Any
 
 from autoprompt_search import __version__
 from autoprompt_search.config import SearchConfig
-from autoprompt_search.confirm import Confirmation, dev_outcomes
+from autoprompt_search.confirm import Confirmation
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols import FinalPrompt
-from autoprompt_search.core.types import Outcome, TrialRecord
+from autoprompt_search.core.types import Example, Measurement, Outcome, TrialRecord
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
@@ -27,6 +27,7 @@ _GOLDEN = 12
 _MARGIN = 0.05
 """Between the log-probabilities of their first and second label: nearer ties may flip on another device."""
 _SCORES = ("verdict", "reason", "metric", "confidence", "baseline", "best", "difference", "optimism")
+_TEXT_SCORES = ("metric", "confidence")
 _MATERIAL = "report.json"
 
 
@@ -37,7 +38,7 @@ def deliver(
     records = tuple(parts.study.records())
     plain = _result(config, place, plan, parts, confirmation, records)
     write_text(place.folder / "result.json", json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
-    final = _final(config, plan, parts, confirmation, plain)
+    final = _final(config, plan, confirmation, plain)
     exported = [EXPORTERS.build(spec).export(final, place.folder) for spec in config.exports]
     material = _material(plan, confirmation)
     write_text(place.state / _MATERIAL, json.dumps(material, ensure_ascii=False))
@@ -97,16 +98,12 @@ def _result(
     )
 
 
-def _final(
-    config: SearchConfig, plan: Plan, parts: Parts, confirmation: Confirmation, plain: Mapping[str, Any]
-) -> FinalPrompt:
-    record = confirmation.best.record
-    prompt = build_prompt(plan.job, record.params, backend_of(config.backend))
-    by_id = {e.id: e for e in plan.splits.dev}
-    clear = [o for o in dev_outcomes(record, plan.job, parts.ledger) if _margin(o) > _MARGIN]
-    return FinalPrompt(
+def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: Mapping[str, Any]) -> FinalPrompt:
+    """The best prompt; where it has a soft prompt, its text alone goes with it."""
+    best, text, backend = confirmation.best, confirmation.own_text, backend_of(config.backend)
+    final = FinalPrompt(
         name=config.name,
-        prompt=replace(prompt, soft=confirmation.best.test.soft),
+        prompt=build_prompt(plan.job, best.record.params, backend, best.test.soft),
         labels=plan.job.labels,
         fields=plan.fields,
         backend=config.backend.model_dump(),
@@ -114,9 +111,25 @@ def _final(
         model_fingerprint=plan.model_fingerprint,
         data_fingerprints=plan.data_fingerprints,
         scores={key: plain[key] for key in _SCORES},
-        golden=tuple((by_id[o.example], o.prediction) for o in clear[:_GOLDEN]),
+        golden=_golden(plan, best.dev),
         created_with=__version__,
     )
+    if text is None:
+        return final
+    alone = replace(
+        final,
+        prompt=build_prompt(plan.job, text.params, backend),
+        scores={key: plain[key] for key in _TEXT_SCORES} | {key: plain["own_text"][key] for key in ("dev", "test")},
+        golden=_golden(plan, text.dev),
+    )
+    return replace(final, text_alone=alone)
+
+
+def _golden(plan: Plan, dev: Measurement) -> tuple[tuple[Example, str], ...]:
+    """Dev examples with the answer each got, of the first that no other device will answer differently."""
+    by_id = {e.id: e for e in plan.splits.dev}
+    clear = [o for o in dev.outcomes if _margin(o) > _MARGIN]
+    return tuple((by_id[o.example], o.prediction) for o in clear[:_GOLDEN])
 
 
 def _margin(outcome: Outcome) -> float:
@@ -159,8 +172,9 @@ def _outcomes(stored: Sequence[Mapping[str, Any]]) -> tuple[Outcome, ...]:
 
 def _headline(plain: Mapping[str, Any]) -> dict[str, float]:
     """The numbers by which searches are compared on the dashboard."""
-    gap = plain["difference"]
+    gap, text = plain["difference"], plain["own_text"]
     return {
+        **({"text_alone/dev": text["dev"]["score"], "text_alone/test": text["test"]["score"]} if text else {}),
         "best/dev": plain["best"]["dev"]["score"],
         "best/test": plain["best"]["test"]["score"],
         "baseline/dev": plain["baseline"]["dev"]["score"],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from autoprompt_search.confirm import Confirmation, Finalist, Verdict
-from autoprompt_search.core.types import Cost, TrialRecord, TrialState
+from autoprompt_search.confirm import Confirmation, Finalist, OwnText, Verdict
+from autoprompt_search.core.stats import Interval
+from autoprompt_search.core.types import Cost, Measurement, TrialRecord, TrialState
 
 _VERSIONS = ("autoprompt-search", "optuna", "ray", "mlflow", "transformers", "torch", "peft")
 
@@ -33,12 +34,14 @@ class SearchResult:
     def summary(self) -> str:
         """A few lines for a terminal."""
         best, base = self.data["best"], self.data["baseline"]
+        text = self.data["own_text"]
         spent = f"{self.data['forward_passes']:,} forward passes, {self.data['new_forward_passes']:,} of them new"
         return "\n".join(
             (
                 f"Verdict: {self.verdict.upper()}. {self.data['reason']}",
                 f"Baseline (trial {base['trial']}): dev {base['dev']['score']:.3f}, test {_span(base['test'])}",
                 f"Best     (trial {best['trial']}): dev {best['dev']['score']:.3f}, test {_span(best['test'])}",
+                *([f"Its text by itself: dev {text['dev']['score']:.3f}, test {_span(text['test'])}"] if text else []),
                 f"Spent: {spent}, {self.data['seconds']:.0f} s. Results: {self.folder}",
             )
         )
@@ -75,7 +78,6 @@ def to_plain(
 ) -> dict[str, Any]:
     """Everything a reader or a program may want to know, as JSON values."""
     ends = Counter(r.state for r in records)
-    gap = confirmation.difference
     return {
         "name": origin.name,
         "verdict": confirmation.verdict.value,
@@ -84,9 +86,13 @@ def to_plain(
         "confidence": origin.confidence,
         "baseline": _describe(confirmation.baseline),
         "best": _describe(confirmation.best),
-        "difference": {"score": gap.score, "low": gap.low, "high": gap.high, "p": gap.p, "method": gap.method},
-        "optimism": _dev(confirmation.best)["score"] - confirmation.best.test.score,
-        "finalists": [{**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen} for f in confirmation.finalists],
+        "own_text": _describe_text(confirmation.own_text) if confirmation.own_text else None,
+        "difference": asdict(confirmation.difference),
+        "optimism": confirmation.best.dev.score - confirmation.best.test.score,
+        "finalists": [
+            {**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen, "gain": asdict(f.gain) if f.gain else None}
+            for f in confirmation.finalists
+        ],
         "trials": {state.value: ends[state] for state in TrialState},
         "forward_passes": cost.forward_passes,
         "new_forward_passes": new_forward_passes,
@@ -122,26 +128,31 @@ def _count(confirmation: Confirmation) -> int:
 
 
 def _describe(finalist: Finalist) -> dict[str, Any]:
-    record, test, span = finalist.record, finalist.test, finalist.test_interval
+    record = finalist.record
+    scores = _scores(finalist.dev, finalist.test, finalist.test_interval)
+    return {"trial": record.number, "kind": record.kind, "params": dict(record.params), **scores}
+
+
+def _describe_text(text: OwnText) -> dict[str, Any]:
+    gains = {"dev_gain": asdict(text.dev_gain), "test_gain": asdict(text.test_gain)}
     return {
-        "trial": record.number,
-        "kind": record.kind,
-        "params": dict(record.params),
-        "prompt_tokens": round(record.measurements[-1].prompt_tokens, 2),
-        "dev": _dev(finalist),
+        "trial": text.number,
+        "params": dict(text.params),
+        **_scores(text.dev, text.test, text.test_interval),
+        **gains,
+    }
+
+
+def _scores(dev: Measurement, test: Measurement, span: Interval) -> dict[str, Any]:
+    return {
+        "prompt_tokens": round(dev.prompt_tokens, 2),
+        "dev": {"score": dev.score, "stderr": dev.stderr, "examples": dev.fidelity.examples},
         "test": {
-            "score": span.score,
-            "low": span.low,
-            "high": span.high,
+            **asdict(span),
             "examples": test.fidelity.examples,
             "metrics": {name: round(value, 6) for name, value in test.metrics.items()},
         },
     }
-
-
-def _dev(finalist: Finalist) -> dict[str, Any]:
-    last = finalist.record.measurements[-1]
-    return {"score": last.score, "stderr": last.stderr, "examples": last.fidelity.examples}
 
 
 def _versions() -> dict[str, str]:

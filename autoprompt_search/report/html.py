@@ -29,6 +29,7 @@ def to_html(view: View) -> str:
         duration=wording.duration,
         percent=wording.percent,
         params=rows.params_line,
+        standing=rows.standing,
         svg=Markup,
     )
     return env.get_template("report.html.j2").render(v=view, data=view.data, result=view.result)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from autoprompt_search.report.rows import params_line
+from autoprompt_search.report.rows import params_line, standing
 from autoprompt_search.report.view import View
-from autoprompt_search.report.wording import count, duration, number, p_value, percent, signed
+from autoprompt_search.report.wording import NONE, count, duration, number, p_value, percent, signed
 
 
 def to_markdown(view: View) -> str:
@@ -65,21 +65,21 @@ def _prompts(view: View) -> Iterator[str]:
 def _scores(view: View) -> Iterator[str]:
     result, gap = view.result, view.result.get("difference", {})
     yield "## Scores"
-    sides = [("baseline", result["baseline"])] + ([] if view.is_baseline_best else [("best", result["best"])])
     head = ["prompt", "trial", f"dev {escape(result.get('metric', 'score'))}", "test", "interval", "tokens"]
-    yield table(head, [[name, *_row(side)] for name, side in sides])
+    yield table(head, [[name.lower(), *_row(side)] for name, side in reversed(view.sides)])
     if not view.is_baseline_best:
         bounds = f"{signed(gap.get('low'))} to {signed(gap.get('high'))}"
         yield escape(
             f"Difference on test {signed(gap.get('score'))} ({view.confidence} interval {bounds}; "
             f"{p_value(gap.get('p'))}; {gap.get('method', '')}). {view.optimism}"
         )
+    yield escape(view.text_note)
 
 
 def _row(side: Mapping[str, Any]) -> list[str]:
     dev, test = side.get("dev", {}), side.get("test", {})
     return [
-        f"#{side.get('trial')}",
+        NONE if side.get("trial") is None else f"#{side['trial']}",
         number(dev.get("score")),
         number(test.get("score")),
         f"{number(test.get('low'))} to {number(test.get('high'))}",
@@ -94,13 +94,9 @@ def _finalists(view: View) -> Iterator[str]:
         head = ["kind", "parameters", "trial", "dev", "test", "interval", "tokens", ""]
         yield table(
             head,
-            [[f["kind"], params_line(f.get("params", {})), *_row(f), _standing(f)] for f in finalists],
+            [[f["kind"], params_line(f.get("params", {})), *_row(f), standing(f)] for f in finalists],
             left=2,
         )
-
-
-def _standing(finalist: Mapping[str, Any]) -> str:
-    return "chosen" if finalist.get("chosen") else "tied with the top" if finalist.get("tied") else ""
 
 
 def _importances(view: View) -> Iterator[str]:

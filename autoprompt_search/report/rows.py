@@ -123,6 +123,16 @@ def params_line(params: Params) -> str:
     return ", ".join(f"{name}={value_text(value)}" for name, value in params.items() if value != "none")
 
 
+def standing(finalist: Mapping[str, Any]) -> str:
+    """Why a finalist is the best prompt, or is not."""
+    if finalist.get("chosen"):
+        return "chosen"
+    gain = finalist.get("gain")
+    if gain and gain["low"] <= 0:
+        return "no better than its own text"
+    return "tied with the top" if finalist.get("tied") else ""
+
+
 def value_text(value: object) -> str:
     """A parameter's value for people: four digits, and blanks one can see."""
     if isinstance(value, bool):

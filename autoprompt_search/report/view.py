@@ -35,6 +35,9 @@ class View:
     reason: str
     optimism: str
     soft_note: str
+    text_note: str
+    sides: tuple[tuple[str, Mapping[str, Any]], ...]
+    """The prompts whose scores are compared: name and what `result.json` says, best first."""
     is_baseline_best: bool
     confidence: str
     params: tuple[ParamRow, ...]
@@ -63,7 +66,7 @@ def build_view(data: ReportData) -> View:
     result = data.result
     baseline, best = result["baseline"], result["best"]
     same = wording.is_baseline_best(data)
-    sides = [("Baseline", data.baseline_outcomes)] + ([] if same else [("Best", data.best_outcomes)])
+    answered = [("Baseline", data.baseline_outcomes)] + ([] if same else [("Best", data.best_outcomes)])
     return View(
         data=data,
         headline=wording.headline(data),
@@ -71,6 +74,8 @@ def build_view(data: ReportData) -> View:
         reason=str(result.get("reason", "")),
         optimism=wording.optimism(data),
         soft_note=wording.soft_note(data),
+        text_note=wording.text_note(data),
+        sides=_sides(result, same),
         is_baseline_best=same,
         confidence=wording.confidence(data),
         params=_param_rows(baseline.get("params", {}), best.get("params", {})),
@@ -79,13 +84,19 @@ def build_view(data: ReportData) -> View:
         history=history(data.records, baseline.get("dev", {}).get("score")) if data.records else "",
         rungs=rungs(data.records, best.get("trial", -1)),
         importances=tuple(importances(data.records, data.config)),
-        confusions=tuple((title, confusion(outcomes, data.labels)) for title, outcomes in sides if outcomes),
+        confusions=tuple((title, confusion(outcomes, data.labels)) for title, outcomes in answered if outcomes),
         changes=changes(data.baseline_outcomes, data.best_outcomes, data.texts),
         failed=tuple(r for r in data.records if r.state is TrialState.FAILED),
         pruned=sum(r.state is TrialState.PRUNED for r in data.records),
         costs=tuple(cost_by_kind(data.records)),
         config=yaml.safe_dump(_plain(data.config), sort_keys=False, allow_unicode=True, width=100),
     )
+
+
+def _sides(result: Mapping[str, Any], is_baseline_best: bool) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    best = [] if is_baseline_best else [("Best", result["best"])]
+    text = [("Its text alone", result["own_text"])] if result.get("own_text") else []
+    return (*best, *text, ("Baseline", result["baseline"]))
 
 
 def _param_rows(baseline: Mapping[str, Any], best: Mapping[str, Any]) -> tuple[ParamRow, ...]:

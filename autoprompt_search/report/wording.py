@@ -117,8 +117,23 @@ def soft_note(data: ReportData) -> str:
     if best.get("kind") != "soft":
         return ""
     tokens = _mapping(best.get("params")).get("soft.tokens")
-    many = f"{tokens} trained vectors stand" if tokens else "Trained vectors stand"
-    return f"{many} in front of this text. They have no words; they are in the exported prompt's adapter folder."
+    many = f"{tokens} trained vectors belong" if tokens else "Trained vectors belong"
+    return f"{many} to this prompt. They have no words; they are in the exported prompt's adapter folder."
+
+
+def text_note(data: ReportData) -> str:
+    """What the text of a soft prompt is worth by itself; empty for prompts of words only."""
+    text = _mapping(data.result.get("own_text"))
+    if not text:
+        return ""
+    on_dev, on_test = _mapping(text.get("dev_gain")), _mapping(text.get("test_gain"))
+    metric, score = data.result.get("metric", "score"), number(_mapping(text.get("test")).get("score"))
+    return (
+        f"By itself the text of the best prompt has {metric} {score} on the test split. The soft prompt adds "
+        f"{signed(on_test.get('score'))} there ({confidence(data)} interval {signed(on_test.get('low'))} to "
+        f"{signed(on_test.get('high'))}), and {signed(on_dev.get('score'))} on dev, where it was chosen for it. "
+        "The text alone is exported too."
+    )
 
 
 def _test(result: Mapping[str, Any], side: str) -> Mapping[str, Any]:

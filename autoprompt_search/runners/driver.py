@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from autoprompt_search.core.fingerprint import sha256_bytes
@@ -93,4 +94,4 @@ def restore(soft: SoftPrompt, folder: Path) -> SoftPrompt:
     weights = (folder / f"{soft.sha256}.safetensors").read_bytes()
     if sha256_bytes(weights) != soft.sha256:
         raise ValueError(f"the soft prompt {soft.sha256[:12]} in {folder} is not what was stored")
-    return SoftPrompt(soft.method, soft.tokens, soft.base_model, weights, soft.sha256, soft.adapter)
+    return replace(soft, weights=weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -14,6 +15,7 @@ from autoprompt_search.core.types import (
     Fidelity,
     Measurement,
     Params,
+    Place,
     SoftPrompt,
     TrialRecord,
     TrialState,
@@ -50,7 +52,8 @@ def to_attribute(measurement: Measurement) -> dict[str, Any]:
 
 
 def _soft_fields(soft: SoftPrompt) -> dict[str, Any]:
-    return {"method": soft.method, "tokens": soft.tokens, "base_model": soft.base_model, "sha256": soft.sha256}
+    fields = {"method": soft.method, "tokens": soft.tokens, "base_model": soft.base_model, "sha256": soft.sha256}
+    return {**fields, "place": asdict(soft.place)}
 
 
 def from_attribute(stored: Mapping[str, Any]) -> Measurement:
@@ -65,7 +68,7 @@ def from_attribute(stored: Mapping[str, Any]) -> Measurement:
         prompt=stored["prompt"],
         prompt_tokens=stored["prompt_tokens"],
         preview=stored["preview"],
-        soft=None if soft is None else SoftPrompt(weights=b"", **soft),
+        soft=None if soft is None else SoftPrompt(**{**soft, "weights": b"", "place": Place(**soft["place"])}),
     )
 
 

@@ -71,6 +71,28 @@ def test_of_equal_prompts_the_better_then_the_older_wins() -> None:
     assert chosen(record(3, 79, tokens=10.04), record(2, 80, tokens=10.0))[0] == 2
 
 
+def test_a_prompt_that_is_not_eligible_neither_wins_nor_sets_the_mark() -> None:
+    """Trial 1 is the best; without it trial 2 leads, and the cheap trial 3 is tied with that one."""
+    records = [record(1, 90, tokens=200), record(2, 80, tokens=200), record(3, 79, tokens=50)]
+    asked: list[int] = []
+
+    def is_eligible(record: TrialRecord) -> bool:
+        asked.append(record.number)
+        return record.number != 1
+
+    best, tied = choose(records, first, is_eligible)
+    assert (best.number, tied) == (3, {2, 3})
+    assert set(choose(records, first)[1]) == {1}
+
+
+def test_only_what_might_be_chosen_is_asked_whether_it_may() -> None:
+    """The answer may cost a pass over dev."""
+    asked: list[int] = []
+    records = [record(1, 90), record(2, 89), record(3, 50)]
+    choose(records, first, lambda r: not asked.append(r.number))
+    assert set(asked) == {1, 2}
+
+
 def test_only_trials_that_saw_all_of_dev_are_ranked() -> None:
     lucky = record(2, 99, state=TrialState.PRUNED)
     baseline, ranked = rank([record(0, 50), record(1, 60), lucky, record(3, 98, state=TrialState.FAILED)])

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autoprompt_search.confirm import Confirmation, Verdict, confirm, dev_outcomes
+from autoprompt_search.confirm import Bench, Confirmation, Verdict, confirm
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, TrialRecord
@@ -95,13 +96,25 @@ def test_one_prompt_that_cannot_be_measured_is_no_result(
         confirmed(records, work, ledger, runner=Broken())
 
 
-def test_dev_outcomes_come_back_from_the_ledger(
+def test_outcomes_on_dev_come_back_from_the_ledger(
+    records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger
+) -> None:
+    class Idle(LocalRunner):
+        def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
+            raise AssertionError("the ledger knows")
+
+    made = Bench(work, Idle(), ledger).trial_on_dev(records[0])
+    assert [o.example for o in made.outcomes] == [e.id for e in work.dev]
+    assert sum(o.is_right for o in made.outcomes) / 120 == made.score == records[0].measurements[-1].score
+
+
+def test_what_the_ledger_lost_is_measured_again(
     records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, tmp_path: Path
 ) -> None:
-    outcomes = dev_outcomes(records[0], work, ledger)
-    assert [o.example for o in outcomes] == [e.id for e in work.dev]
-    assert sum(o.is_right for o in outcomes) / 120 == records[0].measurements[-1].score
+    """A power failure may take the ledger's last seconds and leave the study's."""
     empty = Ledger(tmp_path / "ledger.sqlite")
-    with pytest.raises(SearchError, match="the ledger lacks 120 predictions of trial 0"):
-        dev_outcomes(records[0], work, empty)
+    bench = Bench(replace(work, state=tmp_path), LocalRunner(), empty)
+    made = bench.trial_on_dev(records[0])
+    assert made.outcomes == Bench(work, LocalRunner(), ledger).trial_on_dev(records[0]).outcomes
+    assert empty.total().forward_passes == 120
     empty.close()

@@ -235,6 +235,25 @@ def test_twelve_labels_long_prompts_and_answers_that_are_no_label(tmp_path: Path
     assert "Tie" in markdown.splitlines()[0]
 
 
+def test_the_text_of_a_soft_prompt_is_shown_by_itself(tmp_path: Path) -> None:
+    data = promoted()
+    gap = {"score": 0.05, "low": 0.01, "high": 0.09, "p": 0.01, "method": "exact McNemar"}
+    text = {**data.result["baseline"], "trial": None, "dev_gain": {**gap, "score": 0.08}, "test_gain": gap}
+    gains = [{**gap, "low": low} for low in (0.01, -0.01, -0.01)]
+    finalists = [
+        {**f, "chosen": i == 0, "tied": i < 2, "gain": gains[i] if i < 2 else None}
+        for i, f in enumerate(data.result["finalists"][:3])
+    ]
+    result = {**data.result, "own_text": text, "finalists": finalists}
+    page, markdown, _ = write(tmp_path, dataclasses.replace(data, result=result))
+    assert "| its text alone | – |" in markdown
+    assert "The soft prompt adds +0.050 there (95" in markdown
+    assert "and +0.080 on dev" in markdown
+    assert markdown.count("no better than its own text") == 1
+    assert "Its text alone" in page.text
+    assert "no better than its own text" in page.text
+
+
 def test_numbers_that_are_missing_are_dashes(tmp_path: Path) -> None:
     data = search(trials=3)
     result = {

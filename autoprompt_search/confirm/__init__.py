@@ -1,0 +1,20 @@
+"""The end of a search: which prompt is the best, judged on dev, and what the sealed test split says of it."""
+
+from autoprompt_search.confirm.bench import Bench, weights_folder
+from autoprompt_search.confirm.choice import choose, rank, shortlist
+from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
+from autoprompt_search.confirm.judging import Verdict, judge
+
+__all__ = [
+    "Bench",
+    "Confirmation",
+    "Finalist",
+    "OwnText",
+    "Verdict",
+    "choose",
+    "confirm",
+    "judge",
+    "rank",
+    "shortlist",
+    "weights_folder",
+]

@@ -1,0 +1,131 @@
+"""The sealed test split, opened once: which prompt is the best, and is it really better than the baseline?
+
+The best prompt is chosen on dev alone. The test split then judges that choice; it never makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoprompt_search.confirm.bench import Bench, Candidate
+from autoprompt_search.confirm.choice import choose, rank, shortlist
+from autoprompt_search.confirm.judging import Scale, Verdict, judge
+from autoprompt_search.confirm.texts import Texts
+from autoprompt_search.core.stats import Difference, Interval
+from autoprompt_search.core.types import Example, Measurement, Params, TrialRecord
+from autoprompt_search.ledger import Ledger
+from autoprompt_search.runners import Runner
+from autoprompt_search.trial import TrialJob
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A trial that reached the last rung, with what the test split says of it."""
+
+    record: TrialRecord
+    dev: Measurement
+    """On all of dev, with outcomes."""
+    test: Measurement
+    test_interval: Interval
+    is_tied: bool
+    """Within one standard error (paired, on dev) of the best dev score, and free to be chosen."""
+    is_chosen: bool
+    gain: Difference | None
+    """Of a soft prompt that might have been chosen: it minus its own text, on dev."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnText:
+    """The text of the chosen soft prompt, by itself."""
+
+    number: int | None
+    """The trial that tried it; None where none did."""
+    params: Params
+    dev: Measurement
+    """On all of dev, with outcomes."""
+    test: Measurement
+    test_interval: Interval
+    dev_gain: Difference
+    """Soft prompt minus text."""
+    test_gain: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The end of a search."""
+
+    verdict: Verdict
+    baseline: Finalist
+    best: Finalist
+    difference: Difference
+    """Best minus baseline on test."""
+    finalists: tuple[Finalist, ...]
+    """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
+    own_text: OwnText | None
+    """Where the best prompt has a soft prompt."""
+
+
+def confirm(
+    records: Sequence[TrialRecord],
+    job: TrialJob,
+    test: Sequence[Example],
+    *,
+    runner: Runner,
+    ledger: Ledger,
+    count: int,
+    confidence: float,
+) -> Confirmation:
+    """Choose on dev, then measure baseline, finalists and the own text of a soft choice on `test`, and judge.
+
+    A soft prompt is chosen only where the paired test on dev says that it is better than its own text: vectors
+    that add nothing are not worth carrying along. Raises `SearchError` when the baseline, or every trial, failed.
+    """
+    baseline, ranked = rank(records)
+    scale, bench = Scale(job.metric, job.labels, confidence), Bench(job, runner, ledger)
+    texts = Texts(ranked, bench, scale)
+    chosen, tied = choose(
+        ranked,
+        lambda r: [o.is_right for o in bench.trial_on_dev(r).outcomes],
+        lambda r: r.number == 0 or texts.are_beaten_by(r),
+    )
+    finalists = shortlist(ranked, chosen, count)
+    wanted = [Candidate.of(r) for r in (baseline, *finalists)]
+    wanted += [texts.candidate(chosen)] if chosen.kind == "soft" else []
+    distinct = {c.name: c for c in wanted}
+    on_test = dict(zip(distinct, bench.measure(list(distinct.values()), test, "test"), strict=True))
+
+    def finalist(record: TrialRecord) -> Finalist:
+        made, number = on_test[Candidate.of(record).name], record.number
+        return Finalist(
+            record=record,
+            dev=bench.trial_on_dev(record),
+            test=made,
+            test_interval=scale.interval(made),
+            is_tied=number in tied,
+            is_chosen=number == chosen.number,
+            gain=texts.gains.get(number),
+        )
+
+    def own_text(best: Finalist) -> OwnText:
+        tried, made = texts.tried_by(chosen), on_test[texts.candidate(chosen).name]
+        return OwnText(
+            number=tried.number if tried else None,
+            params=texts.candidate(chosen).params,
+            dev=texts.on_dev(chosen),
+            test=made,
+            test_interval=scale.interval(made),
+            dev_gain=texts.gain(chosen),
+            test_gain=scale.difference(best.test, made),
+        )
+
+    best, first = finalist(chosen), finalist(baseline)
+    difference = scale.difference(best.test, first.test)
+    return Confirmation(
+        verdict=judge(difference),
+        baseline=first,
+        best=best,
+        difference=difference,
+        finalists=tuple(finalist(r) for r in finalists),
+        own_text=own_text(best) if chosen.kind == "soft" else None,
+    )
