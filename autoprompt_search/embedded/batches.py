@@ -9,16 +9,16 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from autoprompt_search.embedded.documents import LENGTHS, Document, documents
-from autoprompt_search.embedded.reviews import stream
+from autoprompt_search.embedded.reviews import Review, stream
 
 CONTEXT = 512
 """Tokens of the longest text that a model reads, its special tokens included."""
 _POOL = 2048
+_PLAIN = 10 * _POOL
 _JUNK_SHARE, _JUNK_TOKENS = 0.1, range(2, 33)
 """Some documents start with random tokens, so that a prefix of any kind leaves the rest readable."""
-_PLAIN, _SINGLE = 10, 30
-"""Until these pools, documents hold one plain clause, then one review: without such a start the
-opinion words are not learned for a long time."""
+_OPEN = 0.3
+"""Share of the documents of several answers that hide only the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,36 @@ class Item:
     """Number of random tokens at the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A number of pools that are easier than the corpus."""
+
+    pools: int
+    plain: bool
+    """Whether its reviews are plain clauses: without such a start the opinion words are not learned for a long time."""
+    lengths: tuple[float, ...] = (1.0,)
+    """How common documents of one answer, of two, and so on are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """In what order and portions a family is shown the corpus."""
+
+    tokens: int
+    """About how many a batch holds."""
+    lessons: tuple[Lesson, ...]
+    """What comes before the corpus as it is."""
+
+
+_CORPUS = Lesson(0, plain=False, lengths=LENGTHS)
+SINGLE = (Lesson(10, plain=True), Lesson(20, plain=False))
+"""One clause, then one review."""
+LISTS = (Lesson(10, plain=True), *(Lesson(4, plain=True, lengths=(1.0,) * longest) for longest in (2, 3, 5, 9)))
+"""One clause, then ever longer lists of clauses: so that a model learns which clause its answer belongs to."""
+
+
 def batches(
-    tokenizer: PreTrainedTokenizerFast,
-    seed: int,
-    *,
-    lengths: Sequence[float] = LENGTHS,
-    tokens: int = 2560,
-    lessons: bool = True,
+    tokenizer: PreTrainedTokenizerFast, seed: int, course: Course, *, lessons: bool = True
 ) -> Iterator[list[Item]]:
     """Batches without end, of documents sorted by length within a pool.
 
@@ -46,25 +69,29 @@ def batches(
         tokenizer: Its special tokens come first in the vocabulary; none is in the items, but there is room for
             those that it adds to a text.
         seed: Decides everything.
-        lengths: How common documents of one answer, of two, and so on are.
-        tokens: About how many a batch holds.
+        course: The family's.
         lessons: False for all hard from the start.
     """
     rng = random.Random(f"batches/{seed}")
-    plain = stream(seed, split="pretrain", plain=True)
     full = stream(seed, split="pretrain")
-    for stage in count(0 if lessons else _SINGLE):
+    easy = [lesson for lesson in course.lessons for _ in range(lesson.pools)]
+    plain = _plain(seed)
+    for stage in count(0 if lessons else len(easy)):
+        lesson = easy[stage] if stage < len(easy) else _CORPUS
         source = documents(
-            random.Random(f"documents/{seed}/{stage}"),
-            plain if stage < _PLAIN else full,
-            lengths=lengths,
-            single=stage < _SINGLE,
+            random.Random(f"documents/{seed}/{stage}"), plain if lesson.plain else full, lengths=lesson.lengths
         )
         items = [_encode(tokenizer, document, rng) for document in islice(source, _POOL)]
         items.sort(key=lambda item: len(item.ids))
-        groups = list(_groups(items, tokens))
+        groups = list(_groups(items, course.tokens))
         rng.shuffle(groups)
         yield from groups
+
+
+def _plain(seed: int) -> Iterator[Review]:
+    """Plain clauses without end, from one stream after the other: no stream has enough for all lessons."""
+    for start in count(seed):
+        yield from islice(stream(start, split="pretrain", plain=True), _PLAIN)
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, document: Document, rng: random.Random) -> Item:
@@ -92,19 +119,19 @@ def _groups(items: Sequence[Item], tokens: int) -> Iterator[list[Item]]:
 def hidden(item: Item, answers: float, words: float) -> list[int]:
     """Draw the places of an item that a model is to fill in: the last answer always.
 
-    Documents of one answer hide nothing else, and half of the others neither, as when the model is asked.
+    Documents of one answer hide nothing else, and some of the others neither, as when the model is asked.
 
     Args:
         item: A document; what it holds after its last answer is not read.
-        answers: Share of the other answers to hide in the other half.
-        words: Share of all other tokens to hide in a quarter.
+        answers: Share of the other answers to hide, where any is.
+        words: Share of all other tokens to hide, in a quarter of the documents.
     """
     *others, last = item.places
     kind = float(torch.rand(()))
-    if not others or kind < 0.5:
+    if not others or kind < _OPEN:
         return [last]
     chances = torch.rand(last).tolist()
-    share = dict.fromkeys(range(item.junk, last), words if kind < 0.75 else 0.0) | dict.fromkeys(others, answers)
+    share = dict.fromkeys(range(item.junk, last), words if kind > 0.75 else 0.0) | dict.fromkeys(others, answers)
     return [place for place in sorted(share) if chances[place] < share[place]] + [last]
 
 

@@ -6,8 +6,7 @@ import torch
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from autoprompt_search.embedded.batches import CONTEXT, Item, padded
-from autoprompt_search.embedded.documents import LENGTHS
+from autoprompt_search.embedded.batches import CONTEXT, SINGLE, Course, Item, padded
 from autoprompt_search.embedded.formats import LONG
 from autoprompt_search.embedded.tokens import learn
 
@@ -24,8 +23,7 @@ class Causal:
     loader = LlamaForCausalLM
     steps = 5500
     rate = 3e-3
-    tokens = 2560
-    lengths: tuple[float, ...] = LENGTHS
+    course = Course(tokens=2560, lessons=SINGLE)
 
     def new_tokenizer(self, seed: int) -> PreTrainedTokenizerFast:
         """Adds no token of its own to a text."""

@@ -14,8 +14,6 @@ from autoprompt_search.embedded.reviews import Review
 
 LENGTHS = (0.50, 0.12, 0.06, 0.04, 0.056, 0.056, 0.056, 0.056, 0.056)
 """How common documents of one answer, of two, and so on are."""
-MOSTLY_SHORT = (0.70, 0.07, 0.05, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03)
-"""The same for models that are asked for the last answer only: long documents teach them less."""
 _EXPERT, _NEUTRAL = 0.25, 0.15
 _SLIP = 0.015
 """How often a rater's hand slips."""
@@ -41,20 +39,17 @@ class Document:
     expert: bool
 
 
-def documents(
-    rng: random.Random, pool: Iterator[Review], *, lengths: Sequence[float] = LENGTHS, single: bool = False
-) -> Iterator[Document]:
+def documents(rng: random.Random, pool: Iterator[Review], *, lengths: Sequence[float] = LENGTHS) -> Iterator[Document]:
     """Draw documents without end, taking their reviews from `pool`.
 
     Args:
         rng: The source of all choices.
         pool: Where the reviews come from; it must not end.
         lengths: How common documents of one answer, of two, and so on are.
-        single: Only documents of one answer, to begin with.
     """
     while True:
         form = rng.choice(_BY_STYLE[rng.choices(STYLES, _SHARES)[0]])
-        count = 1 if single else rng.choices(range(1, len(lengths) + 1), lengths)[0]
+        count = rng.choices(range(1, len(lengths) + 1), lengths)[0] if len(lengths) > 1 else 1
         yield _document(rng, form, count, pool)
 
 

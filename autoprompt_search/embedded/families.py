@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from autoprompt_search.embedded.batches import Item
+from autoprompt_search.embedded.batches import Course, Item
 from autoprompt_search.embedded.causal import Causal
 from autoprompt_search.embedded.masked import Masked
 from autoprompt_search.embedded.seq2seq import Seq2Seq
@@ -23,10 +23,8 @@ class Family(Protocol):
     """How long the shipped model was trained."""
     rate: float
     """Peak learning rate."""
-    tokens: int
-    """About how many a batch holds."""
-    lengths: tuple[float, ...]
-    """How common documents of one answer, of two, and so on are in its corpus."""
+    course: Course
+    """What it is shown."""
 
     def new_tokenizer(self, seed: int) -> PreTrainedTokenizerFast:
         """A tokenizer of the shared merges, with the family's special tokens."""

@@ -7,13 +7,12 @@ from tokenizers.processors import TemplateProcessing
 from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
-from autoprompt_search.embedded.batches import CONTEXT, Item, hidden, padded
-from autoprompt_search.embedded.documents import MOSTLY_SHORT
+from autoprompt_search.embedded.batches import CONTEXT, LISTS, Course, Item, hidden, padded
 from autoprompt_search.embedded.tokens import learn
 
 _PAD, _CLS, _SEP, _MASK = _SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
-_FAINT = 0.3
-"""Scale of the positions beside the words at first: the words are to be read before their order."""
+_BEHIND = 10
+"""How many tokens before its own the first head of each layer looks to begin with."""
 _HIDDEN_ANSWERS, _HIDDEN_WORDS = 0.6, 0.15
 
 
@@ -21,10 +20,9 @@ class Masked:
     """A small BERT, asked for the token under a mask."""
 
     loader = BertForMaskedLM
-    steps = 11000
+    steps = 6000
     rate = 7e-4
-    tokens = 1280
-    lengths: tuple[float, ...] = MOSTLY_SHORT
+    course = Course(tokens=1280, lessons=LISTS)
 
     def new_tokenizer(self, seed: int) -> PreTrainedTokenizerFast:
         """Writes [CLS] before a text and [SEP] after it."""
@@ -60,8 +58,7 @@ class Masked:
                 pad_token_id=tokenizer.pad_token_id,
             )
         )
-        positions = model.bert.embeddings.position_embeddings.weight
-        positions.data = _FAINT * model.config.initializer_range * _waves(*positions.shape)
+        _look_behind(model)
         return model
 
     def losses(
@@ -89,11 +86,23 @@ class Masked:
         return _at(model, rows, [(number, len(row) - 2) for number, row in enumerate(rows)])
 
 
-def _waves(places: int, width: int) -> torch.Tensor:
-    """Sinusoids to begin with: so neighbours are near each other from the start."""
+@torch.no_grad()
+def _look_behind(model: BertForMaskedLM) -> None:
+    """Give the first head of each layer a sense of what is near: the rest finds its review in a list by it.
+
+    Positions begin as sinusoids in as many dimensions as a head has; there this head is the identity, and its
+    queries are those of an earlier position.
+    """
+    positions = model.bert.embeddings.position_embeddings.weight
+    width = model.config.hidden_size // model.config.num_attention_heads
     speeds = CONTEXT ** -torch.linspace(0, 1, width // 2)
-    angles = torch.arange(places)[:, None] * speeds
-    return torch.cat([angles.sin(), angles.cos()], dim=1) * 2**0.5
+    angles = torch.arange(CONTEXT)[:, None] * speeds
+    positions.zero_()[:, :width] = 2 * model.config.initializer_range * torch.cat([angles.sin(), angles.cos()], dim=1)
+    cos, sin = ((speeds * _BEHIND).cos().diag(), (speeds * _BEHIND).sin().diag())
+    for layer in model.bert.encoder.layer:
+        head = layer.attention.self
+        head.key.weight[:width] = torch.eye(width, model.config.hidden_size)
+        head.query.weight[:width].zero_()[:, :width] = torch.cat([torch.cat([cos, -sin], 1), torch.cat([sin, cos], 1)])
 
 
 def _at(model: BertForMaskedLM, rows: Sequence[Sequence[int]], cells: Sequence[tuple[int, int]]) -> torch.Tensor:

@@ -41,13 +41,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     pupil = load(options.family, options.start) if options.start else new(options.family, options.seed)
     family = pupil.family
-    source = batches(
-        pupil.tokenizer,
-        options.seed,
-        lengths=family.lengths,
-        tokens=family.tokens,
-        lessons=options.start is None,
-    )
+    source = batches(pupil.tokenizer, options.seed, family.course, lessons=options.start is None)
     rate, steps = options.rate or family.rate, options.steps or family.steps
     for done in fit(pupil, source, rate=rate, steps=steps, minutes=options.minutes):
         save(pupil, options.out)

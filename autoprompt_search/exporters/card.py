@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoprompt_search.core.protocols import FinalPrompt
-from autoprompt_search.exporters.document import plain, rendered
+from autoprompt_search.core.types import SoftPrompt
+from autoprompt_search.exporters.families import family_of, rule_of
+from autoprompt_search.exporters.formats import plain
 from autoprompt_search.exporters.markdown import block, inline, table, visible
-from autoprompt_search.exporters.snippet import snippet
+from autoprompt_search.exporters.snippet import obstacle, snippet
+from autoprompt_search.exporters.written import answers_of, readable
 
 _SHOWN = 6000
 _VERDICTS = {
@@ -50,6 +53,9 @@ def _scores(final: FinalPrompt) -> str:
     metric = final.scores.get("metric")
     name = f" ({inline(str(metric))})" if metric else ""
     rows = [(where, *_row(values)) for where, values in _scored(plain(final.scores), ())]
+    if final.text_alone is not None:
+        found = _scored(plain(final.text_alone.scores), ("text alone",))
+        rows += [(where, *_row(values)) for where, values in found]
     if not rows:
         return "## Scores\n\nNo scores were recorded."
     return f"## Scores{name}\n\n" + table(("", "score", "interval", "examples", "p"), rows)
@@ -79,25 +85,60 @@ def _number(value: Any) -> str:
 
 
 def _prompt(final: FinalPrompt) -> str:
-    prompt, shown = final.prompt, rendered(final.prompt, final.labels)
-    text = shown["prefix"] + ("{demonstrations}" if prompt.demos.per_query else "") + shown["query"]
-    lines = ["## Prompt", "", block(_shortened(text)), ""]
+    prompt = final.prompt
+    text = readable(prompt, final.labels, final.backend)
+    marks = {
+        "{@answer}": "is the answer's place",
+        "{@pair}": "is where the second of two texts begins",
+        "{demonstrations}": "are chosen for every query",
+    }
+    rule = rule_of(final.backend, calibrated=prompt.calibration is not None)
+    lines = [block(_shortened(text)), "", *(f"- `{mark}` {what}" for mark, what in marks.items() if mark in text)]
     lines += [
         f"- {inline(label)} is answered by {' or '.join(inline(a) for a in answers)}"
-        for label, answers in shown["answers"].items()
+        for label, answers in answers_of(prompt, final.labels).items()
     ]
-    demos = prompt.demos
-    if demos.strategy != "none":
-        options = ", ".join(f"{name} {value}" for name, value in demos.options.items())
-        how = "chosen for every query from" if demos.per_query else "the same for every query:"
-        chosen = f" ({inline(options)})" if options else ""
-        lines.append(f"- Demonstrations: {inline(demos.strategy)}{chosen}, {how} {len(demos.examples)} examples")
-    if prompt.soft is not None:
-        lines.append(
-            f"- Soft prompt: {inline(prompt.soft.method)}, {prompt.soft.tokens} vectors in front of the text, "
-            "in `adapter/` (PEFT format)"
-        )
-    return "\n".join(lines)
+    lines += [_demonstrations(final)] if prompt.demos.strategy != "none" else []
+    lines += [_soft(prompt.soft, final)] if prompt.soft is not None else []
+    if prompt.calibration is not None:
+        offsets = zip(final.labels, prompt.calibration.offsets, strict=True)
+        listed = ", ".join(f"{inline(label)} {offset:.4g}" for label, offset in offsets)
+        lines.append(f"- Calibrated ({inline(prompt.calibration.method)}): offsets {listed}")
+    return "\n".join(["## Prompt", "", *lines, f"- How a label is found: {rule}"])
+
+
+def _demonstrations(final: FinalPrompt) -> str:
+    demos = final.prompt.demos
+    options = ", ".join(f"{name} {value}" for name, value in demos.options.items())
+    chosen = f" ({inline(options)})" if options else ""
+    how = "chosen for every query from" if demos.per_query else "the same for every query:"
+    use = ", averaged into the answers' vectors instead of being put into the text"
+    compared = use if family_of(final.backend).compares else ""
+    return f"- Demonstrations: {inline(demos.strategy)}{chosen}, {how} {len(demos.examples)} examples{compared}"
+
+
+_PLACES = {
+    "start": "in front of the text, before its first token",
+    "after-cls": "behind the text's first token",
+    "before-answer": "right before the answer",
+    "decoder": "in the decoder, behind its first token",
+}
+
+
+def _soft(soft: SoftPrompt, final: FinalPrompt) -> str:
+    kind = str(soft.adapter.get("peft_type", "PROMPT_TUNING"))
+    place = soft.place
+    where = "as keys and values in front of every layer's own" if place.kind == "prefix" else _PLACES[place.at]
+    instead = f", instead of {place.replaces} of the prompt's own tokens" if place.replaces else ""
+    only = "; the answers' vectors are made without it" if family_of(final.backend).compares else ""
+    rows = soft.adapter.get("token_indices")
+    new = (
+        f"; they are tokens {rows[0]} to {rows[-1]} of a vocabulary resized for them" if isinstance(rows, list) else ""
+    )
+    return (
+        f"- Soft prompt: {inline(soft.method)}, {soft.tokens} vectors {where}{instead}, in `adapter/` "
+        f"(PEFT, {inline(kind)}){new}{only}"
+    )
 
 
 def _shortened(text: str) -> str:
@@ -123,8 +164,12 @@ def _use(final: FinalPrompt) -> str:
     row = repr(dict.fromkeys(final.fields, "..."))
     parts = ["## Use", "With autoprompt_search (`FOLDER` is this folder):", _WITH_PACKAGE.replace("ROW", row)]
     source = snippet(final)
+    if final.text_alone is not None:
+        parts.append(
+            "`FOLDER/text` is used the same way: the text alone, for where vectors cannot be given to the model."
+        )
     if source is None:
-        return "\n\n".join([*parts, "Without it: there is no plain script for this kind of model or demonstrations."])
+        return "\n\n".join([*parts, f"Without it: {visible(str(obstacle(final)))}."])
     needs = ["torch", "transformers"]
     needs += ["peft"] if "import PeftModel" in source else []
     needs += ["scikit-learn"] if "import TfidfVectorizer" in source else []
@@ -136,15 +181,32 @@ def _use(final: FinalPrompt) -> str:
 
 
 def _limits(final: FinalPrompt) -> str:
+    prompt, truncate = final.prompt, final.backend.get("truncate")
     lines = [
         "It belongs to this one model: wording, demonstrations and soft prompts rarely carry over to another.",
         "The scores hold for data like that of the search; measure it on your own with `evaluate`.",
-        "Probabilities are relative to the labels and not calibrated; texts that fit no label get one all the same.",
+        *family_of(final.backend).limits,
+        "Probabilities are relative to the labels"
+        + (
+            ": calibration takes off what a label gets without a reason, it does not make them hit rates;"
+            if prompt.calibration
+            else " and not calibrated;"
+        )
+        + " texts that fit no label get one all the same.",
         f"Intervals cover {final.scores.get('confidence', 0.95):.0%} and count the drawing of examples only.",
     ]
-    if final.prompt.demos.examples:
+    if truncate:
+        lines.append(
+            f"Where a prompt is longer than the model's context, the package cuts the field {inline(str(truncate))} at "
+            "its end; the plain script does not: cut it yourself."
+        )
+    if prompt.demos.examples:
         lines.append(
             "This folder holds examples of the training data, in full: mind whose they are before you share it."
+        )
+    if final.text_alone is not None:
+        lines.append(
+            "The soft prompt is numbers for this model; `text/` leaves it out and is another prompt with other scores."
         )
     lines.append("`manifest.json` shows damage and edits. It is no signature: get the folder from someone you trust.")
     data = ", ".join(f"{inline(split)} {inline(value)}" for split, value in final.data_fingerprints.items())
@@ -158,6 +220,8 @@ def _files(final: FinalPrompt) -> str:
         rows.append(("`demonstrations.jsonl`", "the examples to choose demonstrations from"))
     if final.prompt.soft is not None:
         rows.append(("`adapter/`", "the soft prompt as `PeftModel.from_pretrained` reads it"))
+    if final.text_alone is not None:
+        rows.append(("`text/`", "the same prompt without its soft prompt: a folder like this one, with its own card"))
     rows += [
         ("`golden.jsonl`", "inputs with the predictions they must get"),
         ("`manifest.json`", "size and hash of every file"),

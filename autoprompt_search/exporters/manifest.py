@@ -17,6 +17,10 @@ from autoprompt_search.exporters.document import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+TEXT = "text"
+"""An exported prompt of its own inside another one: the same prompt without its soft prompt."""
+TEXT_MANIFEST = f"{TEXT}/{MANIFEST}"
+"""All that the outer manifest lists of it; this one lists the rest."""
 
 MIB = 1024**2
 LIMITS = {
@@ -26,11 +30,11 @@ LIMITS = {
     POOL: 1024 * MIB,
     ADAPTER_CONFIG: MIB,
     ADAPTER_WEIGHTS: 4096 * MIB,
+    TEXT_MANIFEST: MIB,
 }
 """Every file a folder may hold, by its path in it, and the largest size read, in bytes."""
 
 _REQUIRED = (DOCUMENT, CARD, GOLDEN)
-_MANIFEST_LIMIT = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +56,15 @@ def manifest_of(files: Mapping[str, bytes]) -> bytes:
 
 
 def check_folder(folder: Path) -> list[str]:
-    """Compare a folder with its manifest and return the files it lists.
+    """Compare a folder with its manifest and return the files it lists; the prompt inside it is checked with it.
 
     Raises:
         ConfigError: This is no exported prompt at all.
         TamperedError: A file differs, is missing, was added, is a link or is larger than any export.
     """
-    present = _present(folder)
-    entries = _entries(folder / MANIFEST)
+    present, entries = _present(folder), _entries(folder / MANIFEST)
     missing = sorted(set(entries) - set(present))
-    added = sorted(set(present) - set(entries) - {MANIFEST})
+    added = sorted(path for path in set(present) - set(entries) - {MANIFEST} if not _is_inner(path, entries))
     if missing or added:
         told = [*(f"{path} is missing" for path in missing), *(f"{path} was not exported" for path in added)]
         raise TamperedError(f"{folder} is not as it was exported: {'; '.join(told)}")
@@ -71,7 +74,14 @@ def check_folder(folder: Path) -> list[str]:
             raise _changed(folder, path, f"it has {size} bytes instead of {entry.size}")
         if sha256_file(folder / path) != entry.sha256:
             raise _changed(folder, path, "its hash differs")
+    if TEXT_MANIFEST in entries:
+        check_folder(folder / TEXT)
     return list(entries)
+
+
+def _is_inner(path: str, entries: Mapping[str, _Entry]) -> bool:
+    """Whether the file is the business of the prompt inside."""
+    return TEXT_MANIFEST in entries and path.startswith(f"{TEXT}/")
 
 
 def _changed(folder: Path, path: str, why: str) -> TamperedError:
@@ -101,7 +111,7 @@ def _present(folder: Path) -> list[str]:
 
 
 def _entries(file: Path) -> dict[str, _Entry]:
-    if file.stat().st_size > _MANIFEST_LIMIT:
+    if file.stat().st_size > LIMITS[TEXT_MANIFEST]:
         raise TamperedError(f"{file} is too large to be a manifest")
     try:
         content = json.loads(file.read_bytes())

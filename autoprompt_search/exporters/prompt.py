@@ -18,14 +18,12 @@ from autoprompt_search.exporters.document import (
     DOCUMENT,
     GOLDEN,
     POOL,
-    document,
     golden_lines,
-    plain,
-    pool_lines,
-    to_jsonl,
-    to_yaml,
+    write,
 )
-from autoprompt_search.exporters.manifest import CARD, MANIFEST, manifest_of
+from autoprompt_search.exporters.formats import plain, to_jsonl
+from autoprompt_search.exporters.manifest import CARD, MANIFEST, TEXT, TEXT_MANIFEST, manifest_of
+from autoprompt_search.exporters.written import pool_lines
 
 FOLDER = "best_prompt"
 
@@ -34,31 +32,42 @@ class PromptFolder:
     """Writes `best_prompt/`: prompt.yaml, README.md (the card), golden.jsonl, manifest.json.
 
     Beside them `adapter/` in PEFT's format where there is a soft prompt, and `demonstrations.jsonl` where
-    every query gets demonstrations of its own. Same prompt, same bytes.
+    every query gets demonstrations of its own, and `text/`, an export of its own, where a soft prompt can be left out.
+    Same prompt, same bytes.
     """
 
     def export(self, final: FinalPrompt, folder: Path) -> Path:
         """Write `folder`/best_prompt, in place of an earlier one, and return it. Never seen half written."""
-        files = files_of(final)
+        files = folder_of(final)
         folder.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder))
         try:
-            _write({**files, MANIFEST: manifest_of(files)}, fresh / FOLDER)
+            _write(files, fresh / FOLDER)
             return _replace(fresh / FOLDER, folder / FOLDER, fresh / "replaced")
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
 
+def folder_of(final: FinalPrompt) -> dict[str, bytes]:
+    """Every file of the export: path in the folder -> content."""
+    files = files_of(final)
+    if final.text_alone is None:
+        return {**files, MANIFEST: manifest_of(files)}
+    inner = {f"{TEXT}/{path}": data for path, data in folder_of(final.text_alone).items()}
+    listed = {**files, TEXT_MANIFEST: inner[TEXT_MANIFEST]}
+    return {**files, **inner, MANIFEST: manifest_of(listed)}
+
+
 def files_of(final: FinalPrompt) -> dict[str, bytes]:
-    """Every file of the export but the manifest: path in the folder -> content."""
+    """Its files but the manifest and the prompt inside it."""
     prompt, soft = final.prompt, final.prompt.soft
     files = {
-        DOCUMENT: to_yaml(document(final)),
+        DOCUMENT: write(final),
         CARD: card(final),
         GOLDEN: to_jsonl(golden_lines(final)),
     }
     if prompt.demos.per_query:
-        files[POOL] = to_jsonl(pool_lines(prompt))
+        files[POOL] = to_jsonl(pool_lines(prompt, final.backend))
     if soft is not None:
         if sha256_bytes(soft.weights) != soft.sha256:
             raise ValueError("the soft prompt's weights do not have the hash it names")

@@ -1,150 +1,104 @@
-"""A short script for one very prompt that predicts with plain transformers, without this package.
-
-It does what the `hf-causal` backend and the `knn` strategy do, in the plainest way; tests hold the two together.
-"""
+"""A short script for one very prompt that predicts with plain transformers and PEFT, without this package."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from autoprompt_search.core.protocols import FinalPrompt
 from autoprompt_search.core.types import Demonstrations
-
-_BUILTIN = {"builtin:gpt": "autoprompt_search/embedded/gpt"}
-"""Names that only this package knows, and where the model lies in its sources."""
+from autoprompt_search.exporters import snippet_pieces as pieces
+from autoprompt_search.exporters.families import FAMILIES
+from autoprompt_search.exporters.snippet_families import SCORING, Case, Scoring, filled
 
 _DTYPES = ("float32", "bfloat16", "float16")
-
-_HEAD = """\
-text = yaml.safe_load(open("prompt.yaml", encoding="utf-8"))["rendered"]
-tokenizer = AutoTokenizer.from_pretrained(MODEL{revision})
-model = AutoModelForCausalLM.from_pretrained(MODEL{revision}, dtype=torch.{dtype}).eval()
-"""
-
-_ADAPTER = """\
-model = PeftModel.from_pretrained(model, "adapter").eval()
-"""
-
-_SCORE = """
-def tokens(string):  # without a closing end-of-text token; special tokens written in a text stay text
-    ids = tokenizer(string, split_special_tokens=True)["input_ids"]
-    return ids[:-1] if ids[-1:] == [tokenizer.eos_token_id] else ids
-
-def loglik(prompt, answer):  # of the tokens in which prompt + answer goes on from prompt
-    ids, head = tokens(prompt + answer), tokens(prompt)
-    start = next((i for i, (a, b) in enumerate(zip(ids, head)) if a != b), min(len(ids), len(head)))
-    logits = model(torch.tensor([ids])).logits[0, start - len(ids) - 1 : -1].detach().float()
-    return -torch.nn.functional.cross_entropy(logits, torch.tensor(ids[start:]), reduction="sum")
-"""
-
-_PREDICT = """
-def predict(inputs):
-    prompt = text["prefix"] + {demonstrations}text["query"].format_map(inputs)
-    score = {{label: {score} for label, words in text["answers"].items()}}
-    return max(score, key=score.get)
-
-for row in map(json.loads, open("golden.jsonl", encoding="utf-8")):
-    assert predict(row["inputs"]) == row["prediction"], row["id"]
-"""
-
-_ONE_WORD = "loglik(prompt, words[0])"
-_SEVERAL_WORDS = "torch.stack([loglik(prompt, word) for word in words]).logsumexp(0)"
-
-_POOL = """
-pool = [json.loads(line) for line in open("demonstrations.jsonl", encoding="utf-8")]
-
-def joined(inputs):
-    return "\\n".join(inputs[name] for name in pool[0]["inputs"])
-"""
-
-_TFIDF = """
-vectorizer = TfidfVectorizer(token_pattern={words}, sublinear_tf=True)
-vectors = vectorizer.fit_transform([joined(demo["inputs"]) for demo in pool])
-
-def similarities(inputs):
-    return (vectorizer.transform([joined(inputs)]) @ vectors.T).toarray()[0]
-"""
-
-_WORDS = r'r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+|[^\w\s]"'
-
-_EMBEDDING = """
-def vector(string):  # unit mean of the last hidden states, without the soft prompt
-    ids = tokens(string)[: getattr(model.config.get_text_config(), "max_position_embeddings", None)] or [0]
-    hidden = frozen.base_model(torch.tensor([ids])).last_hidden_state[0].detach().float().mean(0)
-    return torch.nn.functional.normalize(hidden, dim=0).double()
-
-vectors = torch.stack([vector(joined(demo["inputs"])) for demo in pool])
-
-def similarities(inputs):
-    return (vectors @ vector(joined(inputs))).numpy()
-"""
-
-_NEAREST = """
-def demonstrations(inputs):  # the nearest{order}; never the query itself
-    ranked = (-similarities(inputs).round(5)).argsort(kind="stable")
-    near = [pool[i]["text"] for i in ranked if pool[i]["inputs"] != inputs][:{k}]
-    return "".join({shown})
-"""
+_STANDARD = ("functools", "hashlib", "itertools", "json", "random", "sys")
+"""Modules that pieces use."""
 
 
 def snippet(final: FinalPrompt) -> str | None:
-    """Python source, to be run in the prompt's folder; None where no plain script can do the same.
-
-    That is so for backends and per-query strategies other than our own.
-    """
-    demos = final.prompt.demos
-    if final.backend.get("type") != "hf-causal" or (demos.per_query and demos.strategy != "knn"):
+    """Python source, to be run in the prompt's folder; None where there is an `obstacle`."""
+    if obstacle(final):
         return None
-    dtype = str(final.backend.get("dtype"))
-    revision = final.backend.get("revision")
+    case = Case(final)
+    scoring = SCORING[case.kind](case)
     parts = [
-        _imports(final),
-        _model_line(final),
-        _HEAD.format(
-            revision=f", revision={str(revision)!r}" if revision else "",
-            dtype=dtype if dtype in _DTYPES else "float32",
-        ),
-        "frozen = model\n" if _by_embedding(demos) else "",
-        _ADAPTER if final.prompt.soft is not None else "",
-        _SCORE,
-        _retrieval(demos) if demos.per_query else "",
-        _predict(final),
+        _load(case),
+        *scoring.parts,
+        scoring.vector if case.embeds else "",
+        _retrieval(case),
+        _predict(case, scoring),
     ]
-    return "".join(parts).rstrip("\n")
+    body = "".join(parts).rstrip("\n")
+    return _imports(case, body) + body
 
 
-def _imports(final: FinalPrompt) -> str:
-    demos = final.prompt.demos
-    lines = ["import json, sys, torch, yaml"]
-    lines += ["from peft import PeftModel"] if final.prompt.soft is not None else []
-    if demos.per_query and not _by_embedding(demos):
-        lines.append("from sklearn.feature_extraction.text import TfidfVectorizer")
-    lines.append("from transformers import AutoModelForCausalLM, AutoTokenizer")
+def obstacle(final: FinalPrompt) -> str | None:
+    """Why no plain script does the same: a backend of others, or a choice of demonstrations that would take pages."""
+    demos, kind = final.prompt.demos, str(final.backend.get("type"))
+    if kind not in FAMILIES:
+        return f"there is no plain script for the backend {kind!r}"
+    if demos.per_query and demos.strategy != "knn":
+        return f"there is no plain script that chooses demonstrations as the strategy {demos.strategy!r} does"
+    if demos.per_query and _order(demos) not in pieces.ORDERS:
+        return f"there is no plain script that puts demonstrations into the order {_order(demos)!r}"
+    return None
+
+
+def _imports(case: Case, body: str) -> str:
+    """Of what the body names."""
+    lines = [f"import {', '.join([*(name for name in _STANDARD if f'{name}.' in body), 'torch', 'yaml'])}"]
+    lines += ["from peft import PeftModel"] if case.final.prompt.soft else []
+    lines += ["from sklearn.feature_extraction.text import TfidfVectorizer"] if "TfidfVectorizer(" in body else []
+    lines.append(f"from transformers import {FAMILIES[case.kind].auto}, AutoTokenizer")
+    lines += ["from transformers.utils import cached_file"] if "cached_file(" in body else []
     return "\n".join(lines) + "\n\n"
 
 
-def _model_line(final: FinalPrompt) -> str:
-    if final.model in _BUILTIN:
-        return f"MODEL = sys.argv[1]  # {final.model} is the folder {_BUILTIN[final.model]} of the package\n"
-    return f"MODEL = sys.argv[1] if sys.argv[1:] else {final.model!r}\n"
-
-
-def _retrieval(demos: Demonstrations) -> str:
-    is_last = demos.options.get("order", "similar-last") == "similar-last"
-    nearest = _NEAREST.format(
-        k=demos.options["k"], order=" last" if is_last else " first", shown="reversed(near)" if is_last else "near"
+def _load(case: Case) -> str:
+    prompt, dtype = case.final.prompt, str(case.final.backend.get("dtype"))
+    needs_frozen = case.embeds or FAMILIES[case.kind].compares
+    return filled(
+        pieces.LOAD,
+        model=_model(case.final.model),
+        page=pieces.CALIBRATED if prompt.calibration else pieces.PAGE,
+        auto=FAMILIES[case.kind].auto,
+        revision=case.revision,
+        dtype=dtype if dtype in _DTYPES else "float32",
+        frozen="frozen = model" if prompt.soft and needs_frozen else "",
+        new=pieces.NEW_TOKENS if case.adds_tokens else "",
+        adapter=pieces.ADAPTER if prompt.soft else "",
     )
-    return _POOL + (_EMBEDDING if _by_embedding(demos) else _TFIDF.format(words=_WORDS)) + nearest
 
 
-def _predict(final: FinalPrompt) -> str:
-    several = any(len(words) > 1 for words in final.prompt.verbalizer.values())
-    options: dict[str, Any] = {
-        "demonstrations": "demonstrations(inputs) + " if final.prompt.demos.per_query else "",
-        "score": _SEVERAL_WORDS if several else _ONE_WORD,
-    }
-    return _PREDICT.format(**options)
+def _model(name: str) -> str:
+    if name.startswith("builtin:"):
+        folder = name.removeprefix("builtin:")
+        return f"sys.argv[1]  # {name} is the folder autoprompt_search/embedded/{folder} of the package"
+    return f"sys.argv[1] if sys.argv[1:] else {name!r}"
 
 
-def _by_embedding(demos: Demonstrations) -> bool:
-    return demos.per_query and demos.options.get("by") == "embedding"
+def _retrieval(case: Case) -> str:
+    demos = case.demos
+    if not demos.per_query:
+        return ""
+    how, arranged = pieces.ORDERS[_order(demos)]
+    shown = pieces.JOINED
+    if FAMILIES[case.kind].compares:  # what is averaged has no order
+        how, arranged, shown = "by their answers", "", pieces.BY_ANSWER
+    similar = pieces.EMBEDDED if case.embeds else filled(pieces.TFIDF, words=pieces.WORDS)
+    return (
+        pieces.POOL
+        + similar
+        + filled(pieces.NEAREST, k=str(demos.options["k"]), how=how, arranged=arranged, shown=shown)
+    )
+
+
+def _order(demos: Demonstrations) -> str:
+    return str(demos.options.get("order", "similar-last"))
+
+
+def _predict(case: Case, scoring: Scoring) -> str:
+    prompt = case.final.prompt
+    score = scoring.call.replace("ANSWER", "words[0]")
+    if any(len(words) > 1 for words in prompt.verbalizer.values()):
+        score = f"torch.stack([{scoring.call.replace('ANSWER', 'word')} for word in words]).logsumexp(0)"
+    score += " - offsets[label]" if prompt.calibration else ""
+    return filled(pieces.PREDICT, read="\n".join(f"    {line}" for line in scoring.read), score=score)

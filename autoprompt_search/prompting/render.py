@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from autoprompt_search.core.types import Example, Layout, Prompt, Rendered, Segment, Shot
-from autoprompt_search.prompting.slots import CASINGS, MARKS, parse
+from autoprompt_search.prompting.slots import CASINGS, MARKS, Part, parse
 
 
 def render(prompt: Prompt, example: Example, demos: Sequence[Example] = ()) -> Rendered:
@@ -36,21 +37,31 @@ def render_text(prompt: Prompt, example: Example, demos: Sequence[Example] = (),
     return made.text + answer_word(prompt, example.target) + made.rest if answer else made.text + made.rest
 
 
-def prefix_and_query(prompt: Prompt, demos: Sequence[Example] = ()) -> tuple[str, str]:
-    """The fixed text before the query, and the query with `{field}` slots left in (braces doubled as in templates).
+def prefix_and_query(prompt: Prompt, demos: Sequence[Example] = ()) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The fixed text before the query, the query up to the answer, and what stands after the answer.
 
-    `prefix + query.format(**inputs)` equals the rendered prompt.
+    Query and rest come in pieces for `str.format`, `{field}` slots left in (braces doubled as in templates): one piece
+    each, two where a second text begins between them; no piece of rest where the template has no slot for the answer.
+    `prefix + "".join(query).format(**inputs)` equals the rendered prompt's `text`, and the rest its `rest`.
     """
     blocks = [prompt.instruction] if prompt.instruction else []
     blocks += [render_text(_bare(prompt), demo, answer=True) for demo in demos]
     prefix = "".join(block + prompt.layout.demo_separator for block in blocks)
-    query = ""
-    for part in parse(prompt.template.text):
-        if part.kind == "field":
-            query += "{" + part.value + "}"
-        else:
-            query += _set(part.kind, part.value, prompt.layout).replace("{", "{{").replace("}", "}}")
-    return prefix, query
+    parts = parse(prompt.template.text)
+    marks = {part.kind: place for place, part in enumerate(parts) if part.kind in MARKS}  # the last of each counts
+    answer, border = marks.get("answer", len(parts)), marks.get("pair", -1)
+
+    def pieces(start: int, end: int) -> tuple[str, ...]:
+        cuts = [start, border, end] if start <= border < end else [start, end]
+        return tuple("".join(_slotted(p, prompt.layout) for p in parts[a:b]) for a, b in pairwise(cuts))
+
+    return prefix, pieces(0, answer), pieces(answer, len(parts)) if "answer" in marks else ()
+
+
+def _slotted(part: Part, layout: Layout) -> str:
+    if part.kind == "field":
+        return "{" + part.value + "}"
+    return _set(part.kind, part.value, layout).replace("{", "{{").replace("}", "}}")
 
 
 def own_words(prompt: Prompt) -> str:

@@ -16,8 +16,8 @@ Init = Literal["text", "demos", "vocabulary", "labels", "random"]
 
 _PROMPTS_READ = 64
 """Training prompts whose tokens make the frequent vocabulary."""
-_SAMPLE = "the"
-"""Gives the size of keys and values where nothing else is said."""
+_PROMPTS_REMEMBERED = 4
+"""Training prompts that frequent keys and values are drawn from: each costs a forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,11 @@ def start(init: Init, model: Tunes, data: TuneData, place: Place, tokens: int, s
     own words, repeated or cut to `tokens`, and nothing is left out. `demos`: token vectors spread evenly over
     the demonstrations. `vocabulary`: tokens drawn by their frequency in the training prompts, without
     repetition; special tokens are never among them. `labels`: the mean vector of each label word, then
-    `vocabulary` (Lester et al. 2021, section 3.2). `random`: normal, with the RMS of what is there. Prefixes
-    are the keys and values of such texts. A text without tokens of its own falls back to `vocabulary`.
+    `vocabulary` (Lester et al. 2021, section 3.2). `random`: normal, with the RMS of the embedding table.
+
+    Prefixes hold what the model remembers of such texts (Li & Liang 2021, section 7.4): keys and values of their
+    tokens, drawn for `vocabulary` from a few training prompts; `random` has the RMS of the template's own.
+    A text without tokens falls back to `vocabulary`, and prompts without tokens to `random`.
     """
     if init == "text":
         own: torch.Tensor = model.own_vectors(data.prompts, place, tokens)
@@ -66,20 +69,19 @@ def _demos(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -
 
 
 def _vocabulary(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
-    if place.kind == "prefix":
-        texts = [prompt.text for prompt in data.prompts[:_PROMPTS_READ]]
-        generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
-        drawn = [texts[int(i)] for i in torch.randperm(len(texts), generator=generator)[:4]]
-        rows = torch.cat([model.text_vectors(text, place) for text in drawn])
-        picked = torch.randperm(len(rows), generator=generator)[:tokens].sort().values
-        return _cycled(rows[picked.to(rows.device)], tokens)
-    seen = torch.cat([model.embed_tokens(prompt.text) for prompt in data.prompts[:_PROMPTS_READ]])
-    if not len(seen):
-        return _random(model, data, place, tokens, seed)
-    kinds, counts = torch.unique(seen, dim=0, return_counts=True)
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
-    drawn_kinds = torch.multinomial(counts.cpu().float(), min(tokens, len(kinds)), generator=generator)
-    return _cycled(kinds[drawn_kinds.to(kinds.device)], tokens)
+    if place.kind == "prefix":
+        order = torch.randperm(len(data.prompts), generator=generator).tolist()[:_PROMPTS_REMEMBERED]
+        rows = torch.cat([model.text_vectors(data.prompts[i].text, place) for i in order])
+        weights = torch.ones(len(rows))
+    else:
+        seen = torch.cat([model.embed_tokens(prompt.text) for prompt in data.prompts[:_PROMPTS_READ]])
+        rows, counts = torch.unique(seen, dim=0, return_counts=True) if len(seen) else (seen, seen)
+        weights = counts.cpu().float()
+    if not len(rows):
+        return _random(model, data, place, tokens, seed)
+    drawn = torch.multinomial(weights, min(tokens, len(rows)), generator=generator)
+    return _cycled(rows[drawn.to(rows.device)], tokens)
 
 
 def _labels(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
@@ -89,8 +91,11 @@ def _labels(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) 
     return torch.cat([torch.stack(words), rest])[:tokens] if words else rest
 
 
-def _random(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:  # noqa: ARG001
-    sample = model.text_vectors(_SAMPLE, place) if place.kind == "prefix" else model.embedding_table()
+def _random(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+    sample: torch.Tensor = model.embedding_table()
+    if place.kind == "prefix":
+        own = model.text_vectors(data.init_text, place)
+        sample = own if len(own) else model.text_vectors(data.prompts[0].text, place)
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
     drawn = torch.randn(tokens, model.width(place), generator=generator)
     return (drawn * rms(sample)).to(sample.device)

@@ -31,8 +31,8 @@ class Plain(nn.Module):
 class Difference(nn.Module):
     """Fixed initial vectors plus what a network makes of trained ones: only the difference is learned.
 
-    The network's output is divided by its width, so that one step of Adam moves a vector about as far as if it were
-    trained itself, and one range of learning rates serves all methods.
+    The network's output is divided by its width: as many weights move at each step of Adam, and together they should
+    move a vector no further than if it were trained itself.
     """
 
     def __init__(self, start: torch.Tensor, inner: torch.Tensor, network: nn.Module, hidden: int) -> None:

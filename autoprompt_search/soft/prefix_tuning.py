@@ -26,7 +26,8 @@ class PrefixTuning:
         projection: Make keys and values by a small network, which learns the difference from the initial ones.
         hidden: Its width.
         optimizer: `adafactor` as Lester et al. use it: constant rate, no scaling by parameters.
-        lr: Step size in units of the RMS of the initial keys and values: one range serves all model families.
+        lr: Step size in units of the RMS of the initial keys and values. They act on every layer: beyond a third of
+            the rates that suit embeddings, training is unstable.
         steps: Of the whole training.
         batch_size: Prompts per step.
         weight_decay: Decoupled, as in AdamW.
@@ -41,7 +42,7 @@ class PrefixTuning:
         projection: bool = False,
         hidden: Annotated[int, Field(ge=1)] = 64,
         optimizer: Literal["adamw", "adafactor"] = "adamw",
-        lr: Annotated[float, Field(gt=0)] = 0.3,
+        lr: Annotated[float, Field(gt=0)] = 0.1,
         steps: Annotated[int, Field(ge=1)] = 100,
         batch_size: Annotated[int, Field(ge=1)] = 16,
         weight_decay: Annotated[float, Field(ge=0)] = 0.0,

@@ -63,12 +63,13 @@ class Training:
         """Train up to step `until` in all. The loss is the cross-entropy over labels; probabilities of one label's
         answers add. Gradients are clipped to norm 1; what is trained is float32 whatever the model's own format.
 
-        Snapshots are taken at the start (in a training's first quarter), after three quarters of `until` and at
-        `until`: that depends on `until` alone, never on where an earlier call ended. A checkpoint that is
-        further on already is not trained again.
+        Snapshots are the initial vectors, so that the text they began as can win, those after about three quarters
+        of `until`, and those at `until`: that depends on `until` alone, never on where an earlier call ended. The
+        start costs the caller one look at each example of dev in all, since it is the same one at every rung.
+        A checkpoint that is further on already is not trained again.
 
         Raises:
-            TrialError: The loss or its gradient is not finite; names the step.
+            TrialError: The loss or its gradient is not finite; names step, loss and rate.
         """
         until = max(1, until)
         key = fingerprint((self.method, model.fingerprint, asdict(self.schedule), self.place, self.options, data))
@@ -108,10 +109,10 @@ class Training:
         device = model.embed_tokens(data.init_text).device
         module = self._module(state.history[0].to(device))
         module.load_state_dict(state.parameters)
-        trained = [p for p in module.parameters() if p.requires_grad]
+        trained = list(module.parameters())
         rate = schedule.lr * state.unit
         optimizer = _optimizer(schedule, trained, rate)
-        _restore(optimizer, trained, state.optimizer)
+        _restore(optimizer, state.optimizer)
         place = replace(self.place, replaces=state.replaces)
         every = max(1, schedule.steps // _GRID)
         for step in range(state.step, until):
@@ -129,13 +130,11 @@ class Training:
                 with torch.no_grad():
                     state.history[state.step] = module().detach().cpu().clone()
         state.parameters = dict(module.state_dict())
-        state.optimizer = _kept(optimizer, trained)
+        state.optimizer = _kept(optimizer)
 
     def _snapshot_steps(self, until: int) -> list[int]:
         every = max(1, self.schedule.steps // _GRID)
-        middle = until * 3 // 4 // every * every
-        first = [0] if 4 * until <= self.schedule.steps + 3 * every else []
-        return [*first, *([middle] if middle > 0 else []), until]
+        return sorted({0, until * 3 // 4 // every * every, until})
 
     def _batch(self, step: int, count: int) -> list[int]:
         """Places in an endless row of seeded permutations, one per epoch: `step` alone decides."""
@@ -157,7 +156,10 @@ def label_logliks(logliks: torch.Tensor, groups: Sequence[int]) -> torch.Tensor:
 
 
 def _optimizer(schedule: Schedule, trained: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """Adafactor as in Lester et al.: a constant rate, neither relative to the step nor to the parameters' scale."""
+    """Adafactor as in Lester et al.: a constant rate, neither relative to the step nor to the parameters' scale.
+
+    Torch's own Adafactor ties its rate to both, and neither can be switched off.
+    """
     if schedule.optimizer == "adamw":
         return torch.optim.AdamW(trained, lr=rate, weight_decay=schedule.weight_decay, foreach=False)
     from transformers.optimization import Adafactor
@@ -167,23 +169,18 @@ def _optimizer(schedule: Schedule, trained: list[nn.Parameter], rate: float) -> 
     )
 
 
-def _kept(optimizer: torch.optim.Optimizer, trained: Sequence[nn.Parameter]) -> dict[str, torch.Tensor]:
-    """Every value of the optimiser's state as a tensor."""
-    return {
-        f"{number}.{name}": value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=torch.float64)
-        for number, parameter in enumerate(trained)
-        for name, value in optimizer.state.get(parameter, {}).items()
-        if value is not None
-    }
+def _kept(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """The optimiser's state by `<parameter number>.<name>`, every value a tensor."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": torch.as_tensor(v) for i, values in state.items() for name, v in values.items()}
 
 
-def _restore(optimizer: torch.optim.Optimizer, trained: Sequence[nn.Parameter], kept: dict[str, torch.Tensor]) -> None:
+def _restore(optimizer: torch.optim.Optimizer, kept: dict[str, torch.Tensor]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
     for whole, value in kept.items():
         number, _, name = whole.partition(".")
-        parameter = trained[int(number)]
-        is_plain = value.dtype == torch.float64
-        restored = value.item() if is_plain else value if name == "step" else value.to(parameter.device, copy=True)
-        optimizer.state[parameter][name] = int(restored) if is_plain and name == "step" else restored
+        state.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _backward(model: Tunes, module: nn.Module, place: Place, data: TuneData, rows: list[int]) -> float:

@@ -66,3 +66,18 @@ def space_file(tmp_path, monkeypatch):
     ]
     (tmp_path / "reviews.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return SpaceFile(tmp_path)
+
+
+def put(*path_and_value):
+    """A change: the value at the path, or its removal where the value is `...`."""
+    *path, value = path_and_value
+
+    def change(data):
+        for key in path[:-1]:
+            data = data[key]
+        if value is ...:
+            del data[path[-1]]
+        else:
+            data[path[-1]] = value
+
+    return change

@@ -21,13 +21,12 @@ def pupil(name: str) -> Pupil:
 
 @lru_cache
 def drawn(name: str, *, lessons: bool) -> list[list[Item]]:
-    tokenizer, lengths = pupil(name).tokenizer, pupil(name).family.lengths
-    return list(islice(batches(tokenizer, 5, lengths=lengths, lessons=lessons), 6))
+    return list(islice(batches(pupil(name).tokenizer, 5, pupil(name).family.course, lessons=lessons), 6))
 
 
 @pytest.mark.parametrize(("lessons", "digest"), [(True, "b21ca923d20ffaf8"), (False, "a2e6430a06f5bb0c")])
 def test_the_corpus_behind_the_shipped_gpt_is_what_it_was(lessons: bool, digest: str) -> None:
-    source = batches(pupil("gpt").tokenizer, 1, lessons=lessons)
+    source = batches(pupil("gpt").tokenizer, 1, pupil("gpt").family.course, lessons=lessons)
     ids = [item.ids for items in islice(source, 20) for item in items]
     assert hashlib.sha256(repr(ids).encode()).hexdigest()[:16] == digest
 
@@ -73,4 +72,4 @@ def test_one_step_lowers_both_losses_of_its_batch(name: str) -> None:
         optimizer.step()
         optimizer.zero_grad()
     assert trace[-1][0] < trace[0][0]
-    assert trace[-1][1] < trace[0][1]
+    assert trace[-1][1] < trace[0][1] or trace[0][1] == 0  # a batch may hide answers only

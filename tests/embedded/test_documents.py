@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoprompt_search.embedded.documents import Document, documents
+from autoprompt_search.embedded.documents import LENGTHS, Document, documents
 from autoprompt_search.embedded.formats import FORMATS, JOINERS, LONG, STYLES, Format, prior
 from autoprompt_search.embedded.raters import CAREFUL, MEDIUM, SHALLOW, THOROUGH, Rater
 from autoprompt_search.embedded.reviews import stream
@@ -15,7 +15,8 @@ from autoprompt_search.embedded.reviews import stream
 
 def drawn(seed: int, number: int, *, single: bool = False) -> list[Document]:
     pool = stream(seed, split="pretrain")
-    return list(islice(documents(random.Random(seed), pool, single=single), number))
+    lengths = (1.0,) if single else LENGTHS
+    return list(islice(documents(random.Random(seed), pool, lengths=lengths), number))
 
 
 def named(name: str) -> Format:

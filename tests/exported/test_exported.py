@@ -14,7 +14,7 @@ from autoprompt_search.core import stats
 from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.protocols import FinalPrompt
 from autoprompt_search.core.stats import interval
-from autoprompt_search.core.types import Example, Prompt, Template
+from autoprompt_search.core.types import Calibration, Example, Prompt, Template
 from autoprompt_search.evaluate import metric_named
 from autoprompt_search.exported import ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.exporters.prompt import PromptFolder
@@ -41,6 +41,17 @@ def test_demonstrations_per_query(tmp_path: Path, by: str) -> None:
     final = final_prompt(Prompt(TEMPLATE, WORDS, demos=nearest(reviews(8, "train"), by=by)))
     found = exported(tmp_path, final).predict(e.inputs for e, _ in final.golden)
     assert [p.label for p in found] == [label for _, label in final.golden]
+
+
+def test_a_calibrated_prompt_is_calibrated_after_the_export(tmp_path: Path) -> None:
+    plain = Prompt(TEMPLATE, WORDS)
+    final = final_prompt(replace(plain, calibration=Calibration("batch", (-0.1, -2.5))))
+    prompt = exported(tmp_path, final)
+    rows = [e.inputs for e, _ in final.golden]
+    found = [p.label for p in prompt.predict(rows)]
+    assert found == [label for _, label in final.golden]
+    assert found != [p.label for p in exported(tmp_path / "plain", final_prompt(plain)).predict(rows)]
+    assert "calibration: batch" in prompt.describe()
 
 
 def test_one_text_is_as_good_as_one_field_and_more_fields_do_no_harm(tmp_path: Path) -> None:
@@ -211,9 +222,9 @@ def test_importing_stays_light() -> None:
 
 @pytest.mark.model
 def test_on_a_real_architecture(tmp_path: Path) -> None:
-    from autoprompt_search.testing.tiny import tiny_causal
+    from autoprompt_search.testing.tiny import tiny_model
 
-    here = tiny_causal(tmp_path / "model", "gpt2", context=256)
+    here = tiny_model(tmp_path / "model", "gpt2", context=256)
     backend: Mapping[str, Any] = {"type": "hf-causal", "model": str(here), "device": "cpu"}
     folder = PromptFolder().export(final_prompt(backend=backend), tmp_path)
     wanted = load_prompt(folder).predict(["it was good"])
@@ -221,6 +232,6 @@ def test_on_a_real_architecture(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="say where it is now by the backend option `model`"):
         load_prompt(folder)
     assert load_prompt(folder, backend={"model": str(there)}).predict(["it was good"]) == wanted
-    other = tiny_causal(tmp_path / "other", "gpt2", context=256, seed=1)
+    other = tiny_model(tmp_path / "other", "gpt2", context=256, seed=1)
     with pytest.raises(ConfigError, match=r"has fingerprint \w{16}, and this prompt was made for"):
         load_prompt(folder, backend={"model": str(other)})

@@ -14,8 +14,8 @@ from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.types import Prompt, SoftPrompt
 from autoprompt_search.exported import load_prompt, verify
-from autoprompt_search.exporters.document import ADAPTER_WEIGHTS
-from autoprompt_search.exporters.manifest import LIMITS, check_folder
+from autoprompt_search.exporters.document import ADAPTER_WEIGHTS, FORMAT
+from autoprompt_search.exporters.manifest import LIMITS, TEXT_MANIFEST, check_folder
 from autoprompt_search.exporters.prompt import PromptFolder
 
 from ..exporters.finals import TEMPLATE, WORDS, final_prompt, nearest, reviews  # noqa: TID252
@@ -28,7 +28,7 @@ FILES = (
     "adapter/adapter_config.json",
     ADAPTER_WEIGHTS,
 )
-"""All that a folder can hold, besides the manifest."""
+"""All that a folder can hold, besides the manifest and the text alone."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_an_untouched_copy_is_fine(folder: Path) -> None:
     verify(folder)
     verify(str(folder))
     assert sorted(check_folder(folder)) == sorted(FILES)
-    assert set(LIMITS) == set(FILES)
+    assert set(LIMITS) == {*FILES, TEXT_MANIFEST}
 
 
 def test_a_copy_under_a_link_is_fine(folder: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_manifest_must_list_the_prompt(folder: Path) -> None:
 
 
 def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
-    manifest(folder, lambda c: c.update(format=2))
+    manifest(folder, lambda c: c.update(format=FORMAT + 1))
     with pytest.raises(TamperedError, match="update the package"):
         verify(folder)
 

@@ -11,6 +11,8 @@ from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
 from autoprompt_search.evaluate import measure
 
+ODD = "\n\t \r:#-'\"|>`{}[]&*!%@~?,\\\x00\x1b\x85\xa0\u2028\u2029\u202e\ufeff😀"
+"""Characters that YAML, JSON, Markdown or a terminal give a meaning."""
 LABELS = ("negative", "positive")
 WORDS = {"negative": ("bad",), "positive": ("good",)}
 SCRIPTED = {"type": "scripted", "skill": 0.9}

@@ -1,80 +1,37 @@
+"""What is written comes back, and says what the model reads."""
+
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import TamperedError
-from autoprompt_search.core.types import Demonstrations, Example, Layout, Prompt, Template
-from autoprompt_search.exporters.document import (
-    DOCUMENT,
-    from_jsonl,
-    from_yaml,
-    golden_lines,
-    plain,
-    pool_lines,
-    read,
-    rendered,
-    to_jsonl,
-    to_yaml,
-)
+from autoprompt_search.core.types import Calibration, Demonstrations, Example, Place, Prompt, Template
+from autoprompt_search.evaluate import render_all
+from autoprompt_search.exporters.document import DOCUMENT, golden_lines, read
+from autoprompt_search.exporters.formats import from_yaml, to_yaml
+from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.exporters.prompt import files_of
+from autoprompt_search.exporters.written import pool_lines, readable, rendered
 
-from .finals import LABELS, WORDS, final_prompt, fixed, nearest, reviews
+from .drawn import backends, prompts, texts
+from .finals import LABELS, SCRIPTED, WORDS, final_prompt, fixed, nearest, reviews
 
-ODD = "\n\t \r:#-'\"|>`{}[]&*!%@~?,\\\x00\x1b\x85\xa0\u2028\u2029\u202e\ufeff😀"
-"""Characters that YAML, JSON, Markdown or a terminal give a meaning."""
-texts = st.text(alphabet=st.one_of(st.characters(), st.sampled_from(ODD)))
-words = st.text(alphabet=st.one_of(st.characters(), st.sampled_from(ODD)), min_size=1)
-
-
-def with_lone_surrogates() -> st.SearchStrategy[str]:
-    return st.text(alphabet=st.one_of(st.characters(codec=None), st.sampled_from(ODD)))
+OLD = Path(__file__).parent / "version_1.json"
+"""A folder as the first version wrote it: path -> content, bytes as Latin-1."""
+ENCODER = {"type": "hf-encoder"}
 
 
-@settings(deadline=None)
-@given(with_lone_surrogates(), with_lone_surrogates())
-def test_any_text_comes_back_from_yaml(one: str, other: str) -> None:
-    content = {"format": 1, "text": one, "map": {other: [one, {"deep": other}]}, "last": one}
-    assert from_yaml(to_yaml(content)) == content
-
-
-@settings(deadline=None)
-@given(with_lone_surrogates(), with_lone_surrogates())
-def test_any_text_comes_back_from_jsonl(one: str, other: str) -> None:
-    rows = [{"id": one, "inputs": {other: one}}, {"id": other}]
-    assert from_jsonl(to_jsonl(rows), "x") == rows
-
-
-@st.composite
-def prompts(draw: st.DrawFn) -> Prompt:
-    def braced(text: str) -> str:
-        return text.replace("{", "{{").replace("}", "}}")
-
-    examples = tuple(
-        Example(f"train-{i}-{draw(texts)}", {"text": draw(texts)}, draw(st.sampled_from(LABELS)))
-        for i in range(draw(st.integers(0, 3)))
-    )
-    per_query = bool(examples) and draw(st.booleans())
-    options: dict[str, Any] = {"k": 1, "by": "tfidf"} if per_query else {}
-    demos = Demonstrations("knn" if per_query else "random", examples, per_query, options)
-    return Prompt(
-        Template(draw(texts), braced(draw(texts)) + "{text}{@sep}{@Name of it}" + braced(draw(texts))),
-        {label: tuple(draw(st.lists(words, min_size=1, max_size=2))) for label in LABELS},
-        instruction=draw(texts),
-        layout=Layout(draw(texts), draw(texts), draw(st.sampled_from(["lower", "as-is"])), {"Name of it": draw(texts)}),
-        demos=demos if examples else Demonstrations(),
-    )
-
-
-@settings(deadline=None, max_examples=50)
-@given(prompts(), texts)
-def test_any_prompt_comes_back_whole(prompt: Prompt, name: str) -> None:
-    final = replace(final_prompt(golden=()), prompt=prompt, name=name)
+@settings(deadline=None, max_examples=100)
+@given(prompts(), texts, backends)
+def test_any_prompt_comes_back_whole(prompt: Prompt, name: str, backend: str) -> None:
+    final = replace(final_prompt(golden=()), prompt=prompt, name=name, backend={"type": backend})
     found = read(files_of(final))
     assert found.prompt == prompt
     assert found.prompt.fingerprint == prompt.fingerprint
@@ -85,19 +42,67 @@ def test_any_prompt_comes_back_whole(prompt: Prompt, name: str) -> None:
 
 
 @settings(deadline=None)
-@given(prompts())
-def test_rendered_texts_are_what_a_model_reads(prompt: Prompt) -> None:
-    from autoprompt_search.evaluate import render_all
+@given(prompts(), backends)
+def test_rendered_texts_are_what_a_model_reads(prompt: Prompt, kind: str) -> None:
+    query, backend = Example("query", {"text": "{any} `text`"}, LABELS[0]), {"type": kind}
+    shown = rendered(prompt, LABELS, backend)
+    left, right = (_filled(shown.get(part, ""), query.inputs) for part in ("query", "rest"))
+    full = replace(prompt, demos=Demonstrations("random", prompt.demos.examples), soft=None)
+    made = render_all(full, [query], LABELS, None)[0]
+    if kind == "hf-encoder":  # demonstrations are not read
+        assert shown["prefix"] + "".join(left) == "".join(s.text for s in made.query or made.segments)
+        assert right == [""]
+    else:
+        demos = "".join(row["text"] for row in pool_lines(prompt, backend)) if prompt.demos.per_query else ""
+        assert shown["prefix"] + demos + "".join(left) == made.text
+        assert "".join(right) == ("" if kind == "hf-causal" else made.rest)
+    if "{@pair}" in prompt.template.text and kind != "hf-causal":
+        marks = [i for i, s in enumerate(made.segments) if s.origin == "pair"]
+        second = "".join(s.text for s in made.segments[marks[-1] + 1 :])
+        assert "".join([*left, *right]).endswith(second)
+        assert second in (right[-1], left[-1] + "".join(right))
 
-    query = Example("query", {"text": "{any} `text`"}, LABELS[0])
-    shown = rendered(prompt, LABELS)
-    demos = "".join(row["text"] for row in pool_lines(prompt)) if prompt.demos.per_query else ""
-    everything = Prompt(prompt.template, prompt.verbalizer, prompt.instruction, prompt.layout)
-    full = replace(everything, demos=Demonstrations("random", prompt.demos.examples))
-    assert (
-        shown["prefix"] + demos + shown["query"].format_map(query.inputs)
-        == render_all(full, [query], LABELS, None)[0].text
-    )
+
+def _filled(part: str | list[str], inputs: Mapping[str, str]) -> list[str]:
+    return [piece.format_map(inputs) for piece in ([part] if isinstance(part, str) else part)]
+
+
+def test_a_prompt_of_the_first_version_can_be_read(tmp_path: Path) -> None:
+    for path, content in json.loads(OLD.read_text()).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content.encode("latin-1"))
+    found = read({path: (tmp_path / path).read_bytes() for path in check_folder(tmp_path)})
+    assert found.prompt.template.text == "Review: {text}{@sep}Sentiment:"
+    assert found.prompt.verbalizer == {"negative": ("bad",), "positive": ("good", "fine")}
+    assert found.prompt.demos == fixed()
+    assert found.prompt.soft is not None
+    assert (found.prompt.soft.place, found.prompt.soft.tokens, found.prompt.calibration) == (Place(), 2, None)
+    assert read(files_of(replace(final_prompt(), prompt=found.prompt, backend=found.backend))).prompt == found.prompt
+
+
+def test_marks_second_texts_and_calibration_are_written_for_people() -> None:
+    prompt = Prompt(Template("t", "{text} is{@answer}.{@pair}So?"), WORDS, calibration=Calibration("batch", (-0.5, -2)))
+    written = from_yaml(files_of(replace(final_prompt(golden=()), prompt=prompt))[DOCUMENT], "x")
+    assert written["rendered"]["query"] == "{text} is"
+    assert written["rendered"]["rest"] == [".", "So?"]
+    assert written["calibration"] == {"method": "batch", "offsets": {"negative": -0.5, "positive": -2.0}}
+    assert "a label's offset under `calibration` is taken off" in written["decoding"]["rule"]
+    assert readable(prompt, LABELS, SCRIPTED) == "{text} is{@answer}.{@pair}So?"
+
+
+def test_demonstrations_of_an_encoder_are_prototypes() -> None:
+    prompt = Prompt(Template("t", "About {text}{@answer}!"), {**WORDS, "positive": ("good", "fine")}, demos=fixed(2))
+    assert rendered(prompt, LABELS, ENCODER) == {
+        "prefix": "",
+        "query": "About {text}!",
+        "answers": {"negative": [" bad"], "positive": [" good", " fine"]},
+        "prototypes": {
+            " bad": ["About train film 0 was bad, dull!"],
+            " good": ["About train film 1 was good, lovely!"],
+        },
+    }
+    (row, *_) = pool_lines(replace(prompt, demos=nearest(reviews(2, "train"))), ENCODER)
+    assert (row["text"], row["answer"]) == ("About train film 0 was bad, dull!", " bad")
 
 
 def test_a_person_can_read_it() -> None:
@@ -123,22 +128,16 @@ def test_golden_items_that_are_demonstrations_are_left_out() -> None:
 
 def test_pool_lines_hold_their_text_as_a_demonstration() -> None:
     prompt = Prompt(Template("t", "{text} ="), WORDS, instruction="Judge.", demos=nearest(reviews(2, "train")))
-    assert [row["text"] for row in pool_lines(prompt)] == [
+    assert [row["text"] for row in pool_lines(prompt, SCRIPTED)] == [
         "train film 0 was bad, dull = bad\n\n",
         "train film 1 was good, lovely = good\n\n",
     ]
 
 
-def test_numbers_of_numpy_are_written_as_numbers() -> None:
-    assert plain({"a": np.float64(0.5), "b": (np.int64(2),), 3: None}) == {"a": 0.5, "b": [2], "3": None}
-    with pytest.raises(TypeError, match="cannot write a set"):
-        plain({1})
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format=2), "reads up to 1"),
+        (lambda c: c.update(format=3), "reads up to 2"),
         (lambda c: c.pop("format"), "names no format"),
         (lambda c: c["parts"].pop("template"), "no 'template'"),
         (lambda c: c["parts"].update(verbalizer="bad"), "incomplete or malformed"),
@@ -146,17 +145,19 @@ def test_numbers_of_numpy_are_written_as_numbers() -> None:
         (lambda c: c["parts"]["verbalizer"].pop("positive"), "no 'positive'"),
         (lambda c: c["rendered"].update(prefix="Judge kindly."), "not what its `parts` give"),
         (lambda c: c["parts"]["template"].update(text="{"), "incomplete or malformed"),
+        (lambda c: c.update(calibration={"method": "batch", "offsets": {"negative": 1.0}}), "no 'positive'"),
+        (lambda c: c["model"]["backend"].update(type="hf-encoder"), "not what its `parts` give"),
     ],
 )
 def test_a_document_that_does_not_hold_together_is_refused(change: Any, message: str) -> None:
     files = files_of(final_prompt())
-    content = from_yaml(files[DOCUMENT])
+    content = from_yaml(files[DOCUMENT], DOCUMENT)
     change(content)
     with pytest.raises(TamperedError, match=message):
         read({**files, DOCUMENT: to_yaml(content)})
 
 
-@pytest.mark.parametrize("data", [b"", b"[1]", b"\xff", b"a: [", b"!!python/object/apply:os.getcwd []"])
+@pytest.mark.parametrize("data", [b"", b"[1]", b"\xff", b"name: x"])
 def test_what_is_no_document_is_refused(data: bytes) -> None:
     with pytest.raises(TamperedError, match=DOCUMENT):
-        from_yaml(data)
+        read({DOCUMENT: data})

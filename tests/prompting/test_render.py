@@ -31,7 +31,9 @@ def test_an_answer_slot_is_filled_in_demonstrations_and_open_in_the_query() -> N
     made = render(prompt("It was{@answer}: {text}", instruction="Judge."), QUERY, [DEMO])
     assert (made.text, made.rest, made.has_slot) == ("Judge.\n\nIt was good: Nice.\n\nIt was", ": Fine.", True)
     assert "".join(s.text for s in made.query) == "Judge.\n\nIt was: Fine."
-    assert [(shot.answer, "".join(s.text for s in shot.segments)) for shot in made.shots] == [(" good", "It was: Nice.")]
+    assert [(shot.answer, "".join(s.text for s in shot.segments)) for shot in made.shots] == [
+        (" good", "It was: Nice.")
+    ]
     assert render_text(prompt("It was{@answer}: {text}"), DEMO, answer=True) == "It was good: Nice."
 
 
@@ -97,15 +99,24 @@ def cases(draw: st.DrawFn) -> Case:
     def example(name: str) -> Example:
         return Example(name, {"text": draw(texts), "other field": draw(texts)}, draw(st.sampled_from(LABELS)))
 
-    template = Template("drawn", "".join(draw(st.lists(pieces, max_size=6))))
+    marks = draw(
+        st.permutations(
+            [*draw(st.sets(st.sampled_from(["{@answer}", "{@pair}"]))), *draw(st.lists(pieces, max_size=6))]
+        )
+    )
+    template = Template("drawn", "".join(marks))
     made = Prompt(template, words, instruction=draw(texts), layout=layout)
     return Case(made, example("q"), [example(f"d{i}") for i in range(draw(st.integers(0, 3)))])
 
 
 @given(cases())
 def test_prefix_and_query_are_the_prompt_for_str_format(case: Case) -> None:
-    prefix, query = prefix_and_query(case.prompt, case.demos)
-    assert prefix + query.format(**case.query.inputs) == render(case.prompt, case.query, case.demos).text
+    prefix, query, rest = prefix_and_query(case.prompt, case.demos)
+    made = render(case.prompt, case.query, case.demos)
+    assert prefix + "".join(query).format(**case.query.inputs) == made.text
+    assert "".join(rest).format(**case.query.inputs) == made.rest
+    assert bool(rest) == made.has_slot
+    assert len(query) + len(rest) == 1 + made.has_slot + ("{@pair}" in case.prompt.template.text)
 
 
 @given(cases())

@@ -1,0 +1,82 @@
+"""A prompt as its model reads it, with slots for the fields. Knows the types of a prompt, no files and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from autoprompt_search.core.types import Demonstrations, Example, Prompt
+from autoprompt_search.exporters.families import family_of
+from autoprompt_search.exporters.formats import plain
+from autoprompt_search.prompting import answer_word, answer_words, prefix_and_query, render_text
+
+Written = dict[str, Any]
+
+
+def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) -> Written:
+    """What the model reads.
+
+    `prefix` stands before the query and `query` before the answer; `rest` stands after it, where the template has a
+    slot for the answer and the model reads on. `query` and `rest` have slots for the fields; one that is a list of
+    two is where a second text begins. `answers` are every label's exact continuations. A prefix ends where
+    demonstrations chosen per query begin; each line of the pool file holds its own text. For models that compare
+    texts, fixed demonstrations are `prototypes`: answer -> texts.
+    """
+    family = family_of(backend)
+    fixed = () if prompt.demos.per_query else prompt.demos.examples
+    prefix, query, rest = prefix_and_query(prompt, () if family.compares else fixed)
+    if family.compares and rest:  # nothing stands in an answer's place: both sides of it are one text
+        query, rest = (*query[:-1], query[-1] + rest[0], *rest[1:]), ()
+    found: Written = {"prefix": prefix, "query": _flat(query)}
+    found |= {"rest": _flat(rest)} if rest and family.reads_rest else {}
+    found["answers"] = answers_of(prompt, labels)
+    found |= {"prototypes": _prototypes(prompt, fixed)} if family.compares and fixed else {}
+    return found
+
+
+def answers_of(prompt: Prompt, labels: Sequence[str]) -> dict[str, list[str]]:
+    """Label -> its answers as exact continuations."""
+    answers, groups = answer_words(prompt, labels)
+    return {label: [a for a, g in zip(answers, groups, strict=True) if g == i] for i, label in enumerate(labels)}
+
+
+def readable(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) -> str:
+    """The same in one text for people, marks written as in templates."""
+    shown, is_put_in = rendered(prompt, labels, backend), not family_of(backend).compares
+    demos = "{demonstrations}" if prompt.demos.per_query and is_put_in else ""
+    rest = "{@answer}" + _marked(shown["rest"]) if "rest" in shown else ""
+    return f"{shown['prefix']}{demos}{_marked(shown['query'])}{rest}"
+
+
+def pool_lines(prompt: Prompt, backend: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The examples of a per-query prompt, each with what it is to the model.
+
+    That is its text as a demonstration, separator included; for models that compare texts its text alone, and the
+    answer it stands for.
+    """
+    pool, gap = prompt.demos.examples, prompt.layout.demo_separator
+    if family_of(backend).compares:
+        return [{**plain(e), "text": _text(prompt, e), "answer": answer_word(prompt, e.target)} for e in pool]
+    return [{**plain(e), "text": _text(prompt, e, answer=True) + gap} for e in pool]
+
+
+def _text(prompt: Prompt, example: Example, *, answer: bool = False) -> str:
+    """An example by itself."""
+    bare = replace(prompt, instruction="", demos=Demonstrations(), soft=None)
+    return render_text(bare, example, answer=answer)
+
+
+def _prototypes(prompt: Prompt, examples: Sequence[Example]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for example in examples:
+        found.setdefault(answer_word(prompt, example.target), []).append(_text(prompt, example))
+    return found
+
+
+def _flat(pieces: Sequence[str]) -> str | list[str]:
+    return pieces[0] if len(pieces) == 1 else list(pieces)
+
+
+def _marked(pieces: str | list[str]) -> str:
+    return pieces if isinstance(pieces, str) else "{@pair}".join(pieces)
