@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import put  # noqa: TID252
+from .conftest import put
 
 CASES = {
     "a verbalizer called auto": (
