@@ -1,172 +1,99 @@
-"""Every method learns, starts where it says, and resumes bit for bit."""
+"""The trainer on its own: starts, snapshots, batches, clipping, memory, checkpoints."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load
 
-from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.backends.encoder import hf_encoder
-from autoprompt_search.backends.masked import hf_masked
-from autoprompt_search.backends.seq2seq import hf_seq2seq
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.protocols import SoftMethod, TuneData
+from autoprompt_search.core.protocols import SoftMethod
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Place, Rendered, Segment
+from autoprompt_search.core.types import Place
 from autoprompt_search.soft import SOFT
 from autoprompt_search.soft.checkpoint import FILE
-from autoprompt_search.soft.fits import FITS, misfit
 from autoprompt_search.soft.inits import rms, start
 from autoprompt_search.soft.prompt_tuning import PromptTuning
 from autoprompt_search.soft.training import label_logliks
-from autoprompt_search.testing.backend_contract import close
+from autoprompt_search.testing.differentiable import TunableModel
+from autoprompt_search.testing.soft_contract import DATA, Diverging, logliks, loss
+from tests.soft.forms import FORMS
 
-GOOD = ["good", "great", "lovely", "fine"]
-BAD = ["bad", "poor", "awful", "dull"]
-FAMILIES = {"hf-causal": (hf_causal, "llama"), "hf-masked": (hf_masked, "bert"), "hf-seq2seq": (hf_seq2seq, "t5")}
-FAMILIES["hf-encoder"] = (hf_encoder, "bert")
 INITS = ("text", "demos", "vocabulary", "labels", "random")
-EXTRAS = [("prompt-tuning", {}), ("p-tuning", {"encoder": "mlp"}), ("p-tuning", {"encoder": "lstm"})]
-EXTRAS += [("residual-prompt-tuning", {"hidden": 16}), ("prefix-tuning", {}), ("prefix-tuning", {"projection": True})]
-METHODS = [pytest.param(name, extra, id="-".join([name, *map(str, extra.values())])) for name, extra in EXTRAS]
-
-
-def prompt(text):
-    return Rendered((Segment(f"Review: the plot was {text} Sentiment:", "field:text"),))
-
-
-DATA = TuneData(
-    prompts=tuple(prompt(f"{word} {extra}") for word in GOOD + BAD for extra in ("and long", "and short", "")),
-    targets=(1,) * 12 + (0,) * 12,
-    answers=(" no", " yes", " yes again"),
-    groups=(0, 1, 1),
-    init_text="Review: Sentiment:",
-    label_words=(" no", " yes"),
-    demo_texts=("Review: a lovely film Sentiment: yes", "Review: an awful film Sentiment: no"),
-)
-
-
-@pytest.fixture
-def model(tiny):
-    return hf_causal(str(tiny()), device="cpu")
 
 
 def build(name, **options):
     return SOFT.build(ComponentSpec(type=name, **options), seed=1)
 
 
+def fit(name, model, until, folder=None, data=DATA, **options):
+    return build(name, **options).fit(model, data, until=until, folder=folder)
+
+
 def vectors(snapshot):
     return load(snapshot.weights)["prompt_embeddings"]
 
 
-def accuracy(model, soft):
-    logliks = torch.tensor(model.score(DATA.prompts, DATA.answers, soft).logliks)
-    return float((label_logliks(logliks, DATA.groups).argmax(1) == torch.tensor(DATA.targets)).float().mean())
-
-
-def test_the_registry_checks_its_options():
+def test_the_registry_checks_options():
     spec = ComponentSpec(type="prompt-tuning", tokens=0, init="words", lr=-1.0, seed=3)
     assert len(SOFT.problems(spec, "seed")) == 4  # the seed is ours to give
+    assert SOFT.problems(ComponentSpec(type="prefix-tuning", placement="start"), "seed")  # always at the start
+    assert SOFT.problems(ComponentSpec(type="p-tuning", encoder="gru", hidden=0), "seed")
     for name in SOFT.names():
         built = build(name, tokens=4)
         assert isinstance(built, SoftMethod)
         assert built.steps == 100
 
 
-@pytest.mark.parametrize(("name", "extra"), METHODS)
-def test_every_method_learns(name, extra, model):
-    options = {"tokens": 6, "init": "vocabulary", "steps": 60, "lr": 0.3, **extra}
-    fitted = build(name, **options).fit(model, DATA, until=60, folder=None)
-    begun = build(name, **options).fit(model, DATA, until=1, folder=None)
-    assert fitted.loss < 0.6 * begun.loss
-    assert fitted.forward_passes == 3 * 60 * 16
-    assert [s.tokens for s in fitted.snapshots] == [6, 6]
-    assert {s.method for s in fitted.snapshots} == {name}
-    assert accuracy(model, fitted.snapshots[-1]) > max(0.8, accuracy(model, begun.snapshots[0]))
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("name", SOFT.names())
+def test_every_method_learns_from_every_start_with_every_optimizer(name, init, optimizer):
+    model = TunableModel(seed=4)
+    fitted = fit(name, model, 40, tokens=5, steps=40, init=init, optimizer=optimizer)
+    begun, trained = loss(model, fitted.snapshots[0]), loss(model, fitted.snapshots[-1])
+    assert trained < 0.5 * begun, f"from {begun:.2f} to {trained:.2f}"
+
+
+@pytest.mark.parametrize("at", ["start", "after-cls", "before-answer", "decoder"])
+@pytest.mark.parametrize(("name", "options"), FORMS)
+def test_from_text_step_0_is_the_hard_prompt_at_every_place(name, options, at):
+    if name == "prefix-tuning" and at != "start":
+        pytest.skip("prefixes stand at the start")
+    model = TunableModel()
+    place = {} if name == "prefix-tuning" else {"placement": at}
+    begun = fit(name, model, 1, tokens=3, **options, **place).snapshots[0]
+    is_exact = at != "decoder"
+    assert (begun.place.replaces > 0) is is_exact
+    assert begun.place.at == at
+    assert np.allclose(logliks(model, begun), logliks(model), rtol=1e-5, atol=1e-5) is is_exact
 
 
 @pytest.mark.parametrize("init", INITS)
-@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
-def test_every_start_and_optimizer_learns(init, optimizer, model):
-    method = build("prompt-tuning", tokens=5, init=init, steps=60, lr=0.3, optimizer=optimizer)
-    first = method.fit(model, DATA, until=1, folder=None)
-    assert method.fit(model, DATA, until=60, folder=None).loss < 0.7 * first.loss
+@pytest.mark.parametrize(("name", "options"), FORMS)
+def test_every_form_begins_exactly_at_its_initial_vectors(name, options, init):
+    model = TunableModel(scale=0.1)
+    place = Place(kind="prefix") if name == "prefix-tuning" else Place()
+    built = build(name, tokens=5, init=init, **options)
+    begun = start(init, model, DATA, place, 5, 1).vectors
+    module = built._training._module(begun)
+    assert torch.equal(module(), begun)
+    assert torch.equal(vectors(built.fit(model, DATA, until=1, folder=None).snapshots[0]), begun)
 
 
-@pytest.mark.parametrize("family", list(FAMILIES))
-@pytest.mark.parametrize(("name", "extra"), METHODS)
-def test_from_text_step_0_is_the_hard_prompt(family, name, extra, tiny):
-    make, kind = FAMILIES[family]
-    if misfit(family, name):
-        pytest.skip("does not fit")
-    backend = make(str(tiny(kind)), device="cpu")
-    hard = backend.score(DATA.prompts, DATA.answers)
-    for at in FITS[family].places if name != "prefix-tuning" else ("start",):
-        place = {} if name == "prefix-tuning" else {"placement": at}
-        found = build(name, tokens=4, steps=8, **extra, **place).fit(backend, DATA, until=1, folder=None)
-        begun = found.snapshots[0]
-        is_exact = at != "decoder" and (name != "prefix-tuning" or family == "hf-causal")
-        assert (begun.place.replaces > 0) is is_exact
-        ours = backend.score(DATA.prompts, DATA.answers, begun)
-        assert close(ours.logliks, hard.logliks) is is_exact
-        if is_exact:
-            assert ours.prompt_tokens == hard.prompt_tokens
-
-
-@pytest.mark.parametrize(("name", "extra"), METHODS)
-@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
-def test_training_in_parts_equals_training_at_once(name, extra, optimizer, model, tmp_path):
-    def method():
-        options = {"tokens": 5, "init": "vocabulary", "steps": 24, "batch_size": 7, "weight_decay": 0.01}
-        return build(name, optimizer=optimizer, **options, **extra)
-
-    once = method().fit(model, DATA, until=24, folder=None)
-    parts = [method().fit(model, DATA, until=until, folder=tmp_path) for until in (3, 11, 24)]
-    assert parts[-1].snapshots == once.snapshots
-    assert parts[-1].loss == once.loss
-    assert sum(p.forward_passes for p in parts) == once.forward_passes
-    again = method().fit(model, DATA, until=11, folder=tmp_path)
-    assert again.snapshots == parts[1].snapshots
-    assert (again.forward_passes, again.loss) == (0, parts[1].loss)
-    unseen = method().fit(model, DATA, until=10, folder=tmp_path)
-    assert unseen.snapshots == method().fit(model, DATA, until=10, folder=None).snapshots
-    assert method().fit(model, DATA, until=24, folder=tmp_path).forward_passes == 0
-
-
-_GO_ON = """
-import sys, torch
-from pathlib import Path
-torch.set_num_threads(1)
-from autoprompt_search.backends.causal import hf_causal
-from tests.soft.test_training import DATA, FEW, build
-fitted = build(**FEW).fit(hf_causal(sys.argv[1], device="cpu"), DATA, until=8, folder=Path(sys.argv[2]))
-print(fitted.snapshots[-1].sha256)
-"""
-FEW = {"name": "p-tuning", "tokens": 4, "steps": 8, "batch_size": 3, "encoder": "lstm"}
-
-
-@pytest.mark.model
-def test_another_process_goes_on_bit_for_bit(tiny, model, tmp_path):
-    half = build(**FEW).fit(model, DATA, until=4, folder=tmp_path)
-    command = [sys.executable, "-W", "ignore", "-c", _GO_ON, str(tiny()), str(tmp_path)]
-    there = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    once = build(**FEW).fit(model, DATA, until=8, folder=None)
-    assert there.stdout.split()[-1] == once.snapshots[-1].sha256 != half.snapshots[-1].sha256
-
-
-def test_the_first_snapshots_hold_the_start_and_later_ones_do_not(model):
-    method = build("prompt-tuning", tokens=3, steps=40, init="labels")
-    early, late = (method.fit(model, DATA, until=until, folder=None).snapshots for until in (10, 40))
-    assert [len(early), len(late)] == [3, 2]
-    assert torch.equal(vectors(early[0]), start("labels", model, DATA, Place(), 3, 1).vectors)
+def test_snapshots_are_the_start_three_quarters_and_the_end():
+    model = TunableModel()
+    method = build("prompt-tuning", tokens=3, steps=64, init="labels")  # kept every four steps
+    assert [len(method.fit(model, DATA, until=n, folder=None).snapshots) for n in (1, 4, 64)] == [2, 2, 3]
+    late, early = (method.fit(model, DATA, until=n, folder=None).snapshots for n in (34, 24))
+    assert late[1] == early[-1]  # three quarters of 34 are 25, and 24 is what is kept
+    assert late[0] == early[0]
 
 
 def test_every_epoch_sees_every_prompt_in_an_order_of_the_seed():
@@ -181,149 +108,116 @@ def test_every_epoch_sees_every_prompt_in_an_order_of_the_seed():
     assert len(PromptTuning(seed=1, batch_size=16)._training._batch(0, 5)) == 5
 
 
-def test_a_checkpoint_of_another_training_or_a_damaged_one_is_not_used(model, tmp_path):
-    PromptTuning(seed=1, tokens=3, steps=6).fit(model, DATA, until=6, folder=tmp_path)
-    fresh = PromptTuning(seed=2, tokens=3, steps=6).fit(model, DATA, until=6, folder=None)
-    other = PromptTuning(seed=2, tokens=3, steps=6).fit(model, DATA, until=6, folder=tmp_path)
-    assert other == fresh
-    (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:-50])
-    assert PromptTuning(seed=2, tokens=3, steps=6).fit(model, DATA, until=6, folder=tmp_path) == fresh
-
-
-def test_every_option_is_part_of_what_a_checkpoint_is_known_by(model, tmp_path):
-    build("p-tuning", tokens=3, steps=6, hidden=8).fit(model, DATA, until=6, folder=tmp_path)
-    for changed in ({"hidden": 9}, {"encoder": "lstm"}, {"placement": "before-answer"}, {"optimizer": "adafactor"}):
-        options = {"tokens": 3, "steps": 6, "hidden": 8, **changed}
-        assert build("p-tuning", **options).fit(model, DATA, until=6, folder=tmp_path).forward_passes > 0
-        build("p-tuning", tokens=3, steps=6, hidden=8).fit(model, DATA, until=6, folder=tmp_path)
-
-
-def test_the_checkpoint_is_one_readable_file(model, tmp_path):
-    PromptTuning(seed=1, tokens=3, steps=6).fit(model, DATA, until=3, folder=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
-    with safe_open(tmp_path / FILE, framework="pt") as file:
-        facts = json.loads(file.metadata()["state"])
-        assert file.get_tensor("parameters/vectors").shape == (3, 32)
-    assert len(facts["losses"]) == 3
-
-
-class Diverging:
-    """A model whose answers are NaN from some call on."""
-
-    def __init__(self, model, after):
-        self.model = model
-        self.left = after
-
-    def __getattr__(self, name):
-        return getattr(self.model, name)
-
-    def answer_logliks(self, soft, place, prompts, answers):
-        self.left -= 1
-        return self.model.answer_logliks(soft, place, prompts, answers) * (1.0 if self.left >= 0 else float("nan"))
+def test_forward_passes_are_three_per_example_of_a_step():
+    few = replace(DATA, prompts=DATA.prompts[:5], targets=DATA.targets[:5])
+    assert fit("prompt-tuning", TunableModel(), 4, batch_size=7).forward_passes == 3 * 4 * 7
+    assert fit("prompt-tuning", TunableModel(), 4, batch_size=7, data=few).forward_passes == 3 * 4 * 5
 
 
 @pytest.mark.parametrize("name", SOFT.names())
-def test_a_loss_that_is_not_finite_fails_the_trial_at_its_step(name, model):
-    with pytest.raises(TrialError, match="step 4"):
-        build(name, tokens=3, steps=10).fit(Diverging(model, 3), DATA, until=10, folder=None)
+@pytest.mark.parametrize("scale", [0.05, 20.0])
+def test_the_learning_rate_is_in_units_of_the_rms_of_what_is_trained(name, scale):
+    """Prefixes are a size of their own; networks move nothing at their first step but by what starts at zero."""
+    model = TunableModel(scale=scale)
+    fitted = fit(name, model, 1, tokens=4, lr=0.1, steps=1, hidden=16) if name != "prompt-tuning" else None
+    fitted = fitted or fit(name, model, 1, tokens=4, lr=0.1, steps=1)
+    begun, moved = (vectors(fitted.snapshots[i]) for i in (0, 1))
+    unit = rms(begun if name == "prefix-tuning" else model.embedding_table())
+    largest = float((moved - begun).abs().max())
+    if name in ("prompt-tuning", "prefix-tuning"):
+        assert largest == pytest.approx(0.1 * unit, rel=0.02)
+    assert 0 < largest < 1.5 * unit
 
 
-class SmallMemory(Diverging):
-    """A model that holds two prompts of a training batch."""
+@pytest.mark.parametrize(("name", "options"), FORMS)
+def test_the_gradient_is_clipped_to_norm_1_over_all_that_is_trained(name, options, tmp_path):
+    options = {"steps": 1, "init": "random", **options}
+    # Small embeddings have large gradients; keys and values have them where the answers are sharp.
+    fit(name, Sharp(scale=0.001), 1, folder=tmp_path, **options)
+    with safe_open(tmp_path / FILE, framework="pt") as file:
+        means = [file.get_tensor(n) for n in file.keys() if n.endswith(".exp_avg")]  # noqa: SIM118
+    norm = float(torch.stack([mean.pow(2).sum() for mean in means]).sum().sqrt())
+    assert norm == pytest.approx(0.1, rel=1e-3)  # a tenth of the first gradient
+
+
+class Sharp(TunableModel):
+    """A model whose gradients are large."""
 
     def answer_logliks(self, soft, place, prompts, answers):
-        if len(prompts) > self.left:
+        return 1000 * super().answer_logliks(soft, place, prompts, answers)
+
+
+class SmallMemory(TunableModel):
+    """A model that holds so many prompts of a training batch."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+
+    def answer_logliks(self, soft, place, prompts, answers: Sequence[str]):
+        if len(prompts) > self.room:
             raise torch.OutOfMemoryError("out of memory")
-        return self.model.answer_logliks(soft, place, prompts, answers)
+        return super().answer_logliks(soft, place, prompts, answers)
 
 
-def test_out_of_memory_splits_the_batch(model):
-    whole = PromptTuning(seed=1, tokens=3, steps=5).fit(model, DATA, until=5, folder=None)
-    split = PromptTuning(seed=1, tokens=3, steps=5).fit(SmallMemory(model, 2), DATA, until=5, folder=None)
-    assert torch.allclose(vectors(split.snapshots[-1]), vectors(whole.snapshots[-1]), atol=1e-4)
+@pytest.mark.parametrize("name", SOFT.names())
+def test_out_of_memory_splits_the_batch(name):
+    whole, split = (fit(name, SmallMemory(room), 5, steps=5).snapshots[-1] for room in (99, 2))
+    assert torch.allclose(vectors(split), vectors(whole), atol=1e-4)
     with pytest.raises(TrialError, match="out of memory"):
-        PromptTuning(seed=1, tokens=3, steps=5).fit(SmallMemory(model, 0), DATA, until=5, folder=None)
+        fit(name, SmallMemory(0), 5, steps=5)
 
 
-# Starts
+def test_a_loss_that_is_not_finite_is_named_with_step_and_rate():
+    with pytest.raises(TrialError, match=r"not finite at step 4 \(loss nan, lr 0\.7\)"):
+        fit("prompt-tuning", Diverging(3), 10, lr=0.7)
 
 
-def begin(init, model, tokens, data=DATA, seed=1):
-    return start(init, model, data, Place(), tokens, seed)
+# Checkpoints
+
+CHANGES = [
+    ("prompt-tuning", {"tokens": 2}),
+    ("prompt-tuning", {"init": "labels"}),
+    ("prompt-tuning", {"placement": "before-answer"}),
+    ("prompt-tuning", {"optimizer": "adafactor"}),
+    ("prompt-tuning", {"lr": 0.2}),
+    ("prompt-tuning", {"steps": 7}),
+    ("prompt-tuning", {"batch_size": 5}),
+    ("prompt-tuning", {"weight_decay": 0.1}),
+    ("p-tuning", {"encoder": "lstm"}),
+    ("p-tuning", {"hidden": 9}),
+    ("residual-prompt-tuning", {"hidden": 9}),
+    ("prefix-tuning", {"projection": True}),
+    ("prefix-tuning", {"hidden": 9}),
+]
 
 
-def test_text_takes_the_place_of_the_prompts_own_tokens(model):
-    own = model.embed_tokens("Review: the plot was")
-    begun = begin("text", model, 4)
-    assert torch.equal(begun.vectors, own[:4])
-    assert begun.place == Place(replaces=4)
-    assert torch.equal(begin("text", model, 100).vectors, own)  # what the prompts share, and no more
+@pytest.mark.parametrize(("name", "change"), CHANGES)
+def test_every_option_is_part_of_what_a_checkpoint_is_known_by(name, change, tmp_path):
+    fit(name, TunableModel(), 1, folder=tmp_path)
+    assert fit(name, TunableModel(), 1, folder=tmp_path).forward_passes == 0
+    assert fit(name, TunableModel(), 1, folder=tmp_path, **change).forward_passes > 0
 
 
-def test_where_prompts_share_nothing_the_templates_words_stand_in_front(model):
-    apart = replace(DATA, prompts=tuple(Rendered((Segment(w),)) for w in GOOD))
-    begun = begin("text", model, 9, apart)
-    own = model.embed_tokens(DATA.init_text)
-    assert begun.place.replaces == 0
-    assert torch.equal(begun.vectors, own[torch.arange(9) % len(own)])
-    bare = replace(apart, init_text="")
-    assert torch.equal(begin("text", model, 4, bare).vectors, begin("vocabulary", model, 4, bare).vectors)
+def test_every_part_of_the_data_is_part_of_it_too(tmp_path):
+    for change in ({"demo_texts": ()}, {"init_text": ""}, {"answers": (" yes", " no", " yes again")}):
+        fit("prompt-tuning", TunableModel(), 1, folder=tmp_path)
+        assert fit("prompt-tuning", TunableModel(), 1, folder=tmp_path, data=replace(DATA, **change)).forward_passes
 
 
-def test_vocabulary_draws_tokens_of_the_training_prompts(model):
-    table, tokenizer = model.embedding_table(), model._source.texts.tokenizer
-    drawn = begin("vocabulary", model, 8).vectors
-    ids = {int((table == row).all(1).nonzero()[0]) for row in drawn}
-    seen = {i for p in DATA.prompts for i in tokenizer(p.text)["input_ids"]}
-    assert len(ids) == 8
-    assert ids <= seen
-    assert not ids & set(tokenizer.all_special_ids)
-    assert torch.equal(drawn, begin("vocabulary", model, 8).vectors)
-    assert not torch.equal(drawn, begin("vocabulary", model, 8, seed=2).vectors)
-
-
-def test_labels_come_first_then_vocabulary(model):
-    found = begin("labels", model, 5).vectors
-    assert torch.equal(found[0], model.embed_tokens(" no").mean(0))
-    assert torch.equal(found[1], model.embed_tokens(" yes").mean(0))
-    assert torch.equal(found[2:], begin("vocabulary", model, 5).vectors[:3])
-
-
-def test_demonstrations_give_their_own_tokens(model):
-    rows = torch.cat([model.embed_tokens(text) for text in DATA.demo_texts])
-    found = begin("demos", model, 6).vectors
-    assert torch.equal(found[0], rows[0])
-    assert torch.equal(found[-1], rows[-1])
-    assert all((rows == row).all(1).any() for row in found)
-
-
-def test_random_has_the_size_of_real_embeddings(tiny):
-    for family in ("gpt2", "gemma3"):
-        model = hf_causal(str(tiny(family)), device="cpu")
-        assert rms(begin("random", model, 400).vectors) == pytest.approx(rms(model.embedding_table()), rel=0.05)
-
-
-def test_the_learning_rate_is_in_units_of_the_embeddings_rms(tiny):
-    for family in ("gpt2", "gemma3"):
-        model = hf_causal(str(tiny(family)), device="cpu")
-        fitted = PromptTuning(seed=1, tokens=4, lr=0.1, steps=1).fit(model, DATA, until=1, folder=None)
-        moved = (vectors(fitted.snapshots[-1]) - begin("text", model, 4).vectors).abs()
-        assert float(moved.max()) == pytest.approx(0.1 * rms(model.embedding_table()), rel=0.02)
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+def test_the_checkpoint_is_one_readable_file_without_pickle(optimizer, tmp_path):
+    fit("residual-prompt-tuning", TunableModel(), 3, folder=tmp_path, tokens=3, steps=6, optimizer=optimizer)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    with safe_open(tmp_path / FILE, framework="pt") as file:
+        facts, names = json.loads(file.metadata()["state"]), set(file.keys())
+    assert len(facts["losses"]) == 3
+    assert {"parameters/vectors", "parameters/network.0.weight", "history/0", "history/3"} <= names
+    assert {name.partition(".")[0] for name in names if name.startswith("optimizer/")} == {
+        f"optimizer/{i}" for i in range(5)
+    }
 
 
 def test_answers_of_one_label_add_their_probabilities():
-    logliks = torch.tensor([[0.2, 0.1, 0.3]]).log()
-    assert torch.allclose(label_logliks(logliks, (0, 1, 1)).exp(), torch.tensor([[0.2, 0.4]]))
-
-
-# The table of fits
-
-
-def test_a_pair_that_does_not_fit_names_those_that_do():
-    assert misfit("hf-encoder", "prefix-tuning") == (
-        "'prefix-tuning' does not fit hf-encoder: choose among prompt-tuning, p-tuning, residual-prompt-tuning"
-    )
-    assert "choose among start, before-answer" in misfit("hf-causal", "prompt-tuning", "after-cls")
-    assert "choose among start" in misfit("hf-masked", "prefix-tuning", "before-answer")
-    assert misfit("hf-masked", "p-tuning", "after-cls") is None
-    assert misfit("somebody-elses", "prefix-tuning") is None
+    found = torch.tensor([[0.2, 0.1, 0.3]]).log()
+    assert torch.allclose(label_logliks(found, (0, 1, 1)).exp(), torch.tensor([[0.2, 0.4]]))
