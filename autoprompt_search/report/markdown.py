@@ -105,6 +105,7 @@ def _importances(view: View) -> Iterator[str]:
         rows = [[one.group, name, percent(share)] for one in view.importances for name, share in one.shares]
         yield table(["among", "parameter", "share"], rows, left=2)
         yield "Functional ANOVA over the trials that were run. The sampler chose them, which biases the shares."
+        yield escape(view.importance_note)
 
 
 def _changes(view: View) -> Iterator[str]:

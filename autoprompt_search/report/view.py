@@ -36,6 +36,7 @@ class View:
     optimism: str
     soft_note: str
     text_note: str
+    importance_note: str
     sides: tuple[tuple[str, Mapping[str, Any]], ...]
     """The prompts whose scores are compared: name and what `result.json` says, best first."""
     is_baseline_best: bool
@@ -75,6 +76,7 @@ def build_view(data: ReportData) -> View:
         optimism=wording.optimism(data),
         soft_note=wording.soft_note(data),
         text_note=wording.text_note(data),
+        importance_note=wording.importance_note(data),
         sides=_sides(result, same),
         is_baseline_best=same,
         confidence=wording.confidence(data),

@@ -131,9 +131,16 @@ def text_note(data: ReportData) -> str:
     return (
         f"By itself the text of the best prompt has {metric} {score} on the test split. The soft prompt adds "
         f"{signed(on_test.get('score'))} there ({confidence(data)} interval {signed(on_test.get('low'))} to "
-        f"{signed(on_test.get('high'))}), and {signed(on_dev.get('score'))} on dev, where it was chosen for it. "
+        f"{signed(on_test.get('high'))}), and {signed(on_dev.get('score'))} on dev, where it had to beat its text. "
         "The text alone is exported too."
     )
+
+
+def importance_note(data: ReportData) -> str:
+    """What the choice of soft prompts has to do with their share; empty where there were no others."""
+    if {"soft"} < {record.kind for record in data.records}:
+        return "Soft prompts start from the best texts, so that part of the share of soft.method is theirs."
+    return ""
 
 
 def _test(result: Mapping[str, Any], side: str) -> Mapping[str, Any]:
