@@ -30,7 +30,7 @@ def card(final: FinalPrompt) -> bytes:
 def _title(final: FinalPrompt) -> str:
     labels = ", ".join(inline(label) for label in final.labels)
     fields = ", ".join(inline(name) for name in final.fields)
-    verdict = str(plain(final.scores.get("verdict")) or "none")
+    reason = final.scores.get("reason")
     return "\n".join(
         [
             f"# Prompt card: {inline(final.name)}",
@@ -38,15 +38,17 @@ def _title(final: FinalPrompt) -> str:
             f"Reads {fields}, answers one of {len(final.labels)} labels: {labels}.",
             "",
             f"- Model: {inline(final.model)} (fingerprint {inline(final.model_fingerprint)}), frozen",
-            f"- Verdict: **{verdict}**" + (f": {_VERDICTS[verdict]}" if verdict in _VERDICTS else ""),
-            *(
-                [f"- Reason: {visible(' '.join(str(reason).split()))}"]
-                if (reason := final.scores.get("reason"))
-                else []
-            ),
+            f"- Verdict: {_verdict(plain(final.scores.get('verdict')))}",
+            *([f"- Reason: {visible(' '.join(str(reason).split()))}"] if reason else []),
             f"- Made with autoprompt_search {inline(final.created_with)}",
         ]
     )
+
+
+def _verdict(verdict: object) -> str:
+    if not verdict:
+        return "none, for it was not held against the baseline prompt by itself"
+    return f"**{verdict}**" + (f": {_VERDICTS[str(verdict)]}" if verdict in _VERDICTS else "")
 
 
 def _scores(final: FinalPrompt) -> str:

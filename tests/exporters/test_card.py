@@ -13,6 +13,7 @@ from autoprompt_search.core.protocols import FinalPrompt
 from autoprompt_search.core.types import Calibration, Place, Prompt, SoftPrompt, Template
 from autoprompt_search.demos.similarity import _WORDS
 from autoprompt_search.exporters.card import card
+from autoprompt_search.exporters.families import FAMILIES
 from autoprompt_search.exporters.snippet import snippet
 from autoprompt_search.soft.fits import FITS
 
@@ -112,7 +113,7 @@ def test_the_card_says_what_is_special_about_a_family() -> None:
         "hf-encoder": "averaged into the answers' vectors instead of being put into the text",
         "hf-classifier": "it can be asked for no other ones",
     }
-    assert set(told) == set(FITS)
+    assert set(told) == set(FITS) == set(FAMILIES)
     for kind, sentence in told.items():
         assert sentence in card(replace(final, backend={"type": kind})).decode()
     assert "cut it yourself" in card(replace(final, backend={"type": "hf-masked", "truncate": "text"})).decode()
@@ -137,6 +138,7 @@ def test_the_text_alone_is_named_with_its_scores() -> None:
     assert "`FOLDER/text` is used the same way" in text
     assert "| `text/` | the same prompt without its soft prompt" in text
     assert "text alone" not in card(final).decode()
+    assert "Verdict: none, for it was not held against the baseline" in card(inner).decode()
 
 
 def test_the_common_case_is_short_and_nothing_else_is_needed() -> None:
