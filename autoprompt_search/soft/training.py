@@ -18,7 +18,7 @@ from autoprompt_search.core.types import Place, SoftPrompt
 from autoprompt_search.soft import checkpoint
 from autoprompt_search.soft.checkpoint import TrainState
 from autoprompt_search.soft.inits import Init, rms, start
-from autoprompt_search.soft.parameters import Form
+from autoprompt_search.soft.parameters import Form, pace
 
 _CLIP = 1.0
 _WARM_UP = 0.06
@@ -95,23 +95,23 @@ class Training:
         begun = start(schedule.init, model, data, self.place, schedule.tokens, schedule.seed)
         vectors = begun.vectors.detach().float()
         unit = rms(vectors if self.place.kind == "prefix" else model.embedding_table())
-        parameters = dict(self._module(vectors).state_dict())
+        parameters = dict(self._module(vectors, unit).state_dict())
         return TrainState(key, unit, begun.place.replaces, parameters, history={0: vectors.cpu().clone()})
 
-    def _module(self, vectors: torch.Tensor) -> nn.Module:
+    def _module(self, vectors: torch.Tensor, unit: float) -> nn.Module:
         """On the vectors' device; the same for the same seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.schedule.seed, "soft-network"))
-            return self.form(vectors.cpu()).to(vectors.device)
+            return self.form(vectors.cpu(), unit).to(vectors.device)
 
     def _train(self, model: Tunes, data: TuneData, state: TrainState, until: int) -> None:
         schedule = self.schedule
         device = model.embed_tokens(data.init_text).device
-        module = self._module(state.history[0].to(device))
+        module = self._module(state.history[0].to(device), state.unit)
         module.load_state_dict(state.parameters)
         trained = list(module.parameters())
-        rate = schedule.lr * state.unit
-        optimizer = _optimizer(schedule, trained, rate)
+        rates = [schedule.lr * pace(name, p, state.unit) for name, p in module.named_parameters()]
+        optimizer = _optimizer(schedule, trained, rates)
         _restore(optimizer, state.optimizer)
         place = replace(self.place, replaces=state.replaces)
         every = max(1, schedule.steps // _GRID)
@@ -122,7 +122,8 @@ class Training:
                 raise TrialError(
                     f"soft prompt: the loss is not finite at step {step + 1} (loss {loss}, lr {schedule.lr})"
                 )
-            optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / max(1.0, _WARM_UP * schedule.steps))
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * min(1.0, (step + 1) / max(1.0, _WARM_UP * schedule.steps))
             optimizer.step()
             optimizer.zero_grad()
             state.losses.append(loss)
@@ -155,17 +156,18 @@ def label_logliks(logliks: torch.Tensor, groups: Sequence[int]) -> torch.Tensor:
     return torch.stack([logliks[:, column].logsumexp(1) for column in columns], 1)
 
 
-def _optimizer(schedule: Schedule, trained: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+def _optimizer(schedule: Schedule, trained: list[nn.Parameter], rates: list[float]) -> torch.optim.Optimizer:
     """Adafactor as in Lester et al.: a constant rate, neither relative to the step nor to the parameters' scale.
 
     Torch's own Adafactor ties its rate to both, and neither can be switched off.
     """
+    groups = [{"params": [parameter], "lr": rate} for parameter, rate in zip(trained, rates, strict=True)]
     if schedule.optimizer == "adamw":
-        return torch.optim.AdamW(trained, lr=rate, weight_decay=schedule.weight_decay, foreach=False)
+        return torch.optim.AdamW(groups, weight_decay=schedule.weight_decay, foreach=False)
     from transformers.optimization import Adafactor
 
     return Adafactor(  # type: ignore[no-any-return, no-untyped-call, unused-ignore]
-        trained, lr=rate, scale_parameter=False, relative_step=False, weight_decay=schedule.weight_decay
+        groups, scale_parameter=False, relative_step=False, weight_decay=schedule.weight_decay
     )
 
 

@@ -82,7 +82,7 @@ def test_every_form_begins_exactly_at_its_initial_vectors(name, options, init):
     place = Place(kind="prefix") if name == "prefix-tuning" else Place()
     built = build(name, tokens=5, init=init, **options)
     begun = start(init, model, DATA, place, 5, 1).vectors
-    module = built._training._module(begun)
+    module = built._training._module(begun, 1.0)
     assert torch.equal(module(), begun)
     assert torch.equal(vectors(built.fit(model, DATA, until=1, folder=None).snapshots[0]), begun)
 
