@@ -40,6 +40,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _TEXT_PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja"]
 _WEIGHT_PATTERNS = ["model*.safetensors"]
+_SUBFOLDERS = "[!1]*/*"
+"""Other formats lie in subfolders; only 1_Pooling says something about the model itself."""
 
 
 _HEADS = ("embed_out.weight", "output_layer.weight")
@@ -90,7 +92,7 @@ def _is_path(model: str) -> bool:
 def _snapshot(model: str, revision: str | None, weights: bool) -> Path:
     patterns = [*_TEXT_PATTERNS, *_WEIGHT_PATTERNS] if weights else _TEXT_PATTERNS
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=patterns, ignore_patterns=[_SUBFOLDERS]))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as exc:
         reason = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
         where = f"{model!r} (revision {revision!r})" if revision else repr(model)

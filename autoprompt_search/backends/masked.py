@@ -86,7 +86,8 @@ class MaskedReader:
         made: list[Unit] = []
         for number, (bare, border) in enumerate(framed(texts, prompts)):
             base = insert(bare, soft)
-            moved = border + len(base.ids) - len(bare.ids) if border else 0
+            is_behind = soft is not None and soft.place.at == "before-answer" and bare.answer >= border
+            moved = border + len(base.ids) - len(bare.ids) if border and not is_behind else border
             made += [(row,) for row in _rows(number, base, words, mask, moved)]
         return made
 
