@@ -22,8 +22,8 @@ Form = Callable[[torch.Tensor, float], nn.Module]
 def pace(name: str, parameter: nn.Parameter, unit: float) -> float:
     """How far a learning rate of one moves a parameter of a form at each step.
 
-    Vectors move by their unit. A network's matrices move by one over the number of their inputs, everything else by one:
-    then every layer's output moves by about one, however wide it is (Yang et al. 2022, arXiv 2203.03466, table 3).
+    Vectors move by their unit; of a network, matrices by one over the number of their inputs and everything else by
+    one: then every layer's output moves by about one, however wide it is (Yang et al. 2022, arXiv 2203.03466, table 3).
     """
     if name == "vectors":
         return unit
