@@ -20,8 +20,8 @@ from autoprompt_search.core.types import Prompt, Rendered, Splits
 from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
 from autoprompt_search.trial import SAMPLE
 
-_NEW = 2
-"""Soft prompts that the training of one rung leaves, at most."""
+_NEW = 3
+"""Soft prompts that the training of one rung leaves, at most: its start among them."""
 _SNAPSHOTS = _NEW + 1
 """Soft prompts measured per rung: with the best so far."""
 

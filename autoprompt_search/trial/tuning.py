@@ -8,7 +8,7 @@ from typing import cast
 
 from autoprompt_search.core.protocols import SoftMethod, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Prompt
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Prompt, SoftPrompt
 from autoprompt_search.evaluate import ScoringBackend, embedder, render_all
 from autoprompt_search.prompting import answer_words, own_words, render_text
 from autoprompt_search.soft import SOFT
@@ -40,18 +40,23 @@ class Tuning:
         self._method: SoftMethod = SOFT.build(spec, seed=job.seed)
         self._folder = job.state / "soft" / params_key(params)
         self._best: Prompt | None = None
+        self._finished: dict[str, Prompt] = {}
+        """Hash of a soft prompt -> the prompt with it: calibrated once, though it comes again at every rung."""
 
     def rung(self, share: float, fidelity: Fidelity, measure: Measure) -> Measurement:
         """Train up to `share` of all steps, measure the snapshots and the best so far, keep the best by dev loss."""
         until = max(1, round(self._method.steps * share))
         fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=until, folder=self._folder)
         prompts = [self._best] if self._best else []
-        for soft in fitted.snapshots:
-            if all(p.soft is None or p.soft.sha256 != soft.sha256 for p in prompts):
-                prompts.append(self._maker.finished(replace(self._prompt, soft=soft), self._params))
+        prompts += [p for p in map(self._with, fitted.snapshots) if p not in prompts]
         made = [(measure(prompt, replace(fidelity, steps=until)), prompt) for prompt in prompts]
         best, self._best = min(made, key=lambda m: m[0].metrics["loss"])
         return replace(best, cost=sum((m.cost for m, _ in made), Cost(forward_passes=fitted.forward_passes)))
+
+    def _with(self, soft: SoftPrompt) -> Prompt:
+        if soft.sha256 not in self._finished:
+            self._finished[soft.sha256] = self._maker.finished(replace(self._prompt, soft=soft), self._params)
+        return self._finished[soft.sha256]
 
     def _data(self) -> TuneData:
         """Train examples that are not themselves demonstrations of a fixed prompt, see `unshown`."""

@@ -58,7 +58,7 @@ def test_forward_passes_count_soft_prompts(work):
     )
     passes = forward_passes(config, Splits((), (), ()))
     assert passes["training soft prompts"] == 4 * 3 * 100 * 16
-    assert passes["scoring dev examples"] == 4 * 3 * (10 + 20)
+    assert passes["scoring dev examples"] == 4 * 4 * (10 + 20)
 
 
 def test_forward_passes_count_what_makes_prompts(work):

@@ -83,7 +83,7 @@ def test_the_preview_marks_the_answer_s_place(work: TrialJob) -> None:
 
 
 class Fake:
-    """A method that trains nothing: every call leaves two new soft prompts."""
+    """A method that trains nothing: every call leaves two new soft prompts, and the start of them all."""
 
     steps = 10
     seen: Any = None
@@ -93,7 +93,7 @@ class Fake:
 
     def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
         self.seen = data
-        return Fitted(tuple(self._soft(f"{until} {i}") for i in range(2)), 30, 0.5)
+        return Fitted(tuple(map(self._soft, (f"{until} a", f"{until} b", "start"))), 30, 0.5)
 
     def _soft(self, name: str) -> SoftPrompt:
         weights = name.encode()
@@ -112,10 +112,10 @@ def fake(work: TrialJob, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     return method
 
 
-def test_every_new_snapshot_is_calibrated_once(work: TrialJob, fake: Fake) -> None:
+def test_every_snapshot_is_calibrated_once(work: TrialJob, fake: Fake) -> None:
     params: Params = {**SOFT_POINT, "calibration": "batch"}
     made = list(climb(work, params))
-    assert [m.cost.forward_passes for m in made] == [30 + 2 * (8 + SAMPLE), 30 + 2 * SAMPLE + 16 + 2 * 24]
+    assert [m.cost.forward_passes for m in made] == [30 + 3 * (8 + SAMPLE), 30 + 2 * SAMPLE + 2 * 16 + 2 * 24]
     assert [m.fidelity.steps for m in made] == [5, 10]
     for measurement in made:
         assert measurement.soft is not None
@@ -126,7 +126,7 @@ def test_every_new_snapshot_is_calibrated_once(work: TrialJob, fake: Fake) -> No
 
 
 def test_a_soft_prompt_without_calibration_costs_what_it_did(work: TrialJob, fake: Fake) -> None:
-    assert [m.cost.forward_passes for m in climb(work, SOFT_POINT)] == [30 + 2 * 8, 30 + 16 + 2 * 24]
+    assert [m.cost.forward_passes for m in climb(work, SOFT_POINT)] == [30 + 3 * 8, 30 + 2 * 16 + 2 * 24]
 
 
 def test_training_sees_demonstrations_as_texts(work: TrialJob, fake: Fake) -> None:
