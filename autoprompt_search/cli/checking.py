@@ -99,10 +99,7 @@ def _backend(draft: Draft, problems: list[str]) -> Backend | None:
 
 def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend) -> Checked:
     prompts = [r for _, prompt in _prompts(config, book) for r in longest_prompts(config, prompt, splits)]
-    count = getattr(backend, "count_tokens", None)
-    lengths = (
-        [len(p.text + p.rest) for p in prompts] if count is None else [n + most_tokens(config) for n in count(prompts)]
-    )
+    longest, unit = length_of_longest(config, prompts, backend)
     return Checked(
         config=config,
         splits=splits,
@@ -110,10 +107,18 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         kinds=tuple(_kinds(config)),
         passes=forward_passes(config, splits),
         samples=tuple(_samples(config, splits, book)),
-        longest=max(lengths, default=0),
-        unit="characters" if count is None else "tokens",
+        longest=longest,
+        unit=unit,
         advice=tuple(_advice(config)),
     )
+
+
+def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend: Backend) -> tuple[int, str]:
+    """In tokens where the backend can say, the longest soft prompt included; else in characters."""
+    count = getattr(backend, "count_tokens", None)
+    if count is None:
+        return max(len(p.text + p.rest) for p in prompts), "characters"
+    return max(count(prompts)) + most_tokens(config), "tokens"
 
 
 def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from autoprompt_search.cli.checking import forward_passes, inspect
+from autoprompt_search.cli.checking import forward_passes, inspect, length_of_longest
 from autoprompt_search.config import load_config
-from autoprompt_search.core.types import Example, Splits
+from autoprompt_search.core.types import Example, Rendered, Segment, Splits
+from autoprompt_search.testing.scripted import ScriptedBackend
 
 
 def test_a_sound_file_shows_size_rungs_cost_and_prompts(work, cli):
@@ -73,6 +74,13 @@ def test_forward_passes_count_what_makes_prompts(work):
     assert passes["calibrating"] == passes["proposing words"] == (4 + 3 + 1) * 64
     assert passes["finding hard examples"] == (4 + 3 + 1) * 10
     assert passes["the final test"] == (3 + 1) * 40
+
+
+def test_soft_tokens_count_where_tokens_are_counted(work):
+    changes = ["backend={type: hf-causal, model: x}", "space.soft.method=p-tuning", "space.soft.tokens=9"]
+    config, prompts = load_config("space.yaml", changes), [Rendered((Segment("so very"), Segment("long")))]
+    assert length_of_longest(config, prompts, ScriptedBackend()) == (2 + 9, "tokens")
+    assert length_of_longest(config, prompts, object()) == (len("so verylong"), "characters")
 
 
 def test_the_longest_prompt_is_counted_in_tokens_where_the_model_can_say(work):

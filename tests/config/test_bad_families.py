@@ -169,3 +169,20 @@ def test_a_file_with_everything_new_is_sound(space_file):
     wrong = space_file.problems("backend.type=hf-classifier")
     assert any("text after {@answer}" in p for p in wrong)
     assert not any("{@pair}" in p for p in wrong)
+
+
+def test_blanks_after_the_answer_are_no_text(space_file):
+    space_file.data["templates"]["cloze"]["text"] = "{text} It was {@answer}{@sep} \n"
+    assert space_file.load()
+
+
+def test_a_place_that_is_switched_off_is_no_mistake(space_file):
+    space_file.data["backend"] = {"type": "hf-causal", "model": "x"}
+    space_file.data["space"]["soft.method"] = {"kind": "choice", "values": ["prompt-tuning", "p-tuning"]}
+    space_file.data["space"]["soft.placement"] = {
+        "kind": "fixed",
+        "value": "decoder",
+        "when": {"soft.method": ["p-tuning"]},
+    }
+    assert space_file.load("space.soft.method=prompt-tuning")
+    assert any("'decoder' is no place for p-tuning" in p for p in space_file.problems())
