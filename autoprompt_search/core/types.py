@@ -119,7 +119,7 @@ class Calibration:
     method: str
     """`contextual` (Zhao et al. 2021, arXiv 2102.09690) or `batch` (Zhou et al. 2024, arXiv 2309.17249)."""
     offsets: tuple[float, ...]
-    """Per label, in label order: its mean log-probability where it should have no preference."""
+    """Per label, in label order: the logarithm of its mean probability where it should have no preference."""
 
 
 @dataclass(frozen=True, slots=True)
