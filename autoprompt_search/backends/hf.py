@@ -10,7 +10,7 @@ import torch
 
 from autoprompt_search.backends import adapters, kv, scoring
 from autoprompt_search.backends.loading import Form
-from autoprompt_search.backends.placing import Base, Soft, insert, shared_at
+from autoprompt_search.backends.placing import Base, Soft, insert, shared_at, wordings
 from autoprompt_search.backends.scoring import Row, Unit
 from autoprompt_search.backends.source import Loaded, Source
 from autoprompt_search.backends.tokens import Encoder, Ids, too_long
@@ -202,7 +202,7 @@ class HfBackend:
         """See `Tunes.own_vectors`."""
         if place.kind == "prefix" and (self._reader.form.reads_both_ways or self._is_two_part):
             return torch.zeros(0, self.width(place))
-        ids = shared_at(self._reader.bases(self._source.texts, prompts), place, limit)
+        ids = shared_at(self._reader.bases(self._source.texts, [*prompts, *wordings(prompts, place)]), place, limit)
         if place.kind == "prefix":
             return kv.text_prefix(self._loaded.model, ids) if ids else torch.zeros(0, self.width(place))
         return self._vectors(ids)

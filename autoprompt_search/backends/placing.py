@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from autoprompt_search.backends.tokens import Ids, common_run
-from autoprompt_search.core.types import Place
+from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.types import Place, Rendered, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,13 @@ class Base:
 
 
 def insert(base: Base, soft: Soft | None) -> Base:
-    """The same prompt with the soft tokens in their place."""
+    """The same prompt with the soft tokens in their place; `TrialError` where it lacks the tokens they replace."""
     if soft is None or soft.place.at == "decoder":
         return base
     ids, answer, replaces = base.ids, base.answer, soft.place.replaces
     start = _start(base, soft.place)
+    if not 0 <= start <= answer - replaces:
+        raise TrialError(f"a prompt has {answer} tokens before its answer, and the soft prompt replaces {replaces}")
     made = ids[:start] + soft.ids + ids[start + replaces :]
     return Base(made, answer + len(soft.ids) - replaces)
 
@@ -61,6 +64,37 @@ def _start(base: Base, place: Place) -> int:
     if place.at == "before-answer":
         return base.answer - place.replaces
     return 1 if place.at == "after-cls" else 0
+
+
+def wordings(prompts: Sequence[Rendered], place: Place) -> list[Rendered]:
+    """What is left of each prompt at `place` when its data are taken away: the words that every example will have.
+
+    Vectors may replace only these. Data that the prompts at hand happen to share are not among them;
+    demonstrations are, where all prompts have the same.
+    """
+    keeps_demos = all(prompt.shots == prompts[0].shots for prompt in prompts)
+    return [_wording(prompt, place, keeps_demos) for prompt in prompts]
+
+
+def _wording(prompt: Rendered, place: Place, keeps_demos: bool) -> Rendered:
+    segments, query = prompt.segments, prompt.query or prompt.segments
+    if place.at == "before-answer":
+        places = [i for i, s in enumerate(segments) if s.origin == "answer"]
+        before = segments[: places[-1]] if places else segments
+        data = [i for i, s in enumerate(before) if _is_data(s)]
+        return Rendered(before[data[-1] + 1 :] if data else before)
+    asked = common_run(segments[::-1], query[::-1])  # the query stands at the end of the whole prompt
+    begin = len(segments) - asked if keeps_demos else 0
+    return Rendered(_before_data(segments, begin), _before_data(query, 0) if prompt.query else ())
+
+
+def _before_data(segments: tuple[Segment, ...], begin: int) -> tuple[Segment, ...]:
+    end = next((i for i in range(begin, len(segments)) if _is_data(segments[i])), len(segments))
+    return segments[:end]
+
+
+def _is_data(segment: Segment) -> bool:
+    return segment.origin.startswith("field:")
 
 
 def shared_at(bases: Sequence[Base], place: Place, limit: int) -> Ids:

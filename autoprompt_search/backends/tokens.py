@@ -163,7 +163,7 @@ def _joined(prompt: Ids, whole: Sequence[Ids]) -> Joined:
     return Joined(prompt, tuple(whole), tuple(common_run(prompt, ids) for ids in whole))
 
 
-def common_run(a: Sequence[int], b: Sequence[int]) -> int:
+def common_run(a: Sequence[object], b: Sequence[object]) -> int:
     """Length of the longest common beginning."""
     limit = min(len(a), len(b))
     if a[:limit] == b[:limit]:

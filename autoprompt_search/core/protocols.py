@@ -146,7 +146,7 @@ class Tunes(Protocol):
         ...
 
     def own_vectors(self, prompts: Sequence[Rendered], place: Place, limit: int) -> Tensor:
-        """[at most `limit`, width(place)] float32: vectors of the tokens that all prompts share at `place`.
+        """[at most `limit`, width(place)] float32: vectors of the words, not data, that all prompts share at `place`.
 
         Put there with `replaces` = their number, they leave every score as it is. [0, width] where the prompts share
         nothing there, or where the model cannot say (`decoder`, and `prefix` on models that read both ways).

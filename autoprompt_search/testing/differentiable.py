@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from safetensors.torch import load, save
 
-from autoprompt_search.backends.placing import Base, Soft, insert, padded, shared_at
+from autoprompt_search.backends.placing import Base, Soft, insert, padded, shared_at, wordings
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols import Adapter, Scored
@@ -73,7 +73,8 @@ class TunableModel:
 
     def own_vectors(self, prompts: Sequence[Rendered], place: Place, limit: int) -> torch.Tensor:
         """See `Tunes.own_vectors`."""
-        return self._vectors(shared_at([_base(prompt) for prompt in prompts], place, limit), place)
+        bases = [_base(prompt) for prompt in [*prompts, *wordings(prompts, place)]]
+        return self._vectors(shared_at(bases, place, limit), place)
 
     def text_vectors(self, text: str, place: Place) -> torch.Tensor:
         """See `Tunes.text_vectors`."""

@@ -24,12 +24,15 @@ TOKENS = 5
 STEPS = 32
 
 _TEXTS = [
-    f"Review: the plot was {word}{more} Sentiment:"
+    f" {word}{more}"
     for word in ("good", "great", "lovely", "fine", "bad", "poor", "awful", "dull")
     for more in (" and long", " and short", "")
 ]
 DATA = TuneData(
-    prompts=tuple(Rendered((Segment(text, "field:text"),)) for text in _TEXTS),
+    prompts=tuple(
+        Rendered((Segment("Review: the plot was"), Segment(text, "field:text"), Segment(" Sentiment:")))
+        for text in _TEXTS
+    ),
     targets=(1,) * 12 + (0,) * 12,
     answers=(" no", " yes", " yes again"),
     groups=(0, 1, 1),

@@ -36,6 +36,16 @@ def make(tiny, family, **options):
     return MAKERS[family](str(tiny(family)), device="cpu", **options)
 
 
+def worded(prompt):
+    """The same prompt with its own words told apart from the data between them."""
+    start = PROMPTS[0].index("Review: it was") + len("Review:")
+    end = len(prompt) - len(" Sentiment:")
+    return Rendered((Segment(prompt[:start]), Segment(prompt[start:end], "field:text"), Segment(prompt[end:])))
+
+
+WORDED = [worded(p) for p in PROMPTS]
+
+
 def slotted(before, after, origin="template"):
     return Rendered((Segment(before, "field:text"), Segment("", "answer"), Segment(after, origin)))
 
@@ -223,14 +233,14 @@ def test_own_vectors_in_place_of_their_tokens_change_nothing(family, at, tiny):
     if at == "after-cls" and family not in ("bert", "roberta"):
         pytest.skip("no [CLS]")
     backend = make(tiny, family)
-    vectors = backend.own_vectors(ROWS, Place(at), 6)
+    vectors = backend.own_vectors(WORDED, Place(at), 6)
     assert 1 <= len(vectors) <= 6
     soft = packed_soft(backend, vectors, Place(at, replaces=len(vectors)))
-    hard = backend.score(ROWS, LONG_ANSWERS)
-    ours = backend.score(ROWS, LONG_ANSWERS, soft)
+    hard = backend.score(WORDED, LONG_ANSWERS)
+    ours = backend.score(WORDED, LONG_ANSWERS, soft)
     assert close(ours.logliks, hard.logliks)
     assert ours.prompt_tokens == hard.prompt_tokens
-    trained = backend.answer_logliks(vectors.requires_grad_(), soft.place, ROWS, LONG_ANSWERS)
+    trained = backend.answer_logliks(vectors.requires_grad_(), soft.place, WORDED, LONG_ANSWERS)
     assert close(trained.detach(), hard.logliks)
 
 
@@ -238,11 +248,11 @@ def test_own_vectors_in_place_of_their_tokens_change_nothing(family, at, tiny):
 def test_a_prefix_of_own_keys_and_values_changes_nothing(family, tiny):
     backend = make(tiny, family)
     place = Place(kind="prefix")
-    vectors = backend.own_vectors(ROWS, place, 6)
+    vectors = backend.own_vectors(WORDED, place, 6)
     place = replace(place, replaces=len(vectors))
     assert len(vectors) == 6
-    hard = backend.score(ROWS, LONG_ANSWERS)
-    assert close(backend.score(ROWS, LONG_ANSWERS, packed_soft(backend, vectors, place)).logliks, hard.logliks)
+    hard = backend.score(WORDED, LONG_ANSWERS)
+    assert close(backend.score(WORDED, LONG_ANSWERS, packed_soft(backend, vectors, place)).logliks, hard.logliks)
 
 
 @pytest.mark.parametrize(
@@ -277,3 +287,45 @@ def test_demonstrations_before_trained_vectors_are_computed_once(family, tiny, m
     monkeypatch.setattr(causal, "_SHORTEST_PREFIX", 10**6)  # nothing is shared
     (gradient,) = torch.autograd.grad(backend.answer_logliks(soft, place, ROWS, ANSWERS).sum(), soft)
     assert close(gradient, wanted)
+
+
+@pytest.mark.parametrize("family", list(MAKERS))
+@pytest.mark.parametrize("at", ["start", "before-answer"])
+def test_data_that_all_prompts_happen_to_share_is_never_replaced(family, at, tiny):
+    backend = make(tiny, family)
+
+    def asked(text):
+        return Rendered((Segment("Review:"), Segment(text, "field:text"), Segment(" It was")))
+
+    alike = [asked(" the film and the plot"), asked(" the film again and the plot")]
+    alone = [Rendered((Segment("Review:"),)), Rendered((Segment(" It was"),))]
+    vectors = backend.own_vectors(alike, Place(at), 20)
+    words = backend.count_tokens(alone[:1] if at == "start" else alone[1:])[0]
+    assert 1 <= len(vectors) <= words
+    other = [asked(" dull"), asked("")]
+    soft = packed_soft(backend, vectors, Place(at, replaces=len(vectors)))
+    assert close(backend.score(other, ANSWERS, soft).logliks, backend.score(other, ANSWERS).logliks)
+
+
+def test_the_same_demonstrations_are_words_and_different_ones_are_data(tiny):
+    backend = make(tiny, "gpt2")
+    shots = [(Shot((Segment("Review:"), Segment(f" {w}", "field:text")), " good"),) for w in ("fine", "lovely")]
+
+    def asked(text, shown):
+        shot = (*shown[0].segments, Segment(shown[0].answer), Segment("\n\n"))
+        query = (Segment("Review:"), Segment(text, "field:text"))
+        return Rendered((*shot, *query), query, shown)
+
+    same = [asked(" dull", shots[0]), asked(" poor", shots[0])]
+    assert len(backend.own_vectors(same, Place(), 50)) > len(backend.own_vectors([same[0]], Place(), 3))
+    differing = [asked(" dull", shots[0]), asked(" poor", shots[1])]
+    assert (
+        len(backend.own_vectors(differing, Place(), 50)) == backend.count_tokens([Rendered((Segment("Review:"),))])[0]
+    )
+
+
+def test_a_prompt_without_the_tokens_that_are_replaced_is_refused(tiny):
+    backend = make(tiny, "gpt2")
+    soft = packed_soft(backend, torch.zeros(3, 32), Place(replaces=3))
+    with pytest.raises(TrialError, match="the soft prompt replaces 3"):
+        backend.score([rendered("a film")], ANSWERS, soft)
