@@ -2,7 +2,7 @@
 
 Runs each family's quickstart with `--set`, as a user would, over several seeds, and writes figures only.
 
-    python benchmarks/families.py [--families gpt bert t5] [--seeds 7 8 9] [--trials 40] [--jobs 2]
+    python benchmarks/families.py [--families gpt bert t5] [--seeds 7 8 9] [--trials 24] [--jobs 2] [--keep DIR]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +98,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="+", choices=tuple(SPACES), default=list(SPACES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--jobs", type=int, default=2, help="searches side by side, one core each")
+    parser.add_argument("--keep", type=Path, help="where the searches stay; run again, they are not repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/families.json")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(options.jobs) as pool:
+    place = nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory()
+    with place as name, ThreadPoolExecutor(options.jobs) as pool:
         todo = [(f, s, c) for s in options.seeds for f in options.families for c in CONDITIONS]
         for done in as_completed([pool.submit(run, *one, options.trials, Path(name)) for one in todo]):
             rows += done.result()

@@ -5,7 +5,7 @@ ag_news, subj, cr and banking77, 16 and 64 labelled examples per class (as many 
 fewer), 3 seeds. Half of the labelled examples choose (dev), half teach (demonstrations, soft prompts); the
 regression gets all of them. Figures only: no text of the data sets is written.
 
-    python benchmarks/minilm.py [--datasets sst2 ...] [--shots 16 64] [--seeds 1 2 3] [--jobs 2]
+    python benchmarks/minilm.py [--datasets sst2 ...] [--shots 16 64] [--seeds 1 2 3] [--jobs 2] [--keep DIR]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -178,7 +179,7 @@ def regression(teach: list[dict[str, str]], test: list[dict[str, str]]) -> float
     return float(model.score([r["text"] for r in test], [r["label"] for r in test]))
 
 
-def job(dataset: str, shots: int, seed: int, model: str) -> list[dict[str, Any]]:
+def job(dataset: str, shots: int, seed: int, model: str, keep: Path | None) -> list[dict[str, Any]]:
     """All conditions on one draw of labelled examples."""
     from autoprompt_search import search
 
@@ -188,8 +189,9 @@ def job(dataset: str, shots: int, seed: int, model: str) -> list[dict[str, Any]]
     each = min(sum(r["label"] == label for r in part) for part in (teach, choose) for label in labels)
     head = {"dataset": dataset, "shots": shots, "seed": seed, "test_examples": len(test)}
     made: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as name:
+    with nullcontext(keep / f"{dataset}-{shots}-{seed}") if keep else tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         for part, found in (("train", teach), ("dev", choose), ("test", test)):
             text = "".join(json.dumps(row) + "\n" for row in found)
             (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
@@ -257,6 +259,7 @@ def main() -> None:
     parser.add_argument("--shots", nargs="+", type=int, default=[16, 64])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=2, help="searches side by side, one core each")
+    parser.add_argument("--keep", type=Path, help="where the searches stay; run again, they are not repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/minilm.json")
     options = parser.parse_args()
     spec = find_spec(PACKAGE)
@@ -268,11 +271,10 @@ def main() -> None:
     model = str(Path(spec.origin).parent / "model")
     found: list[dict[str, Any]] = []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(job, *one, model) for one in jobs(options)]):
+        for done in as_completed([pool.submit(job, *one, model, options.keep) for one in jobs(options)]):
             found += done.result()
             write(found, options.out, {"model": "all-MiniLM-L6-v2", "test_examples": TEST})
-            last = found[-1]
-            print(f"{len(found) // len(CONDITIONS)} done", flush=True, file=sys.stderr) if last else None
+            print(f"{len(found) // len(CONDITIONS)} done", flush=True, file=sys.stderr)
 
 
 if __name__ == "__main__":
