@@ -148,7 +148,19 @@ def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
         "version": __version__,
         **{f"data_{split}": value for split, value in plan.data_fingerprints.items()},
     }
-    return SearchCard(config.name, place.identity, place.folder, place.folder / "config.yaml", description, tags)
+    params = {
+        "backend": config.backend.type,
+        "model": plan.model,
+        "data": str(config.task.options.get("data")),
+        "examples": sizes,
+        "metric": plan.job.metric,
+        "rungs": str(list(config.rungs)),
+        "study": str(config.study.model_dump()),
+        "seed": str(config.seed),
+    }
+    return SearchCard(
+        config.name, place.identity, place.folder, place.folder / "config.yaml", description, tags, params
+    )
 
 
 class Silent:

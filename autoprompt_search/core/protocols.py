@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -315,6 +315,8 @@ class SearchCard:
     description: str
     """Markdown."""
     tags: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What never changes about a search, by which searches are compared: model, data, rungs, sampler, seed."""
 
 
 @runtime_checkable

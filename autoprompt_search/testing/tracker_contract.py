@@ -63,7 +63,7 @@ def search_card(folder: Path, fingerprint: str = "f" * 16, name: str = "contract
     """A search of no particular kind."""
     config = folder / "space.yaml"
     config.write_text("name: contract\n", encoding="utf-8")
-    return SearchCard(name, fingerprint, folder, config, "A search **begins**.", {"model": "scripted"})
+    return SearchCard(name, fingerprint, folder, config, "A search **begins**.", {"model": "scripted"}, {"seed": "7"})
 
 
 def trial_record(

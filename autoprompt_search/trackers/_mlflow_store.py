@@ -202,6 +202,7 @@ class MlflowStore:
         tags = {**{safe_key(k): v for k, v in card.tags.items()}, **self._identity(), NOTE: card.description}
         made = self._client.create_run(self._experiment_id, tags=tags, run_name=card.name)
         self._parent = str(made.info.run_id)
+        self._client.log_batch(self._parent, params=[Param(safe_key(k), v[:6000]) for k, v in card.params.items()])
         if card.config_file.is_file():
             self._attach_file(card.config_file)
 

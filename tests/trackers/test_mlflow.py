@@ -245,3 +245,12 @@ def test_a_server_killed_in_the_middle_loses_nothing_and_shows_nothing_twice(
         assert sorted(step for step, _ in harness.series(parent, "best_so_far")) == list(range(22))
     finally:
         server.kill()
+
+
+def test_searches_can_be_compared_by_what_never_changes_about_them(harness: MlflowHarness) -> None:
+    for _ in range(2):  # continued, the parent run has them once and still
+        tracker = harness.tracker()
+        tracker.open(search_card(harness.folder))
+        tracker.close("", {}, (), status="stopped")
+    (parent,) = harness.runs("f" * 16)
+    assert parent.data.params == {"seed": "7"}
