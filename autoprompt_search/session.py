@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from autoprompt_search import __version__
+from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
@@ -15,7 +16,7 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols import Progress, SearchCard, Study, Tracker
 from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
 from autoprompt_search.ledger import Ledger
-from autoprompt_search.runners import RUNNERS, Runner
+from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.tasks import TASKS
@@ -46,7 +47,6 @@ class Parts:
     study: Study
     ledger: Ledger
     tracker: Tracker
-    runner: Runner
     driver: Driver
     progress: Progress
     started: float
@@ -55,10 +55,17 @@ class Parts:
     """Forward passes of earlier runs on this folder."""
 
 
-def prepare(config: SearchConfig, place: Workspace) -> Plan:
-    """Read the data and look at the model; every mistake is raised here, before any work."""
+def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
+    """Read the data and look at the model; every mistake is raised here, before any work.
+
+    Looking at a model takes seconds, in which the runner starts.
+    """
     task = TASKS.build(config.task)
     splits = task.load(config.seed)
+    if problems := check_data(config, splits):
+        raise ConfigError(problems)
+    if not place.is_finished:
+        runner.begin([BACKENDS.module(config.backend.type)])
     backend = backend_of(config.backend)
     job = TrialJob(
         backend=config.backend,
@@ -72,8 +79,7 @@ def prepare(config: SearchConfig, place: Workspace) -> Plan:
         state=place.state.absolute(),
         baseline=config.space.baseline(config.baseline),
     )
-    problems = check_data(config, splits) or check_model(config, job.book, splits, backend)
-    if problems:
+    if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
     prints = {name: fingerprint(getattr(splits, name)) for name in SPLITS}
     place.check_data(prints)
@@ -82,7 +88,9 @@ def prepare(config: SearchConfig, place: Workspace) -> Plan:
 
 
 @contextmanager
-def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progress | None) -> Iterator[Parts]:
+def session(
+    config: SearchConfig, place: Workspace, plan: Plan, runner: Runner, progress: Progress | None
+) -> Iterator[Parts]:
     """Open what trials need, and close it however the search ends.
 
     Trials that an earlier run could not send to the dashboard are sent first.
@@ -91,7 +99,6 @@ def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progre
     tracker = TRACKERS.build(config.tracker, folder=place.state)
     tracker.open(_card(config, place, plan))
     study = _study(config, place)
-    runner = RUNNERS.build(config.runner)
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
     driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(place.state))
@@ -101,7 +108,7 @@ def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progre
     progress.begin(config.name, config.budget.trials, done)
     started, status = time.time(), "failed"
     try:
-        yield Parts(study, ledger, tracker, runner, driver, progress, started, ledger.total().forward_passes)
+        yield Parts(study, ledger, tracker, driver, progress, started, ledger.total().forward_passes)
         status = "finished"
     except KeyboardInterrupt:
         status = "stopped"
@@ -111,7 +118,6 @@ def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progre
         if status != "finished":
             place.log_run({"started": started, "seconds": time.time() - started, "status": status})
             tracker.close("", {}, [], status=status)
-        runner.close()
         ledger.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from autoprompt_search.config import SearchConfig
@@ -9,6 +10,7 @@ from autoprompt_search.confirm import confirm
 from autoprompt_search.core.protocols import Progress
 from autoprompt_search.deliver import deliver, rebuild_report
 from autoprompt_search.result import SearchResult
+from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import prepare, session
 from autoprompt_search.workspace import Workspace
 
@@ -32,16 +34,17 @@ def search(
         SystemicError: All first trials failed for one reason.
         KeyboardInterrupt: The user stopped it; running again continues.
     """
-    with Workspace(out or Path("reports") / config.name, config, fresh=fresh) as place:
-        plan = prepare(config, place)
-        with session(config, place, plan, progress) as parts:
-            parts.runner.run(parts.driver, plan.job)
+    folder = out or Path("reports") / config.name
+    with Workspace(folder, config, fresh=fresh) as place, closing(RUNNERS.build(config.runner)) as runner:
+        plan = prepare(config, place, runner)
+        with session(config, place, plan, runner, progress) as parts:
+            runner.run(parts.driver, plan.job)
             parts.progress.note("Measuring the finalists on the sealed test split")
             confirmation = confirm(
                 parts.study.records(),
                 plan.job,
                 plan.splits.test,
-                runner=parts.runner,
+                runner=runner,
                 ledger=parts.ledger,
                 count=config.confirm.finalists,
                 confidence=config.confirm.confidence,

@@ -55,6 +55,12 @@ class Workspace:
         if self._lock is not None:
             self._lock.close()
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last run on this folder came to its end: there may be nothing left to do."""
+        runs = self._runs()
+        return bool(runs) and runs[-1].get("status") == "finished"
+
     def check_data(self, fingerprints: Mapping[str, str]) -> None:
         """Refuse to go on when the data are not what the search began with."""
         began = json.loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
@@ -70,7 +76,11 @@ class Workspace:
         path = self.state / "runs.jsonl"
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return self._runs()
+
+    def _runs(self) -> list[dict[str, Any]]:
+        path = self.state / "runs.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
 
     def _open(self) -> None:

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ import yaml
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
+from autoprompt_search.runners import RUNNERS
+from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.session import Silent, prepare, session
 from autoprompt_search.trial import TrialRun
 from autoprompt_search.workspace import Workspace
@@ -102,10 +105,10 @@ def scripted(trials: int, folder: Path) -> SearchConfig:
 def ours(trials: int, folder: Path) -> Stopwatch:
     """This engine."""
     watch, config = Stopwatch(), scripted(trials, folder)
-    with Workspace(folder / "search", config) as place:
-        plan = prepare(config, place)
-        with session(config, place, plan, Watching(watch)) as parts:
-            parts.runner.run(parts.driver, plan.job)
+    with Workspace(folder / "search", config) as place, closing(RUNNERS.build(config.runner)) as runner:
+        plan = prepare(config, place, runner)
+        with session(config, place, plan, runner, Watching(watch)) as parts:
+            runner.run(parts.driver, plan.job)
     return watch
 
 
@@ -120,7 +123,7 @@ def stock(trials: int, folder: Path) -> Stopwatch:
 
     config = scripted(trials, folder)
     with Workspace(folder / "search", config) as place:
-        job = prepare(config, place).job
+        job = prepare(config, place, LocalRunner()).job
     watch = Stopwatch()
 
     def trainable(point: dict[str, Any]) -> None:

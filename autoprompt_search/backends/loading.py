@@ -22,6 +22,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
 )
+from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
@@ -213,7 +214,7 @@ def _head_names(config: Any, form: Form) -> list[str]:
     return sorted((n for n in names if n not in tied and n != "final_logits_bias"), key=lambda n: n.endswith("bias"))
 
 
-def load_model(folder: Path, device: torch.device, dtype: torch.dtype, form: Form) -> Any:
+def load_model(folder: Path, device: torch.device, dtype: torch.dtype, form: Form) -> PreTrainedModel:
     """The frozen model: evaluation mode, no gradients, head present.
 
     Raises:

@@ -92,6 +92,10 @@ class Registry(Generic[T]):
             raise ConfigError(f"{self.kind} {name!r} is offered by several packages: {', '.join(offered)}")
         return offered[0]
 
+    def module(self, name: str) -> str:
+        """The module that `name` lives in, without importing it."""
+        return self.target(name).partition(":")[0]
+
     def _entry_points(self) -> Iterable[EntryPoint]:
         return _installed(f"autoprompt_search.{self.kind}", tuple(sys.path))
 

@@ -19,10 +19,17 @@ class Runner(Protocol):
         """Whether workers may run on other machines than this one."""
         ...
 
+    def begin(self, modules: Sequence[str]) -> None:
+        """Start in the background what trials will need, and return at once; what goes wrong there is raised by `run`.
+
+        Not needed, but trials then begin sooner. Workers import `modules` as they start.
+        """
+        ...
+
     def run(self, driver: Driver, job: TrialJob) -> None:
         """Run trials until the driver has no more. Raises KeyboardInterrupt when the user stops it.
 
-        Nothing is started when there is nothing to do.
+        Without `begin` nothing is started when there is nothing to do.
         """
         ...
 

@@ -14,6 +14,9 @@ class LocalRunner:
 
     is_on_cluster = False
 
+    def begin(self, modules: Sequence[str]) -> None:
+        """Nothing needs to be started."""
+
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
         while (asked := driver.ask()) is not None:

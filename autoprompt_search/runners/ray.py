@@ -26,6 +26,7 @@ from ray.tune.search import Searcher
 from autoprompt_search.core.errors import ConfigError, SearchError
 from autoprompt_search.core.types import Measurement, TrialState
 from autoprompt_search.runners.driver import Driver
+from autoprompt_search.runners.early import EarlyStart
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_test_guarded
 
@@ -38,6 +39,7 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the study is the only state that is ever resumed
     "TUNE_RESULT_BUFFER_LENGTH": "1",  # a rung is decided before the next one starts
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "PL_DISABLE_FORK": "1",  # as Tune sets it for its actors
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # `gpus: 0` means no GPU
     "RAY_USAGE_STATS_ENABLED": "0",
 }
@@ -70,11 +72,17 @@ class RayRunner:
         self._cpus, self._gpus = cpus, gpus
         self._resources: dict[str, float] = {}
         self._started = False
+        self._early: EarlyStart | None = None
 
     @property
     def is_on_cluster(self) -> bool:
         """As `Runner.is_on_cluster`."""
         return self._address is not None
+
+    def begin(self, modules: Sequence[str]) -> None:
+        """As `Runner.begin`, for this machine's own Ray: a cluster is up already."""
+        if not (self.is_on_cluster or self._early or ray.is_initialized()):
+            self._early = EarlyStart(self._join, [__name__, *modules] if self._cpus <= 1 else [])
 
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
@@ -123,14 +131,18 @@ class RayRunner:
 
     def close(self) -> None:
         """Leave the cluster; stop Ray where this runner started it."""
-        if self._started:
+        if self._early:
+            self._early.close(ray.shutdown)
+        elif self._started:
             ray.shutdown()
-            self._started = False
+        self._started, self._early = False, None
 
     def _start(self) -> None:
         if self._started:
             return
-        if not ray.is_initialized():
+        if self._early:
+            self._early.wait()
+        elif not ray.is_initialized():
             self._join()
             self._started = True
         self._resources = {"CPU": self._cpus, "GPU": self._share_of_gpus()}
@@ -143,7 +155,7 @@ class RayRunner:
         if self._address:
             _knock(self._address)
         logging.getLogger("ray").setLevel(logging.ERROR)
-        options = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, math.ceil(self._cpus))}
+        options = {"include_dashboard": False, "num_cpus": self._cores()}
         for attempt in range(_START_ATTEMPTS):
             try:
                 ray.init(
@@ -164,6 +176,11 @@ class RayRunner:
                     ) from exc
             else:
                 return
+
+    def _cores(self) -> int:
+        """CPUs that this machine's Ray is told of. It starts a worker for each: no more than trials can use."""
+        most = min(os.cpu_count() or 1, math.ceil(self._cpus * self._concurrency))
+        return max(most, math.ceil(self._cpus))
 
     def _share_of_gpus(self) -> float:
         if self._gpus is not None:

@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
-from autoprompt_search import load_config, search
+from autoprompt_search import SearchResult, load_config, search
 
 from .conftest import space_file
 
-KILLS = 10
+QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
 
 
 def _run(folder: Path, out: str) -> subprocess.Popen[bytes]:
@@ -26,37 +27,62 @@ def _run(folder: Path, out: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+def _kill(folder: Path, seconds: float, *, after: str = "study.journal") -> bool:
+    """Start the search, wait until it writes and `after` is there, wait `seconds` more, and kill it.
+
+    False when it had ended by itself.
+    """
+    process = _run(folder, "killed")
+    state = folder / "killed" / "state"
+    journal, awaited = state / "study.journal", state / after
+    before = journal.stat().st_size if journal.exists() else 0
+    while process.poll() is None and not (awaited.exists() and journal.stat().st_size > before):
+        time.sleep(0.02)
+    time.sleep(seconds)
+    is_running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return is_running
+
+
+def _ends_as_undisturbed(folder: Path, undisturbed: SearchResult) -> None:
+    """Run to its end, the killed search is byte for byte the other one; run again, it computes nothing."""
+    finished = _run(folder, "killed")
+    _, errors = finished.communicate(timeout=300)
+    assert finished.returncode == 0, errors.decode()
+    assert (folder / "killed" / "trials.csv").read_bytes() == (undisturbed.folder / "trials.csv").read_bytes()
+    again = search(load_config(folder / "space.yaml"), out=folder / "killed")
+    assert again.data["new_forward_passes"] == 0
+    for part in ("best", "baseline", "difference", "verdict"):
+        assert again.data[part] == undisturbed.data[part], part
+
+
 @pytest.mark.slow
 def test_ten_kills_and_the_same_leaderboard(folder: Path) -> None:
     backend = {"type": "scripted", "cues": {"good": "loved", "bad": "hated"}, "seconds": 0.15}
-    space_file(folder, backend=backend, budget={"trials": 30})
-    config = load_config(folder / "space.yaml")
-    undisturbed = search(config, out=folder / "undisturbed")
+    undisturbed = search(load_config(space_file(folder, backend=backend, budget={"trials": 30})), out=folder / "whole")
     rng = random.Random(11)
-    kills = 0
-    while kills < KILLS:
-        process = _run(folder, "killed")
-        journal = folder / "killed" / "state" / "study.journal"
-        before = journal.stat().st_size if journal.exists() else 0
-        while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
-            time.sleep(0.02)  # until it is at work again
-        time.sleep(rng.uniform(0.0, 0.8))
-        if process.poll() is not None:
-            process.communicate()
-            break
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        kills += 1
-    assert kills == KILLS, "the search ended before it was killed ten times: give it more to do"
-    finished = _run(folder, "killed")
-    _, errors = finished.communicate(timeout=120)
-    assert finished.returncode == 0, errors.decode()
-    for name in ("trials.csv",):
-        assert (folder / "killed" / name).read_bytes() == (undisturbed.folder / name).read_bytes()
-    again = search(config, out=folder / "killed")
-    assert again.data["new_forward_passes"] == 0
-    assert again.data["best"] == undisturbed.data["best"]
-    assert again.data["difference"] == undisturbed.data["difference"]
+    for _ in range(10):
+        assert _kill(folder, rng.uniform(0.0, 0.8)), "it ended before it was killed ten times: give it more to do"
+    _ends_as_undisturbed(folder, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_a_real_model_and_half_trained_soft_prompts_survive_kills(folder: Path) -> None:
+    """Killed among texts, and in soft prompts whose training has to go on where it stood."""
+    plain = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
+    plain["task"]["splits"] = {"train": 24, "dev": 48, "test": 40}
+    plain["space"]["soft.steps"]["value"] = 36
+    plain["space"]["demos.k"]["high"] = 2
+    small = {"rungs": [12, 24, 48], "budget": {"trials": 8}, "runner": {"type": "local"}, "tracker": {"type": "none"}}
+    (folder / "space.yaml").write_text(yaml.safe_dump({**plain, **small}, sort_keys=False), encoding="utf-8")
+    undisturbed = search(load_config(folder / "space.yaml"), out=folder / "whole")
+    assert [record.kind for record in undisturbed.records][-3:] == ["soft"] * 3
+    rng = random.Random(5)
+    for after in ("study.journal", "soft", "soft", "soft"):
+        assert _kill(folder, rng.uniform(0.0, 1.0), after=after), "it ended before it was killed: give it more to do"
+    _ends_as_undisturbed(folder, undisturbed)
 
 
 @pytest.mark.slow
