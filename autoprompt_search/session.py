@@ -89,8 +89,8 @@ def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progre
     """
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=place.state)
-    tracker.open(_card(config, place, plan))
     study = _study(config, place)
+    tracker.open(_card(config, place, plan))
     runner = RUNNERS.build(config.runner)
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
@@ -108,11 +108,13 @@ def session(config: SearchConfig, place: Workspace, plan: Plan, progress: Progre
         raise
     finally:
         progress.end()
-        if status != "finished":
-            place.log_run({"started": started, "seconds": time.time() - started, "status": status})
-            tracker.close("", {}, [], status=status)
-        runner.close()
-        ledger.close()
+        try:
+            if status != "finished":
+                tracker.close("", {}, [], status=status)
+                place.log_run({"started": started, "seconds": time.time() - started, "status": status})
+        finally:
+            runner.close()
+            ledger.close()
 
 
 def _study(config: SearchConfig, place: Workspace) -> Study:
