@@ -12,6 +12,7 @@ from typing import Any
 from autoprompt_search import __version__
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
+from autoprompt_search.core.disk import writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols import FinalPrompt
 from autoprompt_search.core.types import Example, Measurement, Outcome, TrialRecord
@@ -39,10 +40,11 @@ def deliver(
     plain = _result(config, place, plan, parts, confirmation, records)
     write_text(place.folder / "result.json", json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
     final = _final(config, plan, confirmation, plain)
-    exported = [EXPORTERS.build(spec).export(final, place.folder) for spec in config.exports]
     material = _material(plan, confirmation)
     write_text(place.state / _MATERIAL, json.dumps(material, ensure_ascii=False))
-    written = write_report(place.folder, _report_data(config, plain, records, material))
+    with writing(place.folder):
+        exported = [EXPORTERS.build(spec).export(final, place.folder) for spec in config.exports]
+        written = write_report(place.folder, _report_data(config, plain, records, material))
     summary = (place.folder / "summary.md").read_text(encoding="utf-8")
     files = [*written, place.folder / "result.json", *exported]
     parts.tracker.close(summary, _headline(plain), files, status="finished")

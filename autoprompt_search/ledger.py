@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from autoprompt_search.core.disk import writing
 from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Cost, Example, Measurement, Prediction
@@ -36,12 +37,14 @@ class Ledger:
     """
 
     def __init__(self, path: Path, *, is_shared: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         try:
-            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-            self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_shared else 'WAL'}")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+                self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_shared else 'WAL'}")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as exc:
             raise StateError(f"{path} is not a readable ledger ({exc}); remove it or start with --fresh") from exc
 
@@ -56,7 +59,7 @@ class Ledger:
             for o in measurement.outcomes
         ]
         cost = measurement.cost
-        with self._db:
+        with writing(self._path), self._db:
             self._db.executemany("INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?)", rows)
             self._db.execute(
                 "INSERT OR IGNORE INTO costs VALUES (?, ?, ?, ?, ?)",

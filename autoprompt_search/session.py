@@ -97,8 +97,8 @@ def session(
     """
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=place.state)
-    tracker.open(_card(config, place, plan))
     study = _study(config, place)
+    tracker.open(_card(config, place, plan))
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
     driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(place.state))
@@ -115,10 +115,12 @@ def session(
         raise
     finally:
         progress.end()
-        if status != "finished":
-            place.log_run({"started": started, "seconds": time.time() - started, "status": status})
-            tracker.close("", {}, [], status=status)
-        ledger.close()
+        try:
+            if status != "finished":
+                tracker.close("", {}, [], status=status)
+                place.log_run({"started": started, "seconds": time.time() - started, "status": status})
+        finally:
+            ledger.close()
 
 
 def _study(config: SearchConfig, place: Workspace) -> Study:

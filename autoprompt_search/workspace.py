@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 import yaml
 
 from autoprompt_search.config import SearchConfig
+from autoprompt_search.core.disk import writing
 from autoprompt_search.core.errors import ConfigError, StateError
 
 _OUTPUTS = ("report.html", "summary.md", "trials.csv", "config.yaml", "result.json", "best_prompt")
@@ -74,7 +75,7 @@ class Workspace:
     def log_run(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Remember one run of the driver; all runs so far come back."""
         path = self.state / "runs.jsonl"
-        with path.open("a", encoding="utf-8") as file:
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         return self._runs()
 
@@ -141,5 +142,6 @@ def read_config(path: Path) -> SearchConfig:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing."""
     draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with writing(path):
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)

@@ -11,6 +11,7 @@ import typer
 
 from autoprompt_search import __version__
 from autoprompt_search.cli.guard import Guard
+from autoprompt_search.cli.signals import sigterm_as_ctrl_c
 
 app = typer.Typer(
     name="autoprompt-search",
@@ -87,15 +88,16 @@ def run(
     """Search, prove and export. Run again to continue where an earlier run stopped."""
     again = ["autoprompt-search", "run", str(space), *(part for c in changes or () for part in ("--set", c))]
     again += ["--out", str(out)] if out else []
-    with Guard("run", stopped=f"Finished trials are kept. Go on with: {shlex.join(again)}") as watch:
+    stopped = f"Finished trials are kept. Go on with: {shlex.join(again)}"
+    with Guard("run", stopped=stopped) as watch, sigterm_as_ctrl_c():
         from autoprompt_search.cli.progress import progress_for
         from autoprompt_search.config import load_config
         from autoprompt_search.walk import search
 
         config = load_config(space, changes or ())
         folder = out or Path("reports") / config.name
-        watch.log_to(folder / "state" / "search.log")
         progress = progress_for(quiet=quiet)
+        watch.log_to(folder / "state" / "search.log", show=progress.note)
         progress.note(f"{config.name}: reading the data, looking at the model")
         result = search(config, out=folder, fresh=fresh, progress=progress)
         sys.stdout.write(result.summary + "\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +18,7 @@ import typer
 from autoprompt_search.core.errors import ConfigError, SearchError, StateError
 
 USER_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
-"""Exit codes: mend what you wrote; something broke; stopped by Ctrl-C (128 + SIGINT)."""
+"""Exit codes: mend what you wrote; something broke; stopped by Ctrl-C or SIGTERM (128 + SIGINT)."""
 
 
 class Guard:
@@ -32,21 +34,22 @@ class Guard:
     def __init__(self, command: str, *, stopped: str = "Nothing was changed.") -> None:
         self._command, self._stopped = command, stopped
         self._log: Path | None = None
-        self._handler: logging.Handler | None = None
+        self._handlers: list[logging.Handler] = []
 
     def __enter__(self) -> Self:
         return self
 
-    def log_to(self, path: Path) -> None:
-        """Keep this package's own messages in a file, made when the first one comes."""
+    def log_to(self, path: Path, show: Callable[[str], None]) -> None:
+        """Keep this package's own messages in a file, made when the first one comes; `show` the warnings among them."""
         self._log = path
-        handler = logging.FileHandler(path, delay=True, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        kept = _Kept(path, delay=True, encoding="utf-8")
+        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger = logging.getLogger("autoprompt_search")
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        logger.addHandler(handler)
-        self._handler = handler
+        self._handlers = [kept, _Shown(show)]
+        for handler in self._handlers:
+            logger.addHandler(handler)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -70,23 +73,55 @@ class Guard:
 
     def _stop_logging(self) -> None:
         """Leave the logger as it was: in one process another command may follow, and the folder may be gone."""
-        if self._handler is not None:
-            logger = logging.getLogger("autoprompt_search")
-            logger.removeHandler(self._handler)
+        logger = logging.getLogger("autoprompt_search")
+        for handler in self._handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        if self._handlers:
             logger.setLevel(logging.NOTSET)
             logger.propagate = True
-            self._handler.close()
 
     def _unexpected(self, error: Exception) -> None:
         if Guard.debug:
             traceback.print_exception(error)
             return
         kept = _keep(error, self._log)
-        _say(f"Error: {self._command} failed unexpectedly: {type(error).__name__}: {error}\nThe details are in {kept}")
+        _say(f"Error: {self._command} failed unexpectedly: {type(error).__name__}: {error}\n{kept}")
 
 
-def _keep(error: Exception, log: Path | None) -> Path:
-    """Append the traceback to the search's log, or else to a file of its own."""
+class _Kept(logging.FileHandler):
+    """The search's log. A full disk, or a folder that is gone, costs lines of it and nothing else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line if it can be written."""
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Nothing: logging would print a traceback."""
+
+
+class _Shown(logging.Handler):
+    """Warnings for the person at the terminal: a server that is away, a worker that died."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Whatever thread it comes from."""
+        self._show(f"Warning: {record.getMessage()}")
+
+
+def _keep(error: Exception, log: Path | None) -> str:
+    """Where the traceback was kept: in the search's log, or else in a file of its own; on a full disk nowhere."""
+    try:
+        return f"The details are in {_written(error, log)}"
+    except OSError as exc:
+        return f"The details could not be kept ({exc.strerror or exc}); --debug shows them"
+
+
+def _written(error: Exception, log: Path | None) -> Path:
     if log is None or not log.parent.is_dir():
         handle, name = tempfile.mkstemp(prefix="autoprompt-search-", suffix=".log")
         os.close(handle)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from autoprompt_search.core.disk import writing
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols import Progress, Study, Tracker
 from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialState
@@ -82,10 +83,11 @@ def store(soft: SoftPrompt, folder: Path) -> Path:
     """Keep trained vectors under their hash."""
     path = folder / f"{soft.sha256}.safetensors"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".tmp")
-        draft.write_bytes(soft.weights)
-        draft.replace(path)
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".tmp")
+            draft.write_bytes(soft.weights)
+            draft.replace(path)
     return path
 
 

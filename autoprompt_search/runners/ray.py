@@ -6,47 +6,32 @@ keep the model; exceptions are caught inside the trainable, because outside it R
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import socket
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import ray
 from pydantic import Field
 from ray import tune
-from ray.air.execution._internal import RayActorManager
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from autoprompt_search.core.errors import ConfigError, SearchError
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Measurement, TrialState
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.runners.early import EarlyStart
+from autoprompt_search.runners.joining import join
 from autoprompt_search.runners.local import LocalRunner
-from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_test_guarded
+from autoprompt_search.runners.watching import UNFIT, Watch
+from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, run_test_guarded
 
 _RESULT = "result"
-_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the user's working folder
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # csv, json and tensorboard files of every trial
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # our results are one object, not metrics
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the study is the only state that is ever resumed
-    "TUNE_RESULT_BUFFER_LENGTH": "1",  # a rung is decided before the next one starts
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "PL_DISABLE_FORK": "1",  # as Tune sets it for its actors
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # `gpus: 0` means no GPU
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-_START_ATTEMPTS = 3
-"""Ray gives a node 30 seconds to start, which a busy machine may miss."""
-_RETRIES = 1
-"""A trial whose worker died is run once more; what it had measured comes from the ledger."""
 
 
 class RayRunner:
@@ -58,6 +43,10 @@ class RayRunner:
         cpus: CPUs per trial; also the number of threads its worker computes with.
         gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory). None shares
             out what there is: a whole one per trial where there are enough, none where there are none.
+        timeout: Seconds that one rung may take, the loading of the model included. A worker that takes longer is
+            stopped and its trial run again. None for no limit.
+        retries: How often a trial is run again whose worker died, hung or could not load the model; what it had
+            measured comes from the ledger. Nodes that say beforehand that they go (preemption) do not count.
     """
 
     def __init__(
@@ -67,9 +56,12 @@ class RayRunner:
         concurrency: Annotated[int, Field(ge=1)] = 2,
         cpus: Annotated[float, Field(gt=0)] = 1,
         gpus: Annotated[float, Field(ge=0)] | None = None,
+        timeout: Annotated[float, Field(gt=0)] | None = 7200,
+        retries: Annotated[int, Field(ge=0)] = 3,
     ) -> None:
         self._address, self._concurrency = address, concurrency
         self._cpus, self._gpus = cpus, gpus
+        self._timeout, self._retries = timeout, retries
         self._resources: dict[str, float] = {}
         self._started = False
         self._early: EarlyStart | None = None
@@ -82,7 +74,7 @@ class RayRunner:
     def begin(self, modules: Sequence[str]) -> None:
         """As `Runner.begin`, for this machine's own Ray: a cluster is up already."""
         if not (self.is_on_cluster or self._early or ray.is_initialized()):
-            self._early = EarlyStart(self._join, [__name__, *modules] if self._cpus <= 1 else [])
+            self._early = EarlyStart(lambda: join(None, self._cores()), [__name__, *modules] if self._cpus <= 1 else [])
 
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
@@ -90,18 +82,20 @@ class RayRunner:
             return
         self._start()
         bridge = _Bridge(driver, self._concurrency)
+        watch = Watch(bridge.number_of, self._timeout, self._retries)
         home = str(Path.cwd())
         with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
             tuner = tune.Tuner(
                 tune.with_resources(
-                    tune.with_parameters(_Trainable, job=job, home=home), tune.PlacementGroupFactory([self._resources])
+                    tune.with_parameters(_Trainable, job=job, home=home, is_named=self.is_on_cluster),
+                    tune.PlacementGroupFactory([self._resources]),
                 ),
                 run_config=tune.RunConfig(
                     name="search",
                     storage_path=scratch,
                     verbose=0,
-                    callbacks=[_Forget()],
-                    failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                    callbacks=[watch, _Ends(bridge, watch), _Forget()],
+                    failure_config=tune.FailureConfig(max_failures=self._retries),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
                 tune_config=tune.TuneConfig(
@@ -125,9 +119,9 @@ class RayRunner:
         self._start()
         shared = ray.put(job)
         cpus, gpus = self._resources["CPU"], self._resources["GPU"]
-        remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)(run_test_guarded)
-        found: list[Measurement | Failure] = ray.get([remote.remote(shared, task) for task in tasks])
-        return found
+        remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=self._retries)(run_test_guarded)
+        limit = None if self._timeout is None else self._timeout * max(1, len(tasks))
+        return _collect([remote.remote(shared, task) for task in tasks], limit)
 
     def close(self) -> None:
         """Leave the cluster; stop Ray where this runner started it."""
@@ -143,39 +137,10 @@ class RayRunner:
         if self._early:
             self._early.wait()
         elif not ray.is_initialized():
-            self._join()
+            join(self._address, self._cores())
             self._started = True
         self._resources = {"CPU": self._cpus, "GPU": self._share_of_gpus()}
         self._check_resources()
-
-    def _join(self) -> None:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        _survive_memory_kills()
-        if self._address:
-            _knock(self._address)
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        options = {"include_dashboard": False, "num_cpus": self._cores()}
-        for attempt in range(_START_ATTEMPTS):
-            try:
-                ray.init(
-                    address=self._address or "local",
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    configure_logging=False,
-                    **({} if self._address else options),
-                )
-            except Exception as exc:
-                ray.shutdown()
-                reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-                if self._address:
-                    raise ConfigError(f"runner.address: no Ray answers at {self._address!r}: {reason}") from exc
-                if attempt == _START_ATTEMPTS - 1:
-                    raise SearchError(
-                        f"Ray did not start on this machine: {reason} Use --set runner.type=local to do without it."
-                    ) from exc
-            else:
-                return
 
     def _cores(self) -> int:
         """CPUs that this machine's Ray is told of. It starts a worker for each: no more than trials can use."""
@@ -205,10 +170,10 @@ class RayRunner:
 class _Trainable(tune.Trainable):  # type: ignore[misc]
     """One actor, many trials: `reset_config` starts the next one in the same process, beside the loaded model."""
 
-    def setup(self, config: dict[str, Any], job: TrialJob, home: str) -> None:
+    def setup(self, config: dict[str, Any], job: TrialJob, home: str, is_named: bool) -> None:
         if Path(home).is_dir():  # on another node it may not exist; absolute paths work there
             os.chdir(home)
-        self._job = job
+        self._job, self._place = job, f" (on {socket.gethostname()})" if is_named else ""
         self._run = TrialRun(job, config["params"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -216,8 +181,18 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """One rung."""
-        return {_RESULT: self._run.step()}
+        """One rung.
+
+        The driver has loaded the model before any trial, so a worker that cannot is at fault, not the trial: the
+        exception leaves the actor, and Tune runs the trial again in another one.
+        """
+        try:
+            backend_of(self._job.backend)
+        except Exception as exc:
+            reason = " ".join(str(exc).split()) or type(exc).__name__
+            raise RuntimeError(f"{UNFIT} the worker cannot load the model: {reason}{self._place}") from exc
+        found = self._run.step()
+        return {_RESULT: replace(found, reason=found.reason + self._place) if isinstance(found, Failure) else found}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the ledger is what survives."""
@@ -269,11 +244,14 @@ class _Bridge:
             self.error = exc
         return True
 
-    def lost(self, trial_id: str) -> None:
-        """A worker died, and died again."""
-        number = self._numbers[trial_id]
-        if number in self._driver.live:
-            self.stops(trial_id, Failure("the worker process died (out of memory, or its node was lost)"))
+    def number_of(self, trial_id: str) -> int:
+        """The driver's number of one of Tune's trials."""
+        return self._numbers[trial_id]
+
+    def lost(self, trial_id: str, reason: str) -> None:
+        """A trial's worker was lost once more than it is run again."""
+        if self._numbers[trial_id] in self._driver.live:
+            self.stops(trial_id, Failure(reason))
 
 
 class _Asks(Searcher):  # type: ignore[misc]
@@ -287,8 +265,7 @@ class _Asks(Searcher):  # type: ignore[misc]
         return self._bridge.ask(trial_id) if self._bridge else str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        if error and self._bridge:
-            self._bridge.lost(trial_id)
+        """Nothing: how trials end is told by the scheduler, and by `_Ends`, which knows why."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the state."""
@@ -316,6 +293,19 @@ class _Decides(FIFOScheduler):  # type: ignore[misc]
         return {**self.__dict__, "_bridge": None}
 
 
+class _Ends(tune.Callback):  # type: ignore[misc]
+    """Ends a trial whose workers were lost too often."""
+
+    def __init__(self, bridge: _Bridge, watch: Watch) -> None:
+        self._bridge, self._watch = bridge, watch
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._bridge.lost(trial.trial_id, self._watch.why(trial.trial_id, trial))
+
+
 class _Forget(tune.Callback):  # type: ignore[misc]
     """Tune keeps every trial's last result for ever; ours are large and already recorded."""
 
@@ -325,38 +315,21 @@ class _Forget(tune.Callback):  # type: ignore[misc]
         result.pop(_RESULT, None)
 
 
-def _knock(address: str) -> None:
-    """Raise `ConfigError` at once where nothing listens; Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdigit()):
-        return  # `auto`, or a form that Ray judges itself
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as exc:
-        raise ConfigError(f"runner.address: no Ray answers at {address!r}: {exc.strerror or exc}") from exc
+def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Failure]:
+    """The results in their order; what has none by then, or lost its worker for good, is a failure."""
+    ready, late = ray.wait(started, num_returns=len(started), timeout=seconds)
+    for task in late:
+        ray.cancel(task, force=True)
+    found: list[Measurement | Failure] = []
+    for task in started:
+        try:
+            found.append(
+                ray.get(task) if task in ready else Failure(f"no answer within {seconds:g} s (runner.timeout)")
+            )
+        except RayError as exc:
+            found.append(Failure(f"its worker was lost: {str(exc).strip().splitlines()[0]}"))
+    return found
 
 
 def _short_name(trial: Any) -> str:
     return str(trial.trial_id)
-
-
-def _survive_memory_kills() -> None:
-    """Let Tune see a worker that Ray's memory monitor killed as a dead worker.
-
-    Tune knows RayActorError and RayTaskError only; an OutOfMemoryError (a plain RayError) would end the whole
-    `fit`. The patch is applied once, and only while Tune still has the method it mends.
-    """
-    original = getattr(RayActorManager, "_actor_task_failed", None)
-    if original is None or getattr(original, "mended", False):
-        return
-
-    def mended(self: Any, tracked_actor_task: Any, exception: Exception) -> Any:
-        if isinstance(exception, RayError) and not isinstance(exception, (RayActorError, RayTaskError)):
-            reason = f"{type(exception).__name__}: {str(exception).splitlines()[0]}"
-            dead = RayActorError()
-            dead.error_msg = dead.base_error_msg = reason
-            exception = dead
-        return original(self, tracked_actor_task=tracked_actor_task, exception=exception)
-
-    mended.mended = True  # type: ignore[attr-defined]
-    RayActorManager._actor_task_failed = mended

@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
+from autoprompt_search.core.disk import writing
 from autoprompt_search.core.errors import StateError
 
 _SYNC_SECONDS = 1.0
@@ -37,7 +38,7 @@ class Journal(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write whole lines."""
         lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
-        with self._path.open("ab") as file:
+        with writing(self._path), self._path.open("ab") as file:
             file.write("".join(lines).encode())
             if time.monotonic() > self._synced + _SYNC_SECONDS:
                 file.flush()

@@ -26,6 +26,7 @@ from autoprompt_search.studies.halving import Ladders
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.records import ERROR, NUMBER, RUNG, STATES, measurements_of, to_attribute, to_record
+from autoprompt_search.studies.storage import database
 
 _TOLD = {TrialState.PRUNED: OptunaState.PRUNED, TrialState.FAILED: OptunaState.FAIL}
 _SAME_FAILURE = 3
@@ -51,7 +52,8 @@ class OptunaStudy:
         reduction: Of successive halving: one in so many goes on to the next rung.
         text_share: Of the budget, in trials and in minutes: so much goes to texts before soft prompts start from
             the best of them; where the space leaves open whether there is a soft prompt.
-        storage: Any Optuna RDB URL instead of the journal file, e.g. a PostgreSQL database.
+        storage: Any Optuna RDB URL instead of the journal file, e.g. a PostgreSQL database. One that goes away is
+            waited for, see `studies.storage`.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class OptunaStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             study_name=name,
-            storage=storage or JournalStorage(Journal(folder / "study.journal")),
+            storage=database(storage) if storage else JournalStorage(Journal(folder / "study.journal")),
             direction="maximize",
             load_if_exists=True,
             sampler=RandomSampler(),  # never asked
@@ -190,5 +192,6 @@ def _report_once(trial: optuna.Trial, score: float, examples: int) -> None:
 
 
 def _gist(error: str) -> str:
-    """An error without the numbers in it, so that equal reasons look equal."""
-    return re.sub(r"\d+", "#", error.splitlines()[0] if error else "")
+    """An error without the numbers in it and the machine it happened on, so that equal reasons look equal."""
+    first = error.splitlines()[0] if error else ""
+    return re.sub(r"\d+", "#", re.sub(r" \(on [^\s()]+\)$", "", first))

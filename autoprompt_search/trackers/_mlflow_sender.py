@@ -7,16 +7,20 @@ import queue
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from concurrent.futures import Future
 
+from autoprompt_search.core.retry import Patience
+from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_spool import Spool
 from autoprompt_search.trackers._mlflow_store import Ending, MlflowStore, is_refusal
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds between tries while the store is away."""
+FIRST_WAIT = 0.5
+PATIENCE = Patience(tries=0, first=FIRST_WAIT, longest=30.0)
+"""While the search runs a store that is away is tried for ever, ever more rarely: nobody waits for it."""
 CLOSING_PATIENCE = 10.0
 """Seconds for which a store that is away is still tried after `close`."""
 CLOSING_LIMIT = 120.0
@@ -70,19 +74,19 @@ class Sender:
             return
         self._waiting.extend(self._spool.load())
         self._opened.set_result(None)
-        wait = 0.0
+        waits: Iterator[float] | None = None
         while not self._is_finished:
             self._take(block=not self._waiting and self._ending is None)
             try:
-                if wait:
+                if waits is not None:
                     self._store.attach()
                     self._say_back()
-                    wait = 0.0
+                    waits = None
                 self._send_waiting()
             except Exception as exc:  # noqa: BLE001 - a dashboard must not end a search, whatever it raises
                 self._judge(exc)
-                wait = min(max(FIRST_WAIT, 2 * wait), LONGEST_WAIT)
-                if not self._pause(wait):
+                waits = waits or PATIENCE.waits(derive_rng("mlflow", self._name))
+                if not self._pause(next(waits)):
                     return
 
     def _take(self, *, block: bool) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -86,13 +89,44 @@ def test_a_real_model_and_half_trained_soft_prompts_survive_kills(folder: Path) 
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_continue(folder: Path) -> None:
-    space_file(folder, backend={"type": "scripted", "seconds": 0.2}, budget={"trials": 30})
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("runner", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+def test_ctrl_c_and_sigterm_say_how_to_continue(folder: Path, sent: signal.Signals, runner: str) -> None:
+    """A preempted machine and a time limit send SIGTERM; Ray and Tune each want to handle it in their own way."""
+    backend = {"type": "scripted", "cues": {"good": "loved", "bad": "hated"}, "seconds": 0.15}
+    space_file(folder, backend=backend, budget={"trials": 16}, runner={"type": runner})
     process = _run(folder, "stopped")
     journal = folder / "stopped" / "state" / "study.journal"
-    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 2000):
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 4000):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors.decode()
     assert "autoprompt-search run" in errors.decode()  # the very command that goes on
+    assert "Traceback" not in errors.decode()
+    runs = [json.loads(line) for line in (folder / "stopped" / "state" / "runs.jsonl").read_text().splitlines()]
+    assert [run["status"] for run in runs] == ["stopped"]
+    again = search(load_config(folder / "space.yaml", ["runner.type=local"]), out=folder / "stopped")
+    assert [r.number for r in again.records] == list(range(16))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [8, 40, 120])
+def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(folder: Path, kilobytes: int) -> None:
+    """No file may grow beyond so much: the journal, the ledger or the report is the first that cannot."""
+    space_file(folder, budget={"trials": 30})
+    config = load_config(folder / "space.yaml")
+    undisturbed = search(config, out=folder / "undisturbed")
+    command = [sys.executable, "-m", "autoprompt_search", "run", "space.yaml", "--out", "full"]
+    limit = kilobytes * 1024
+    full = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert full.returncode == 2, full.stderr
+    last = full.stderr.strip().splitlines()[-1]
+    assert re.match(r"Error: \S+ cannot be written: .*run the same command again to go on$", last), full.stderr
+    assert "Traceback" not in full.stderr
+    again = search(config, out=folder / "full")
+    assert (again.folder / "trials.csv").read_bytes() == (undisturbed.folder / "trials.csv").read_bytes()
+    assert again.data["forward_passes"] == undisturbed.data["forward_passes"]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.errors import ConfigError, SystemicError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Template, TrialRecord, TrialState
 from autoprompt_search.prompting import PromptBook
@@ -21,6 +23,8 @@ TEXTS = {
     "dies": "{text} KILL",
     "dies once": "{text} ONCE",
     "explodes": "{text} BOOM",
+    "hangs once": "{text} HANG",
+    "is not a number": "{text} NAN",
     **{f"other {n}": f"{n} {{text}}" for n in range(5)},
 }
 
@@ -47,6 +51,8 @@ def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "dies_on": "KILL",
         "dies_once_on": "ONCE",
         "explodes_on": "BOOM",
+        "hangs_once_on": "HANG",
+        "nan_on": "NAN",
     }
     templates = {name: Template(name, text) for name, text in TEXTS.items()}
     work = job(
@@ -55,7 +61,7 @@ def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Itera
         book=PromptBook(templates, words=dict.fromkeys(TEXTS, WORDS), labels=LABELS),
     )
     over = SearchSpace.model_validate({"template": {"kind": "choice", "values": list(TEXTS)}})
-    two = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 2}))
+    two = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 2, "timeout": 8, "retries": 1}))
     yield drive(two, work, trials=50, over=over)
     two.close()
 
@@ -74,6 +80,18 @@ def test_a_worker_that_dies_once_is_tried_again(dangerous: Driven) -> None:
     record = of(dangerous, "dies once")
     assert record.state in (TrialState.COMPLETE, TrialState.PRUNED)
     assert record.measurements
+
+
+def test_a_worker_that_hangs_is_stopped_and_its_trial_is_run_again(dangerous: Driven) -> None:
+    record = of(dangerous, "hangs once")
+    assert record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    assert record.measurements
+
+
+def test_nan_is_a_failed_trial(dangerous: Driven) -> None:
+    record = of(dangerous, "is not a number")
+    assert record.state is TrialState.FAILED
+    assert "NaN" in record.error
 
 
 def test_an_exception_is_a_failed_trial(dangerous: Driven) -> None:
@@ -96,6 +114,17 @@ def test_finalists_are_measured_on_the_cluster_that_was_joined(dangerous: Driven
     joined = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "address": "auto", "concurrency": 1}))
     case(joined, tmp_path)
     joined.close()
+
+
+def test_workers_that_cannot_load_the_model_end_the_search_by_name(runner: Runner, tmp_path: Path) -> None:
+    """The driver has the model; the node of the workers has not."""
+    drive(runner, job(tmp_path / "first"), trials=1)  # starts the Ray that is joined below
+    spec = {"type": "perilous", "marker": str(tmp_path / "marker"), "only_in": os.getpid()}
+    joined = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "address": "auto", "retries": 0}))
+    with pytest.raises(SystemicError, match=r"the worker cannot load the model: .*/models/story") as caught:
+        drive(joined, job(tmp_path / "second", backend=ComponentSpec.model_validate(spec)), trials=20)
+    joined.close()
+    assert str(caught.value).endswith(f"(on {socket.gethostname()})")
 
 
 def test_a_trial_that_fits_on_no_node_is_refused_at_once(runner: Runner, tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""What Tune is watched for while trials run: workers that do not answer, workers that died. Lives in the driver."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0
+"""Seconds."""
+_OWN_PAUSE = 5.0
+"""Seconds between two steps of Tune's loop from which on it was the driver that stood still, not the workers."""
+
+UNFIT = "autoprompt_search: unfit worker:"
+"""Marks, in the text of an exception that left a worker, the part that is for people."""
+_SIGNS = (
+    ("OutOfMemoryError", "its worker was killed because its node ran out of memory"),
+    ("node has died", "its node was lost"),
+    ("node was terminated", "its node was lost"),
+)
+"""What Ray says of a worker that is gone, and what we say."""
+
+
+class Watch(tune.Callback):  # type: ignore[misc]
+    """Stops the worker of a rung that takes too long, and says which trials are run again.
+
+    Tune then does what it does when a worker dies: it starts another one and runs the trial again, so often as
+    `FailureConfig` says. Time during which the driver itself stood still, waiting for a database or in a
+    suspended machine, does not count.
+
+    Args:
+        number_of: Tune's trial id -> ours.
+        seconds: Longest time that one rung may take, the loading of the model included; None for no limit.
+        retries: How often Tune runs a trial again.
+        kill: Ends a worker process.
+        now: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        number_of: Callable[[str], int],
+        seconds: float | None,
+        retries: int,
+        *,
+        kill: Callable[[Any], None] = ray.kill,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._number_of, self._seconds, self._retries = number_of, seconds, retries
+        self._kill, self._now = kill, now
+        self._since: dict[str, float] = {}
+        """Tune's trial id -> when its rung began."""
+        self._hung: set[str] = set()
+        self._deaths: dict[str, int] = {}
+        self._stepped = self._looked = now()
+
+    def why(self, trial_id: str, trial: Trial) -> str:
+        """Why the worker of a trial is gone, for people."""
+        if trial_id in self._hung:
+            return f"its worker did not answer for {self._seconds:g} seconds (runner.timeout) and was stopped"
+        said = _last_words(trial)
+        unfit = [line for line in said.splitlines() if UNFIT in line]
+        if unfit:
+            return unfit[-1].partition(UNFIT)[2].strip()
+        return next((reason for sign, reason in _SIGNS if sign in said), "the worker process died")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune writes down its callbacks for a `restore` that is never done."""
+        return {}
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Called many times a second."""
+        now = self._now()
+        if now - self._stepped > _OWN_PAUSE:
+            self._since = {name: since + now - self._stepped for name, since in self._since.items()}
+        self._stepped = now
+        if self._seconds is not None and now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            self._look(trials, now, self._seconds)
+
+    def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: Any, **info: Any) -> None:
+        """The next rung begins."""
+        self._since.pop(trial.trial_id, None)
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A worker is gone and the trial waits for another one."""
+        died = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + 1
+        reason, number = self.why(trial.trial_id, trial), self._number_of(trial.trial_id)
+        logger.warning("Trial %d is run again (%d of at most %d times): %s", number, died, self._retries, reason)
+        self._hung.discard(trial.trial_id)
+
+    def _look(self, trials: list[Trial], now: float, seconds: float) -> None:
+        running = {t.trial_id: t for t in trials if t.status == Trial.RUNNING}
+        self._since = {name: self._since.get(name, now) for name in running}
+        for name, trial in running.items():
+            actor = trial.temporary_state.ray_actor
+            if now - self._since[name] > seconds and actor is not None:
+                self._hung.add(name)
+                self._since[name] = now
+                self._kill(actor)
+
+
+def _last_words(trial: Trial) -> str:
+    """What Ray has written down of how the trial's last worker ended."""
+    path = trial.error_file
+    said = Path(path).read_text(encoding="utf-8", errors="replace") if path and Path(path).is_file() else ""
+    return said.rpartition("Failure # ")[2]

@@ -1,0 +1,160 @@
+"""A database as the study's storage, waited for while it is away.
+
+A server that restarts, a connection that breaks, a file that somebody else has locked: each is over after a while,
+and a search that has run for hours should not end on it. Nothing is measured or decided meanwhile; workers finish
+the rung they are at.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, get_storage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from autoprompt_search.core.errors import ConfigError, MissingExtraError, StateError
+from autoprompt_search.core.retry import Patience, retry
+from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.studies.records import NUMBER
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+AT_START = Patience(tries=4, first=0.5, longest=2.0)
+"""A wrong address should be told soon: three seconds."""
+AT_WORK = Patience(tries=40, first=0.5, longest=10.0)
+"""Between three and six minutes."""
+_SAY_EVERY = 6
+
+
+def database(url: str) -> BaseStorage:
+    """The storage behind an Optuna RDB URL, patient from now on.
+
+    Raises `ConfigError` when it does not answer now, and `MissingExtraError` when its driver is not installed.
+    """
+    shown = _public(url)
+    try:
+        with _logging_left_alone():
+            found = retry(lambda: get_storage(url), AT_START, passes=is_away, rng=derive_rng("storage", url))
+    except ImportError as exc:
+        raise MissingExtraError(f"study.storage: {shown} needs a package: {exc}") from exc
+    except (SQLAlchemyError, StorageInternalError) as exc:
+        raise ConfigError(f"study.storage: the database at {shown} does not answer: {_reason(exc)}") from exc
+    except (ValueError, RuntimeError) as exc:
+        raise ConfigError(f"study.storage: {shown} cannot be used: {_reason(exc)}") from exc
+    return cast("BaseStorage", PatientStorage(found, shown))
+
+
+def is_away(exc: Exception) -> bool:
+    """Whether the database did not answer, as opposed to having answered something bad."""
+    problem = exc.__cause__ if isinstance(exc, StorageInternalError) else exc
+    is_lost = isinstance(problem, DBAPIError) and problem.connection_invalidated
+    return is_lost or isinstance(problem, (OperationalError, InterfaceError))
+
+
+class PatientStorage:
+    """An Optuna storage each of whose verbs is tried again while the database is away.
+
+    Optuna reads a storage by its methods alone. The two of them that may not be done twice look first whether the
+    try whose answer got lost has done its work.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, patience: Patience = AT_WORK) -> None:
+        self._storage, self._name, self._patience = storage, name, patience
+        self._rng = derive_rng("storage", name)
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._storage, name)
+        if name.startswith("_") or not callable(verb):
+            return verb
+        return lambda *args, **options: self._patiently(lambda: verb(*args, **options))
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """As `BaseStorage.create_new_trial`; a trial of ours that is there already is not made again."""
+        number = None if template_trial is None else template_trial.user_attrs.get(NUMBER)
+
+        def create(is_again: bool) -> int:
+            there = self._storage.get_all_trials(study_id, deepcopy=False) if is_again and number is not None else []
+            found = next((t._trial_id for t in there if t.user_attrs.get(NUMBER) == number), None)
+            return self._storage.create_new_trial(study_id, template_trial) if found is None else found
+
+        return self._patiently(_twice(create))
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As `BaseStorage.set_trial_state_values`; a trial that is in that state already is left alone."""
+
+        def change(is_again: bool) -> bool:
+            try:
+                return self._storage.set_trial_state_values(trial_id, state, values)
+            except UpdateFinishedTrialError:
+                if is_again and self._storage.get_trial(trial_id).state is state:
+                    return True
+                raise
+
+        return self._patiently(_twice(change))
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        has_failed = False
+
+        def told(exc: Exception, failed: int) -> None:
+            nonlocal has_failed
+            has_failed = True
+            if failed % _SAY_EVERY == 1:
+                logger.warning(
+                    "The study's database at %s does not answer; it is tried again for up to %.0f minutes, and nothing "
+                    "is lost: %s", self._name, self._patience.most_seconds / 60, _reason(exc),
+                )  # fmt: skip
+
+        try:
+            done = retry(action, self._patience, passes=is_away, rng=self._rng, told=told)
+        except (StorageInternalError, SQLAlchemyError) as exc:
+            if not is_away(exc):
+                raise
+            raise StateError(
+                f"the study's database at {self._name} has been away for {self._patience.tries} tries: {_reason(exc)}. "
+                "What was measured is kept: run the same command again when it is back"
+            ) from exc
+        if has_failed:
+            logger.warning("The study's database answers again")
+        return done
+
+
+def _twice(action: Callable[[bool], T]) -> Callable[[], T]:
+    """`action`, told whether it has been run before."""
+    runs = 0
+
+    def run() -> T:
+        nonlocal runs
+        runs += 1
+        return action(runs > 1)
+
+    return run
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """Optuna's migration script sets up logging where nobody has, and switches every known logger off by that."""
+    root, somebody = logging.getLogger(), logging.NullHandler()
+    root.addHandler(somebody)
+    try:
+        yield
+    finally:
+        root.removeHandler(somebody)
+
+
+def _reason(exc: BaseException) -> str:
+    """One line, without passwords; the driver's own words rather than the wrappers around them."""
+    cause = exc.__cause__ if isinstance(exc, StorageInternalError) and exc.__cause__ else exc
+    inner = getattr(cause, "orig", None) or cause
+    text = " ".join(_public(str(inner)).split())
+    return (text or type(inner).__name__)[:300]
+
+
+def _public(text: str) -> str:
+    return re.sub(r"(://[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)
