@@ -94,8 +94,16 @@ class Seq2SeqReader:
             made.append(_unit(number, tuple(base.ids), opening, words))
         return made
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `Reader.groups`."""
+        return [list(units)]
+
     def front(self, *_parts: Any) -> None:
         """See `Reader.front`: what the encoder reads is shared within a unit."""
+
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `Reader.packed`."""
+        return list(units)
 
     def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: None, *, keep: bool) -> torch.Tensor:  # noqa: ARG002
         """See `Reader.read`."""
