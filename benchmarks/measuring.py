@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # their threads would not be those of torch
+
 import platform
 import statistics
 import time
@@ -112,11 +115,17 @@ def in_turn(sides: Mapping[str, Callable[[], object]], repeats: int, device: tor
 
 
 def _seconds(side: Callable[[], object], device: torch.device) -> float:
+    now = time.process_time if device.type == "cpu" else time.perf_counter
     wait(device)
-    began = time.perf_counter()
+    began = now()
     side()
     wait(device)
-    return time.perf_counter() - began
+    return now() - began
+
+
+def clock(device: torch.device) -> str:
+    """What `in_turn` counts: on a CPU the time that this process had one, because the machine may be shared."""
+    return "CPU time of the process" if device.type == "cpu" else "wall time"
 
 
 def wait(device: torch.device) -> None:
@@ -126,11 +135,11 @@ def wait(device: torch.device) -> None:
 
 
 def summary(seconds: Sequence[float]) -> dict[str, float]:
-    """Median and range."""
+    """Median and range, in seconds."""
     return {
-        "median_seconds": round(statistics.median(seconds), 4),
-        "fastest": round(min(seconds), 4),
-        "slowest": round(max(seconds), 4),
+        "median": statistics.median(seconds),
+        "fastest": min(seconds),
+        "slowest": max(seconds),
     }
 
 
