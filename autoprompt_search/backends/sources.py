@@ -22,7 +22,7 @@ class Sources:
         self.limit, self.nbytes = limit, 0
         self._kept: OrderedDict[Source, torch.Tensor] = OrderedDict()
 
-    def read(self, sources: Sequence[Source], encode: Callable[[list[Source]], torch.Tensor]) -> torch.Tensor:
+    def read(self, sources: Sequence[Source], encode: Callable[[Sequence[Source]], torch.Tensor]) -> torch.Tensor:
         """[sources, longest, width] states; only those that are not known go through the encoder.
 
         Args:

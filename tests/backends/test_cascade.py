@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_expanded_path(family, answers, tiny, monkeypatc
 @pytest.mark.parametrize("kind", ["embeddings", "prefix"])
 def test_soft_prompts_score_and_train_as_on_the_expanded_path(kind, tiny):
     expanded, cascaded = both(tiny("llama"))
-    place = Place(kind)
+    place = Place(kind=kind)
     torch.manual_seed(0)
     vectors = torch.randn(5, expanded.width(place)) * 0.3
     packed = packed_soft(expanded, vectors, place)
@@ -50,7 +50,7 @@ def test_soft_prompts_score_and_train_as_on_the_expanded_path(kind, tiny):
     gradients = []
     for backend in (expanded, cascaded):
         soft = vectors.clone().requires_grad_()
-        backend.answer_logliks(soft, Place(kind, "start"), ROWS, ANSWERS).sum().backward()
+        backend.answer_logliks(soft, place, ROWS, ANSWERS).sum().backward()
         gradients.append(soft.grad)
     assert float(gradients[0].abs().max()) > 0
     assert close(*gradients)

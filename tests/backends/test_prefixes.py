@@ -124,7 +124,7 @@ def model(tiny):
 def test_soft_prompts_share_what_stands_before_their_vectors_and_nothing_behind(tiny):
     model, store = opened(tiny()), PrefixStore(PLENTY)
     ids = [*range(5, 25), -1, -2, 7, 8]
-    one, two = (Soft(torch.randn(2, 32), Place("embeddings", "before-answer", 0), key) for key in ("one", "two"))
+    one, two = (Soft(torch.randn(2, 32), Place("before-answer"), key) for key in ("one", "two"))
     with tokens_read(model) as read:
         store.get(model, ids[:20], None)
         first, second = store.get(model, ids, one), store.get(model, ids, two)
