@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 
-from autoprompt_search.backends import heads, kv, loading
+from autoprompt_search.backends import cascade, heads, kv, loading, packing
+from autoprompt_search.backends.grouping import grouped, shared_length
 from autoprompt_search.backends.hf import HfLanguageModel
 from autoprompt_search.backends.placing import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.prefixes import Prefix
 from autoprompt_search.backends.scoring import Row, Unit, Want
 from autoprompt_search.backends.source import Loaded, Source
-from autoprompt_search.backends.tokens import Encoder, Ids, Joined, common_run
+from autoprompt_search.backends.tokens import Encoder, Ids, Joined
+from autoprompt_search.backends.trying import ReadRows, takes_branches, takes_cascade
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Rendered
 
 _SHORTEST_PREFIX = 8
 """Shared beginnings below this many tokens are not worth a forward pass of their own."""
+_SHORTEST_ALONE = 64
+"""Nor is a prompt that comes alone below this many."""
 
 
 def hf_causal(
@@ -32,6 +39,7 @@ def hf_causal(
     prefix_megabytes: Annotated[int, Field(ge=0)] = 256,
     state_megabytes: Annotated[int, Field(ge=0)] = 64,
     truncate: str | None = None,
+    attention: Literal["expand", "cascade"] = "expand",
 ) -> HfLanguageModel:
     """Any causal LM that transformers can load, frozen.
 
@@ -46,25 +54,37 @@ def hf_causal(
         prefix_megabytes: Memory for keys and values of shared prompt beginnings.
         state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
         truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+        attention: How a shared beginning is attended: `expand` as if each prompt of a batch had its own, or
+            `cascade`, once for the whole batch; not on models with sliding windows. The sums differ in rounding only.
     """
-    source = Source(model, loading.CAUSAL, revision, device, dtype, threads, prefix_megabytes, state_megabytes)
-    return HfLanguageModel(source, CausalReader(), batch_tokens=batch_tokens, truncate=truncate)
+    named = "" if attention == "expand" else attention
+    source = Source(
+        model, loading.CAUSAL, revision, device, dtype, threads, prefix_megabytes, state_megabytes, attention=named
+    )
+    return HfLanguageModel(source, CausalReader(named), batch_tokens=batch_tokens, truncate=truncate)
 
 
 class CausalReader:
-    """Implements `Reader`: the prompts' shared beginning is computed once, the head only where an answer is read."""
+    """Implements `Reader`: the prompts' shared beginning is computed once, the head only where an answer is read.
+
+    Args:
+        attention: `cascade`, or empty for the model's own.
+    """
 
     form = loading.CAUSAL
     task = "CAUSAL_LM"
     extra = 1
     """An answer's last token is predicted and never read."""
 
+    def __init__(self, attention: str = "") -> None:
+        self._attention = attention
+
     def refuses(self, config: Any) -> str | None:
         """See `Reader.refuses`."""
         kind = config.model_type
         if kind in loading.MASKED.mapping and not getattr(config, "is_decoder", False):
             return f"holds a {kind!r} encoder, which does not read from left to right: use hf-masked"
-        return None
+        return cascade.refusal(config, loading.class_of(config, self.form)) if self._attention else None
 
     def answer_problems(self, texts: Encoder, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
         """See `Reader.answer_problems`."""
@@ -88,6 +108,10 @@ class CausalReader:
         joined = texts.join([p.text for p in prompts], answers)
         return [(row,) for number, one in enumerate(joined) for row in _rows(number, one, soft)]
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:
+        """See `Reader.groups`: by what they begin with."""
+        return [[units[i] for i in group] for group in grouped([unit[0].ids for unit in units], least)]
+
     def front(
         self,
         loaded: Loaded,
@@ -97,7 +121,10 @@ class CausalReader:
         units: Sequence[Unit],
         soft: Soft | None,
     ) -> Prefix | None:
-        """See `Reader.front`. While vectors are trained, only what stands before them is shared."""
+        """See `Reader.front`. While vectors are trained, only what stands before them is shared.
+
+        A prompt that comes alone is remembered, too: the next one may begin as it does.
+        """
         rows = [row for unit in units for row in unit]
         is_trained = soft is not None and soft.vectors.requires_grad
         shared = shared_length(rows)
@@ -105,25 +132,37 @@ class CausalReader:
             first = min((row.ids.index(-1) if -1 in row.ids else 0 for row in rows), default=0)
             shared = min(shared, first)
         has_vectors = soft is not None and not is_trained and (soft.is_prefix or -1 in rows[0].ids[:shared])
-        if not rows or (not has_vectors and (len(rows) < 2 or shared < _SHORTEST_PREFIX)):
+        least = _SHORTEST_PREFIX if len(rows) > 1 else _SHORTEST_ALONE
+        if not rows or (not has_vectors and (shared < least or (len(rows) == 1 and not loaded.prefixes.limit))):
             return None
-        return loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
+        front = loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
+        return self._cascaded(loaded, front) if self._attention and front is not None and not is_trained else front
+
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:
+        """See `Reader.packed`: the answers of a prompt as branches of one row."""
+        prompts = {unit[0].wants[0].prompt for unit in units}
+        if len(prompts) == len(units) or not loaded.can(
+            "branches", lambda: takes_branches(loaded.model, _reading(loaded))
+        ):
+            return list(units)
+        return packing.packed(units)
 
     def read(
         self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: Prefix | None, *, keep: bool
     ) -> torch.Tensor:
         """See `Reader.read`. Rows are filled up on the right: causality hides what follows."""
-        covered, inputs = self._inputs(loaded.model, rows, soft, front)
+        covered, inputs = _inputs(loaded.model, rows, soft, front)
         key = soft.key if soft else ""
         states = loaded.states if keep else None
-        return heads.wanted(loaded.model, rows, -covered, inputs, states=states, soft=key)
+        with cascade.shared(front.layers) if front is not None and front.is_cascaded else nullcontext():
+            return heads.wanted(loaded.model, rows, -covered, inputs, states=states, soft=key)
 
     def distribution(
         self, loaded: Loaded, texts: Encoder, config: Any, prompts: Sequence[Rendered], answer: str
     ) -> torch.Tensor:
         """[prompts, vocabulary] natural log-probabilities where `answer` would begin."""
         rows = [unit[0] for unit in self.units(texts, config, prompts, [answer], None)]
-        _, inputs = self._inputs(loaded.model, rows, None, None)
+        _, inputs = _inputs(loaded.model, rows, None, None)
         return heads.distribution(loaded.model, rows, inputs)
 
     def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
@@ -134,18 +173,40 @@ class CausalReader:
             [h[: len(row)].float().mean(0) for h, row in zip(found.last_hidden_state, rows, strict=True)]
         )
 
-    def _inputs(
-        self, model: Any, rows: Sequence[Row], soft: Soft | None, front: Prefix | None
-    ) -> tuple[int, dict[str, Any]]:
-        """Ids that are covered, and arguments of the forward pass."""
-        covered = front.tokens if front else 0
-        ids = padded([row.ids[covered:] for row in rows], model.device)
-        inputs: dict[str, Any] = {**embedded(model, ids, soft), "use_cache": False}
-        if front is not None:
-            inputs |= {"past_key_values": front.expanded(len(rows)), "use_cache": True}
-        elif soft is not None and soft.is_prefix:
-            inputs |= {"past_key_values": kv.cache_of(model, soft.vectors, len(rows)), "use_cache": True}
-        return covered, inputs
+    def _cascaded(self, loaded: Loaded, front: Prefix) -> Prefix:
+        """The same prefix, attended once for all rows; `ConfigError` where that gives other scores."""
+
+        def cascaded(rows: Sequence[Row], start: Prefix | None) -> torch.Tensor:
+            return _reading(loaded)(rows, start and replace(start, is_cascaded=True))
+
+        if not loaded.can("cascade", lambda: takes_cascade(loaded.model, _reading(loaded), cascaded)):
+            kind = loaded.model.config.model_type
+            raise ConfigError(f"backend.attention: 'cascade' gives other scores on this {kind!r} model: use 'expand'")
+        return replace(front, is_cascaded=True)
+
+
+def _reading(loaded: Loaded) -> ReadRows:
+    """Rows behind a prefix, nothing remembered."""
+    return lambda rows, front: CausalReader().read(loaded, rows, None, front, keep=False)
+
+
+def _inputs(model: Any, rows: Sequence[Row], soft: Soft | None, front: Prefix | None) -> tuple[int, dict[str, Any]]:
+    """Ids that are covered, and arguments of the forward pass."""
+    covered, before = (front.tokens, front.length) if front else (0, 0)
+    ids = padded([row.ids[covered:] for row in rows], model.device)
+    inputs: dict[str, Any] = {**embedded(model, ids, soft), "use_cache": False}
+    is_cascaded = front is not None and front.is_cascaded
+    if front is not None and not is_cascaded:
+        inputs |= {"past_key_values": front.expanded(len(rows)), "use_cache": True}
+    elif front is None and soft is not None and soft.is_prefix:
+        before = soft.length
+        inputs |= {"past_key_values": kv.cache_of(model, soft.vectors, len(rows)), "use_cache": True}
+    if any(row.branches for row in rows):
+        inputs |= packing.inputs_of(rows, covered, 0 if is_cascaded else before, model)
+        inputs["position_ids"] += before if is_cascaded else 0
+    elif is_cascaded:
+        inputs["position_ids"] = torch.arange(before, before + ids.shape[1], device=model.device).expand(len(rows), -1)
+    return covered, inputs
 
 
 def _rows(number: int, one: Joined, soft: Soft | None) -> list[Row]:
@@ -168,16 +229,6 @@ def _rows(number: int, one: Joined, soft: Soft | None) -> list[Row]:
         else:
             row[1].extend(wants)
     return [Row(ids, tuple(wants)) for ids, wants in found]
-
-
-def shared_length(rows: Sequence[Row]) -> int:
-    """Ids at the beginning that all rows share and from which nothing is read."""
-    if not rows:
-        return 0
-    first = rows[0].ids
-    run = min(common_run(first, row.ids) for row in rows)
-    earliest = min(want.place for row in rows for want in row.wants)
-    return min(run, earliest)
 
 
 def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:

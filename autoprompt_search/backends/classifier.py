@@ -97,8 +97,16 @@ class ClassifierReader:
             made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
         return made
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `Reader.groups`."""
+        return [list(units)]
+
     def front(self, *_parts: Any) -> None:
         """See `Reader.front`."""
+
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `Reader.packed`."""
+        return list(units)
 
     def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: None, *, keep: bool) -> torch.Tensor:  # noqa: ARG002
         """See `Reader.read`. Log-probabilities over the head's classes."""

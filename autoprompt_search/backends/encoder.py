@@ -68,7 +68,7 @@ class Labels:
 
     vectors: torch.Tensor
     """[prompts or 1, answers, width], unit length."""
-    length: int = 0
+    overhead: int = 0
     tokens: int = 0
     """Nothing of a row is covered by them."""
 
@@ -115,6 +115,10 @@ class EncoderReader:
             made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
         return made
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `Reader.groups`."""
+        return [list(units)]
+
     def front(
         self,
         loaded: Loaded,
@@ -139,6 +143,10 @@ class EncoderReader:
             groups = [[known[text] for answer, text in one if answer == wanted] for wanted in answers]
             means.append(torch.stack([torch.stack([v, *g]).mean(0) for v, g in zip(own, groups, strict=True)]))
         return Labels(torch.nn.functional.normalize(torch.stack(means), dim=-1))
+
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `Reader.packed`."""
+        return list(units)
 
     def read(
         self,

@@ -78,6 +78,11 @@ class States:
             _, (state, _) = self._kept.popitem(last=False)
             self._bytes -= state.numel() * state.element_size()
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self._bytes = 0
+
     def values(self, model: Any, unit: Unit, soft: str) -> torch.Tensor | None:
         """[wants of the unit's rows] log-probabilities; None unless every state is known."""
         keys = [(soft, row.seen(want.place, self.one_way)) for row in unit for want in row.wants]

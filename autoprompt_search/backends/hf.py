@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from autoprompt_search.backends import adapters, kv, scoring
 from autoprompt_search.backends.loading import Form
 from autoprompt_search.backends.placing import Base, Soft, insert, shared_at, wordings
+from autoprompt_search.backends.room import out_of_memory
 from autoprompt_search.backends.scoring import Row, Unit
 from autoprompt_search.backends.source import Loaded, Source
 from autoprompt_search.backends.tokens import Encoder, Ids, too_long
@@ -20,13 +22,16 @@ from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.protocols import Adapter, Floats, Scored
 from autoprompt_search.core.types import Place, Rendered, SoftPrompt
 
+_WORTH = 16
+"""A group of prompts is read apart from the others where that saves this part of a forward pass's budget."""
+
 
 class Front(Protocol):
-    """What all rows of one call share, computed before them."""
+    """What all rows of one group share, computed before them."""
 
     @property
-    def length(self) -> int:
-        """Positions in front of every row that are attended but not computed again."""
+    def overhead(self) -> int:
+        """Positions in front of every row that take memory for each, and are not computed again."""
         ...
 
     @property
@@ -62,6 +67,10 @@ class Reader(Protocol):
         """The fewest rows that hold every answer of every prompt, in the prompts' order."""
         ...
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:
+        """Units that share more than all do, where that saves at least `least` tokens; one group where nothing does."""
+        ...
+
     def front(
         self,
         loaded: Loaded,
@@ -72,6 +81,10 @@ class Reader(Protocol):
         soft: Soft | None,
     ) -> Front | None:
         """What can be computed once for all of them, without gradient."""
+        ...
+
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:
+        """The same wants in fewer tokens, where this model can read them so."""
         ...
 
     def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: Any, *, keep: bool) -> torch.Tensor:
@@ -253,21 +266,23 @@ class HfBackend:
         soft: Soft | None,
         shape: tuple[int, int],
     ) -> torch.Tensor:
-        reader = self._reader
-        try:
-            front = reader.front(loaded, self._source.texts, prompts, answers, units, soft)
-        except RuntimeError as exc:
-            if scoring.out_of_memory(exc):
-                raise TrialError("out of memory while reading what the prompts share") from exc
-            raise
-        return scoring.score_units(
-            units,
-            shape,
-            lambda rows: reader.read(loaded, rows, soft, front, keep=self._remembers),
-            budget=self.batch_tokens,
-            overhead=front.length if front else 0,
-            covered=front.tokens if front else 0,
-        )
+        reader, out = self._reader, torch.zeros(shape)
+        for group in reader.groups(reader.packed(loaded, units), self.batch_tokens // _WORTH):
+            try:
+                front = reader.front(loaded, self._source.texts, prompts, answers, group, soft)
+            except RuntimeError as exc:
+                if out_of_memory(exc):
+                    raise TrialError("out of memory while reading what the prompts share") from exc
+                raise
+            out += scoring.score_units(
+                group,
+                shape,
+                partial(reader.read, loaded, soft=soft, front=front, keep=self._remembers),
+                room=loaded.room,
+                budget=self.batch_tokens,
+                front=(front.overhead, front.tokens) if front else (0, 0),
+            )
+        return out
 
     def _fitting(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int) -> Sequence[Rendered]:
         """The prompts, cut where that is wanted and needed."""

@@ -48,9 +48,8 @@ def _first(config: Any, *names: str, default: int | None = None) -> int:
 
 def cache_of(model: Any, vectors: torch.Tensor, rows: int = 1) -> Any:
     """The vectors [tokens, width] as a cache of the model's own kind, for so many rows; differentiable."""
-    shape = shape_of(model)
     cache = _empty(model)
-    for layer, (keys, values) in enumerate(_layers(vectors.to(model.dtype), shape)):
+    for layer, (keys, values) in enumerate(layers_of(model, vectors)):
         cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), layer)
     return EncoderDecoderCache(cache, DynamicCache()) if model.config.is_encoder_decoder else cache
 
@@ -60,7 +59,9 @@ def _empty(model: Any) -> Any:
     return DynamicCache() if model.config.is_encoder_decoder else DynamicCache(config=model.config.get_text_config())
 
 
-def _layers(vectors: torch.Tensor, shape: Shape) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def layers_of(model: Any, vectors: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Per layer keys and values [1, heads, tokens, head width] of the vectors [tokens, width]; differentiable."""
+    shape, vectors = shape_of(model), vectors.to(model.dtype)
     blocks = vectors.view(len(vectors), 2 * shape.layers, shape.heads, shape.head_width).permute(1, 2, 0, 3)
     return [(blocks[2 * i][None], blocks[2 * i + 1][None]) for i in range(shape.layers)]
 

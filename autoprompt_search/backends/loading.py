@@ -214,6 +214,11 @@ def _head_names(config: Any, form: Form) -> list[str]:
     return sorted((n for n in names if n not in tied and n != "final_logits_bias"), key=lambda n: n.endswith("bias"))
 
 
+def class_of(config: Any, form: Form) -> Any:
+    """The class that a model of this configuration has in this form; None where there is none."""
+    return form.auto._model_mapping.get(type(config), None)
+
+
 def load_model(folder: Path, device: torch.device, dtype: torch.dtype, form: Form) -> PreTrainedModel:
     """The frozen model: evaluation mode, no gradients, head present.
 

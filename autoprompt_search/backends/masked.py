@@ -91,8 +91,16 @@ class MaskedReader:
             made += [(row,) for row in _rows(number, base, words, mask, moved)]
         return made
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `Reader.groups`."""
+        return [list(units)]
+
     def front(self, *_parts: Any) -> None:
         """See `Reader.front`: what is read both ways shares nothing."""
+
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `Reader.packed`."""
+        return list(units)
 
     def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: None, *, keep: bool) -> torch.Tensor:  # noqa: ARG002
         """See `Reader.read`."""

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from autoprompt_search.backends.kv import cache_of
+from autoprompt_search.backends.kv import layers_of
 from autoprompt_search.backends.placing import Soft, embedded
 from autoprompt_search.backends.tokens import Ids, common_run
+
+Key = int | tuple[str, int]
+"""What a position holds: a token id, or a vector of a soft prompt by the prompt's digest and the vector's number."""
+Layers = tuple[tuple[torch.Tensor, torch.Tensor], ...]
+"""Per layer keys and values [1, heads, positions, head width]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What all rows of a call begin with, as the model remembers it. Never mutated."""
+    """What all rows of a group begin with, as the model remembers it. Never mutated."""
 
     cache: Any
     """A `DynamicCache` of batch size 1; forward passes get copies, because they extend what they are given."""
@@ -26,6 +31,8 @@ class Prefix:
     """Ids covered, soft tokens among them."""
     soft: int = 0
     """Positions in front of them that are keys and values of a soft prompt."""
+    is_cascaded: bool = False
+    """Attended once for the whole batch, see `cascade`, instead of row by row."""
 
     @property
     def length(self) -> int:
@@ -33,99 +40,200 @@ class Prefix:
         return self.tokens + self.soft
 
     @property
-    def nbytes(self) -> int:
-        """Memory of keys and values."""
-        return sum(t.numel() * t.element_size() for layer in self.cache.layers for t in (layer.keys, layer.values))
+    def overhead(self) -> int:
+        """Positions that every row of a batch holds keys and values of again."""
+        return 0 if self.is_cascaded else self.length
+
+    @property
+    def layers(self) -> Layers:
+        """Keys and values."""
+        return _layers(self.cache)
 
     def expanded(self, rows: int) -> Any:
         """A cache for `rows` rows whose tensors are views of this one's."""
-        return self._copy(lambda t: t.expand(rows, -1, -1, -1))
-
-    def shortened(self, tokens: int) -> Prefix | None:
-        """The first `tokens` tokens; None where layers have already forgotten their beginning."""
-        if tokens == self.tokens:
-            return self
-        if any(type(layer) is not DynamicLayer for layer in self.cache.layers):
-            return None
-        length = tokens + self.soft
-        return Prefix(self._copy(lambda t: t[..., :length, :]), tokens, self.soft)
-
-    def _copy(self, view: Any) -> Any:
         made = DynamicCache()
         made.layer_class_to_replicate = None
         for layer in self.cache.layers:
             # A layer's update rebinds its tensors and counters, so that a shallow copy is a copy on write.
             twin = copy.copy(layer)
-            twin.keys, twin.values = view(layer.keys), view(layer.values)
+            twin.keys, twin.values = (t.expand(rows, -1, -1, -1) for t in (layer.keys, layer.values))
             made.layers.append(twin)
         return made
 
 
-class PrefixStore:
-    """The most recently used prefixes of one model, within a number of bytes."""
+@dataclass(slots=True, eq=False)
+class _Node:
+    """A run of positions that is followed by different ones; what stands before it is in its parents."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._kept: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
+    keys: tuple[Key, ...]
+    layers: Layers
+    """Of exactly these positions."""
+    used: int
+    children: dict[Key, _Node] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
+        return sum(t.numel() * t.element_size() for layer in self.layers for t in layer)
+
+
+class PrefixStore:
+    """A radix tree over the beginnings that one model has read (as in SGLang, Zheng et al. 2024, arXiv 2312.07104).
+
+    Beginnings that share their first ids share the work and the memory of these, whichever prompt, rung or trial
+    they come from. The least recently used ends are forgotten where the tree is larger than `limit` bytes.
+    Layers with a sliding window are kept whole: what a window has left behind is needed where a
+    beginning is used in part.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.nbytes = 0
         """Memory held."""
-        return sum(prefix.nbytes for prefix in self._kept.values())
+        self._root = _Node((), (), 0)
+        self._clock = 0
+        self._is_unfit = False
 
     def get(self, model: Any, ids: Ids, soft: Soft | None) -> Prefix | None:
         """The prefix of exactly these ids; grown from the longest one known.
 
         None when the model keeps other things than keys and values (state-space layers, shared layers).
         """
-        key = soft.key if soft and (soft.is_prefix or any(i < 0 for i in ids)) else ""
-        start = self._longest(ids, key)
-        if start is not None and start.tokens == len(ids):
-            return start
-        prefix = _grown(model, ids, soft, start)
-        if prefix is not None:
-            self._keep((key, tuple(ids)), prefix)
-        return prefix
+        if self._is_unfit:
+            return None
+        before = soft.length if soft is not None and soft.is_prefix else 0
+        path = _path(ids, soft)
+        known = self._find(path)
+        layers, length = _joined([part for _, part in known]), sum(len(node.keys) for node, _ in known)
+        if length < len(path):
+            grown = _grown(model, ids, soft, layers, length)
+            if grown is None:
+                self._is_unfit = True
+                return None
+            layers = grown
+            self._keep(path, layers)
+        return Prefix(_cache(model, layers), len(ids), before)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._kept.clear()
+        self._root = _Node((), (), 0)
+        self.nbytes = 0
 
-    def _longest(self, ids: Ids, soft: str) -> Prefix | None:
-        best: Prefix | None = None
-        for key in list(self._kept):
-            if key[0] != soft:
-                continue
-            run = common_run(list(key[1]), ids)
-            usable = self._kept[key].shortened(run) if run or self._kept[key].soft else None
-            if usable is not None and (best is None or usable.tokens > best.tokens):
-                best = usable
-                self._kept.move_to_end(key)
-        return best
+    def runs(self) -> list[tuple[Key, ...]]:
+        """The longest beginnings that are known."""
+        return [sum((node.keys for node in trail), ()) for trail in self._leaves()]
 
-    def _keep(self, key: tuple[str, tuple[int, ...]], prefix: Prefix) -> None:
-        self._kept[key] = prefix
-        self._kept.move_to_end(key)
-        while self._kept and self.nbytes > self.limit:
-            self._kept.popitem(last=False)
+    def _find(self, path: Sequence[Key]) -> list[tuple[_Node, Layers]]:
+        """Nodes that `path` begins with, the last one cut where it goes on otherwise; marked as used."""
+        self._clock += 1
+        found: list[tuple[_Node, Layers]] = []
+        node, at = self._root, 0
+        while at < len(path) and path[at] in node.children:
+            node = node.children[path[at]]
+            run = common_run(node.keys, path[at : at + len(node.keys)])
+            if run < len(node.keys):
+                node = self._split(node, run)
+            node.used = self._clock
+            found.append((node, node.layers))
+            at += run
+        return found
+
+    def _split(self, node: _Node, run: int) -> _Node:
+        """Make two of a node, the upper one with its first `run` positions; the upper one takes its place."""
+        lower = _Node(node.keys[run:], _part(node.layers, run, None), node.used, node.children)
+        node.keys, node.layers, node.children = node.keys[:run], _part(node.layers, 0, run), {lower.keys[0]: lower}
+        return node
+
+    def _keep(self, path: tuple[Key, ...], layers: Layers) -> None:
+        """Add what of `path` the tree does not hold, then forget what is too much."""
+        node, at = self._root, 0
+        while at < len(path) and path[at] in node.children:
+            node = node.children[path[at]]
+            at += len(node.keys)
+        new = _Node(path[at:], _part(layers, at, None), self._clock)
+        node.children[path[at]] = new
+        self.nbytes += new.nbytes
+        while self.nbytes > self.limit:
+            *above, last = min(self._leaves(), key=lambda trail: trail[-1].used)
+            del (above[-1] if above else self._root).children[last.keys[0]]
+            self.nbytes -= last.nbytes
+
+    def _leaves(self) -> Iterator[tuple[_Node, ...]]:
+        """The ends of the tree, each with the nodes that lead to it."""
+        todo: list[tuple[_Node, ...]] = [(node,) for node in self._root.children.values()]
+        while todo:
+            trail = todo.pop()
+            if not trail[-1].children:
+                yield trail
+            todo += [(*trail, child) for child in trail[-1].children.values()]
+
+
+def _path(ids: Ids, soft: Soft | None) -> tuple[Key, ...]:
+    """What the positions hold; vectors of different soft prompts are different things."""
+    digest = soft.key if soft is not None else ""
+    before = [(digest, i) for i in range(soft.length)] if soft is not None and soft.is_prefix else []
+    return (*before, *(i if i >= 0 else (digest, i) for i in ids))
+
+
+def _part(layers: Layers, start: int, stop: int | None) -> Layers:
+    """Positions `start` to `stop`, in memory of their own, so that forgetting the rest frees it."""
+    return tuple((k[..., start:stop, :].clone(), v[..., start:stop, :].clone()) for k, v in layers)
+
+
+def _joined(parts: Sequence[Layers]) -> Layers:
+    """One run after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(
+        (torch.cat([k for k, _ in layer], dim=-2), torch.cat([v for _, v in layer], dim=-2))
+        for layer in zip(*parts, strict=True)
+    )
 
 
 @torch.no_grad()
-def _grown(model: Any, ids: Ids, soft: Soft | None, start: Prefix | None) -> Prefix | None:
-    """Run the model over what `start` does not cover yet."""
-    before = soft.length if soft is not None and soft.is_prefix else 0
-    cache = _empty(model, soft) if start is None else start.expanded(1)
-    if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers):
+def _grown(model: Any, ids: Ids, soft: Soft | None, layers: Layers, length: int) -> Layers | None:
+    """Run the model over what the `length` positions of `layers` do not cover yet.
+
+    The cache is one of plain layers, windows or not: masks follow from its lengths, and nothing is left behind.
+    """
+    if not keeps_positions(model.config):
         return None
-    rest = torch.tensor([ids[start.tokens if start else 0 :]], dtype=torch.long, device=model.device)
+    before = 0
+    if soft is not None and soft.is_prefix:
+        before = soft.length
+        if length < before:  # of vectors that were cut from one another, no part is of use
+            layers, length = tuple(layers_of(model, soft.vectors)), before
+    cache = DynamicCache(list(layers)) if layers else DynamicCache()
+    rest = torch.tensor([ids[length - before :]], dtype=torch.long, device=model.device)
     if rest.shape[1]:
         model.base_model(**embedded(model, rest, soft), past_key_values=cache, use_cache=True)
-    if any(not layer.is_initialized for layer in cache.layers):
+    expected = len(DynamicCache(config=model.config).layers)
+    if len(cache.layers) < expected or any(not layer.is_initialized for layer in cache.layers):
         return None
-    return Prefix(cache, len(ids), before)
+    return _layers(cache)
 
 
-def _empty(model: Any, soft: Soft | None) -> Any:
-    if soft is not None and soft.is_prefix:
-        return cache_of(model, soft.vectors)
-    return DynamicCache(config=model.config)
+def keeps_positions(config: Any) -> bool:
+    """Whether all that such a model remembers are keys and values, position by position."""
+    return all(type(x) in (DynamicLayer, DynamicSlidingWindowLayer) for x in DynamicCache(config=config).layers)
+
+
+def sees_all(config: Any) -> bool:
+    """Whether every position of such a model sees all that stand before it, in every layer."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+
+
+def _layers(cache: Any) -> Layers:
+    return tuple((layer.keys, layer.values) for layer in cache.layers)
+
+
+def _cache(model: Any, layers: Layers) -> Any:
+    """A cache of the model's own kind: layers with a window get what they would have kept."""
+    cache = DynamicCache(config=model.config)
+    for layer, (keys, values) in zip(cache.layers, layers, strict=True):
+        layer.lazy_initialization(keys, values)
+        start = 0
+        if type(layer) is DynamicSlidingWindowLayer:
+            layer.cumulative_length = keys.shape[-2]
+            start = max(0, keys.shape[-2] - layer.sliding_window + 1)
+        layer.keys, layer.values = keys[..., start:, :], values[..., start:, :]
+    return cache

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from autoprompt_search.backends.room import Room, out_of_memory
 from autoprompt_search.backends.tokens import Ids
 from autoprompt_search.core.errors import TrialError
 
@@ -35,10 +36,22 @@ class Row:
     """What an encoder reads first, in encoder-decoder models."""
     border: int = 0
     """Where a second text begins; 0 for one text."""
+    branches: tuple[int, ...] = ()
+    """Where branches begin: alternatives that follow the ids before the first of them and do not see one another."""
+
+    @property
+    def longest(self) -> int:
+        """Ids of its longest path."""
+        return max(len(self.path(stop - 1)) for stop in (*self.branches[1:], len(self.ids))) if self.ids else 0
+
+    def path(self, place: int) -> Ids:
+        """The ids from the beginning up to `place`, other branches left out."""
+        start = max((start for start in self.branches if start <= place), default=0)
+        return self.ids[: self.branches[0]] + self.ids[start : place + 1] if start else self.ids[: place + 1]
 
     def seen(self, place: int, one_way: bool) -> bytes:
         """Digest of all ids that the model's state at `place` depends on."""
-        ids = self.ids[: place + 1] if one_way else [*self.ids, place]
+        ids = self.path(place) if one_way else [*self.ids, place]
         return hashlib.blake2b(array("q", [*self.source, -(2**40), *ids]).tobytes(), digest_size=16).digest()
 
 
@@ -66,23 +79,54 @@ def batches(costs: Sequence[int], budget: int, overhead: int = 0) -> list[list[i
 
 
 def score_units(
-    units: Sequence[Unit], shape: tuple[int, int], read: Read, *, budget: int, overhead: int = 0, covered: int = 0
+    units: Sequence[Unit],
+    shape: tuple[int, int],
+    read: Read,
+    *,
+    room: Room,
+    budget: int,
+    front: tuple[int, int] = (0, 0),
 ) -> torch.Tensor:
     """[prompts, answers] float32 on the CPU, without gradient.
 
+    A batch that does not fit into memory is read again in two halves, and later batches are planned smaller.
+
     Args:
-        units: What to read.
+        units: What to read; dearest first, so that what does not fit fails at once.
         shape: Prompts and answers.
         read: One forward pass over rows.
-        budget: Tokens of one forward pass.
-        overhead: Positions in front of every row that are attended but not computed.
-        covered: Ids at the beginning of every row that are among them.
+        room: What is known about memory.
+        budget: Positions of one forward pass.
+        front: Positions in front of every row that take memory for each, and ids of every row that are not computed.
     """
+    overhead, covered = front
+    costs = [max(1, cost(unit) - covered) for unit in units]
+    todo = sorted(range(len(units)), key=lambda i: (-costs[i], i))
     out = torch.zeros(shape)
-    for group in batches([cost(unit) - covered for unit in units], budget, overhead=overhead):
-        for part, values in _halving([units[i] for i in group], read):
-            out += table(part, values.cpu(), shape)
+    while todo:
+        each = overhead + costs[todo[0]]
+        group = todo[: max(1, room.positions(budget) // each)]
+        rows = [row for i in group for row in units[i]]
+        values = _fitting(read, rows, room, len(group) * each)
+        if values is not None:
+            out += table(rows, values.cpu(), shape)
+            todo = todo[len(group) :]
+        elif len(group) == 1:
+            raise TrialError(f"out of memory on one prompt of {cost(units[group[0]])} tokens")
+        else:
+            room.failed(len(group) * each)
     return out
+
+
+def _fitting(read: Read, rows: list[Row], room: Room, positions: int) -> torch.Tensor | None:
+    """What `read` gives; None where memory is too small for it."""
+    try:
+        with torch.no_grad(), room.measured(positions):
+            return read(rows)
+    except RuntimeError as exc:
+        if not out_of_memory(exc):
+            raise
+        return None
 
 
 def table(rows: Sequence[Row], values: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
@@ -90,32 +134,3 @@ def table(rows: Sequence[Row], values: torch.Tensor, shape: tuple[int, int]) -> 
     cells = [want.prompt * shape[1] + want.answer for row in rows for want in row.wants]
     flat = values.new_zeros(shape[0] * shape[1])
     return flat.index_add(0, torch.tensor(cells, dtype=torch.long, device=values.device), values).view(shape)
-
-
-def _halving(units: list[Unit], read: Read) -> Iterator[tuple[list[Row], torch.Tensor]]:
-    """Rows with their values; a batch that does not fit into memory is split in two."""
-    parts = [units]
-    while parts:
-        part = parts.pop()
-        rows = [row for unit in part for row in unit]
-        try:
-            with torch.no_grad():
-                values = read(rows)
-        except RuntimeError as exc:
-            if not out_of_memory(exc):
-                raise
-            if len(part) == 1:
-                raise TrialError(f"out of memory on one prompt of {cost(part[0])} tokens") from exc
-            half = len(part) // 2
-            parts += [part[half:], part[:half]]
-            continue
-        yield rows, values
-
-
-def out_of_memory(exc: RuntimeError) -> bool:
-    """Whether an exception means that memory ran out; frees what CUDA holds in reserve if so."""
-    if not isinstance(exc, torch.OutOfMemoryError) and "can't allocate memory" not in str(exc):
-        return False
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return True

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
+from transformers.modeling_outputs import BaseModelOutput
 
 from autoprompt_search.backends import heads, kv, loading
 from autoprompt_search.backends.causal import same_tokens
@@ -31,6 +32,7 @@ def hf_seq2seq(
     batch_tokens: Annotated[int, Field(ge=1)] = 8192,
     threads: Annotated[int, Field(ge=1)] | None = None,
     state_megabytes: Annotated[int, Field(ge=0)] = 64,
+    encoder_megabytes: Annotated[int, Field(ge=0)] = 256,
     truncate: str | None = None,
 ) -> HfLanguageModel:
     """Any sequence-to-sequence LM that transformers can load, frozen.
@@ -47,9 +49,12 @@ def hf_seq2seq(
         batch_tokens: Budget of one forward pass: prompts x (longest prompt + its answers).
         threads: Threads of torch in this process; None leaves them alone.
         state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
+        encoder_megabytes: Memory for what the encoder made of prompts, which soft prompts on the decoder's side share.
         truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
     """
-    source = Source(model, loading.SEQ2SEQ, revision, device, dtype, threads, 0, state_megabytes)
+    source = Source(
+        model, loading.SEQ2SEQ, revision, device, dtype, threads, 0, state_megabytes, source_megabytes=encoder_megabytes
+    )
     return HfLanguageModel(source, Seq2SeqReader(), batch_tokens=batch_tokens, truncate=truncate)
 
 
@@ -94,12 +99,20 @@ class Seq2SeqReader:
             made.append(_unit(number, tuple(base.ids), opening, words))
         return made
 
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `Reader.groups`."""
+        return [list(units)]
+
     def front(self, *_parts: Any) -> None:
         """See `Reader.front`: what the encoder reads is shared within a unit."""
 
+    def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `Reader.packed`."""
+        return list(units)
+
     def read(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None, front: None, *, keep: bool) -> torch.Tensor:  # noqa: ARG002
         """See `Reader.read`."""
-        inputs = self._inputs(loaded.model, rows, soft)
+        inputs = self._inputs(loaded, rows, soft)
         key = soft.key if soft else ""
         return heads.wanted(loaded.model, rows, 0, inputs, states=loaded.states if keep else None, soft=key)
 
@@ -108,21 +121,24 @@ class Seq2SeqReader:
     ) -> torch.Tensor:
         """[prompts, vocabulary] natural log-probabilities of an answer's first token."""
         rows = [unit[0] for unit in self.units(texts, config, prompts, [answer], None)]
-        return heads.distribution(loaded.model, rows, self._inputs(loaded.model, rows, None))
+        return heads.distribution(loaded.model, rows, self._inputs(loaded, rows, None))
 
     def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
         """See `Reader.pooled`. Mean of the encoder's last hidden states."""
         return mean_pooled(loaded.model.get_encoder(), [texts.before + row + texts.after for row in ids])
 
-    def _inputs(self, model: Any, rows: Sequence[Row], soft: Soft | None) -> dict[str, Any]:
+    def _inputs(self, loaded: Loaded, rows: Sequence[Row], soft: Soft | None) -> dict[str, Any]:
+        model = loaded.model
         sources = list(dict.fromkeys(row.source for row in rows))
         which = torch.tensor([sources.index(row.source) for row in rows], device=model.device)
-        read = [list(source) for source in sources]
-        mask = mask_of(read, model.device)
-        encoded = model.get_encoder()(**embedded(model, padded(read, model.device), soft), attention_mask=mask)
-        encoded.last_hidden_state = encoded.last_hidden_state[which]
+        mask = mask_of([list(source) for source in sources], model.device)
+        states = self._encoded(loaded, sources, soft)
         ids = padded([row.ids for row in rows], model.device)
-        inputs: dict[str, Any] = {"encoder_outputs": encoded, "attention_mask": mask[which], "use_cache": False}
+        inputs: dict[str, Any] = {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=states[which]),
+            "attention_mask": mask[which],
+            "use_cache": False,
+        }
         if soft is not None and bool((ids < 0).any()):
             inputs["decoder_inputs_embeds"] = vectors_of(model, ids, soft)
         else:
@@ -130,6 +146,19 @@ class Seq2SeqReader:
         if soft is not None and soft.is_prefix:
             inputs |= {"past_key_values": kv.cache_of(model, soft.vectors, len(rows)), "use_cache": True}
         return inputs
+
+    def _encoded(self, loaded: Loaded, sources: Sequence[tuple[int, ...]], soft: Soft | None) -> torch.Tensor:
+        """[sources, longest, width] states of the encoder; remembered while vectors work behind it."""
+
+        def encode(some: Sequence[tuple[int, ...]]) -> torch.Tensor:
+            ids = [list(source) for source in some]
+            device = loaded.model.device
+            inputs = embedded(loaded.model, padded(ids, device), soft)
+            found = loaded.model.get_encoder()(**inputs, attention_mask=mask_of(ids, device))
+            return found.last_hidden_state  # type: ignore[no-any-return]
+
+        is_behind = soft is not None and (soft.is_prefix or soft.place.at == "decoder")
+        return loaded.sources.read(sources, encode) if is_behind else encode(sources)
 
 
 def _unit(number: int, source: tuple[int, ...], opening: Ids, words: Sequence[Ids]) -> Unit:

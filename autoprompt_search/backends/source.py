@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from autoprompt_search.backends import loading
+from autoprompt_search.backends import cascade, loading
 from autoprompt_search.backends.heads import States
 from autoprompt_search.backends.identity import model_fingerprint
 from autoprompt_search.backends.prefixes import PrefixStore
+from autoprompt_search.backends.room import Room, room_on
+from autoprompt_search.backends.sources import Sources
 from autoprompt_search.backends.tokens import Encoder
 from autoprompt_search.core.errors import ConfigError
 
@@ -27,12 +29,24 @@ class Loaded:
     model: Any
     prefixes: PrefixStore
     states: States
-    vectors: dict[str, torch.Tensor]
+    room: Room
+    vectors: dict[str, torch.Tensor] = field(default_factory=dict)
     """Text -> its vector, for models that compare texts."""
+    sources: Sources = field(default_factory=Sources)
+    """What an encoder made of prompts, for models with a decoder behind it."""
+    tried: dict[str, bool] = field(default_factory=dict)
+    """What was found out about this model by trying."""
+
+    def can(self, what: str, trial: Callable[[], bool]) -> bool:
+        """The outcome of `trial`, which is made once."""
+        if what not in self.tried:
+            self.tried[what] = trial()
+        return self.tried[what]
 
 
-_LOADED: dict[tuple[str, str, str, str], Loaded] = {}
-"""Models of this process by (fingerprint, form, device, dtype): every backend of one model shares its weights."""
+_LOADED: dict[tuple[str, ...], Loaded] = {}
+"""Models of this process by (fingerprint, form, device, dtype, attention): every backend of one model shares its
+weights."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,9 @@ class Source:
     threads: int | None = None
     prefix_megabytes: int = 0
     state_megabytes: int = 64
+    source_megabytes: int = 0
+    attention: str = ""
+    """A way to attend that is installed in the model; empty for its own."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -97,7 +114,7 @@ class Source:
         """The model in memory, the same one for every backend of this process that names it."""
         device = loading.pick_device(self.device)
         dtype = loading.pick_dtype(self.dtype, device)
-        key = (self.fingerprint, self.form.name, str(device), str(dtype))
+        key = (self.fingerprint, self.form.name, str(device), str(dtype), self.attention)
         if key not in _LOADED:
             if self.threads:
                 torch.set_num_threads(self.threads)
@@ -105,9 +122,12 @@ class Source:
             if problem:
                 raise ConfigError(problem)
             model = loading.load_model(self.folder, device, dtype, self.form)
-            one_way = not self.form.reads_both_ways
-            states = States(self.state_megabytes * _MEGABYTE, one_way=one_way)
-            _LOADED[key] = Loaded(model, PrefixStore(self.prefix_megabytes * _MEGABYTE), states, {})
+            if self.attention == "cascade":
+                cascade.install(model)
+            states = States(self.state_megabytes * _MEGABYTE, one_way=not self.form.reads_both_ways)
+            prefixes = PrefixStore(self.prefix_megabytes * _MEGABYTE)
+            sources = Sources(self.source_megabytes * _MEGABYTE)
+            _LOADED[key] = Loaded(model, prefixes, states, room_on(device), sources=sources)
         return _LOADED[key]
 
     def _head_problem(self, folder: Path, refuses: Callable[[Any], str | None]) -> str | None:

@@ -8,6 +8,11 @@ from functools import cached_property
 from typing import Any
 
 Ids = list[int]
+Encoded = tuple[Ids, list[tuple[int, int]]]
+"""Ids, and the characters that each stands for."""
+
+_MANY, _LONG = 4, 200
+"""Texts, and characters that they share, from which it pays to tokenise the rests alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,11 @@ class Encoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.before, self.after = self._frame()
+        self._last: tuple[tuple[str, ...], list[Encoded]] = ((), [])
 
     def prompts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text, BOS included."""
-        return [ids for ids, _ in self._encode(texts, special=True)]
+        return [list(ids) for ids, _ in self._prompts(texts)]
 
     def texts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text's own tokens, without BOS."""
@@ -77,7 +83,7 @@ class Encoder:
         crosses the end of that token, and what stands on its left never sees the answer. Where this
         cannot be shown, prompt and answer are tokenised whole.
         """
-        encoded = self._encode(texts, special=True)
+        encoded = self._prompts(texts)
         cuts = self._cuts(texts, encoded)
         tails = sorted({cut.tail for cut in cuts if cut is not None})
         pairs = [(tail, answer) for tail in tails for answer in answers]
@@ -93,13 +99,41 @@ class Encoder:
         self._fill(texts, answers, wholes)
         return [_joined(ids, [w for w in row if w is not None]) for (ids, _), row in zip(encoded, wholes, strict=True)]
 
+    def _prompts(self, texts: Sequence[str]) -> list[Encoded]:
+        """Ids and character spans, BOS included. Asked twice for the same texts, they are tokenised once."""
+        key = tuple(texts)
+        if key != self._last[0]:
+            self._last = key, self._behind_shared(key) or self._encode(key, special=True)
+        return self._last[1]
+
+    def _behind_shared(self, texts: Sequence[str]) -> list[Encoded] | None:
+        """The same as tokenising each text whole, with what all begin with tokenised once.
+
+        The texts are cut before a word that all share, and of each only the rest is tokenised. As in `join`, that is
+        exact for BPE where every rest begins with the very token that the whole first text has there. The first
+        and the last text are tokenised whole and compared. None where nothing is gained or anything differs.
+        """
+        if len(texts) < _MANY:
+            return None
+        shared = common_run(min(texts), max(texts))
+        if shared < _LONG:
+            return None
+        first, last = self._encode([texts[0], texts[-1]], special=True)
+        for keep, at in _cut_options(texts[0], [span for span in first[1] if span[1] < shared]):
+            rests = self._encode([text[at:] for text in texts], special=False)
+            begins = all(ids[:1] == first[0][keep : keep + 1] for ids, _ in rests)
+            made = [(first[0][:keep] + ids, first[1][: keep + 1] + _moved(spans[1:], at)) for ids, spans in rests]
+            if begins and made[0][0] == first[0] and made[-1][0] == last[0]:
+                return made
+        return None
+
     def _fill(self, texts: Sequence[str], answers: Sequence[str], wholes: list[list[Ids | None]]) -> None:
         """Tokenise whole what is still missing."""
         gaps = [(i, j) for i, row in enumerate(wholes) for j, ids in enumerate(row) if ids is None]
         for (i, j), ids in zip(gaps, self.prompts([texts[i] + answers[j] for i, j in gaps]), strict=True):
             wholes[i][j] = ids
 
-    def _cuts(self, texts: Sequence[str], encoded: Sequence[tuple[Ids, list[tuple[int, int]]]]) -> list[_Cut | None]:
+    def _cuts(self, texts: Sequence[str], encoded: Sequence[Encoded]) -> list[_Cut | None]:
         options = [_cut_options(text, spans) for text, (_, spans) in zip(texts, encoded, strict=True)]
         tails = sorted({text[at:] for text, row in zip(texts, options, strict=True) for _, at in row})
         known = dict(zip(tails, self.texts(tails), strict=True))
@@ -109,7 +143,7 @@ class Encoder:
             cuts.append(next(fitting, None))
         return cuts
 
-    def _encode(self, texts: Sequence[str], *, special: bool) -> list[tuple[Ids, list[tuple[int, int]]]]:
+    def _encode(self, texts: Sequence[str], *, special: bool) -> list[Encoded]:
         """Ids and character spans."""
         if not texts:
             return []
@@ -157,6 +191,10 @@ def _cut_options(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int,
             if at > 0 and text[at - 1].isspace():
                 return [(k, at), (k, at - 1)]
     return []
+
+
+def _moved(spans: Sequence[tuple[int, int]], by: int) -> list[tuple[int, int]]:
+    return [(start + by, stop + by) for start, stop in spans]
 
 
 def _joined(prompt: Ids, whole: Sequence[Ids]) -> Joined:

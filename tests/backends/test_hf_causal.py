@@ -13,10 +13,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from autoprompt_search.backends import BACKENDS, identity, source
+from autoprompt_search.backends import BACKENDS, identity
 from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.backends.prefixes import PrefixStore
-from autoprompt_search.backends.scoring import batches
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.registry import ComponentSpec
@@ -152,96 +150,7 @@ def test_bfloat16_scores_near_float32(tiny):
     assert np.abs(half - full).max() < 1.0
 
 
-# Shared beginnings
-
-
-@pytest.mark.parametrize("family", CAUSAL)
-def test_known_beginnings_are_used_again_without_changing_scores(family, tiny, monkeypatch):
-    folder = str(tiny(family))
-    cold = hf_causal(folder, device="cpu").score(ROWS, LONG_ANSWERS).logliks
-    monkeypatch.setattr(source, "_LOADED", {})
-    backend = hf_causal(folder, device="cpu")
-    near = [rendered(PROMPTS[0]), rendered(PROMPTS[0].replace("good Sentiment", "bad Sentiment"))]
-    backend.score(near, LONG_ANSWERS)  # these two share more than all prompts do: what is kept has to be cut
-    store = backend._loaded.prefixes
-    held = {key: [layer.keys.clone() for layer in p.cache.layers] for key, p in store._kept.items()}
-    assert held
-    assert close(backend.score(ROWS, LONG_ANSWERS).logliks, cold)
-    assert close(backend.score(ROWS, LONG_ANSWERS).logliks, cold)
-    for key, layers in held.items():
-        now = [layer.keys for layer in store._kept[key].cache.layers]
-        assert all(torch.equal(a, b) for a, b in zip(layers, now, strict=True))
-
-
-def test_the_prefix_store_stays_within_its_bytes(tiny):
-    model, _ = model_and_tokenizer(tiny())
-    store = PrefixStore(limit=60_000)
-    for first in range(3, 43):
-        store.get(model, [first, *range(50, 80)], None)
-        assert store.nbytes <= 60_000
-    assert 1 <= len(store._kept) < 40
-
-
-def test_a_longer_beginning_grows_from_a_known_one(tiny):
-    model, _ = model_and_tokenizer(tiny("llama"))
-    store, ids = PrefixStore(limit=10**8), list(range(5, 45))
-    read = []
-    handle = model.model.register_forward_pre_hook(
-        lambda _m, _a, inputs: read.append(inputs["input_ids"].shape[1]), with_kwargs=True
-    )
-    store.get(model, ids[:20], None)
-    grown = store.get(model, ids, None)
-    store.get(model, ids[:30], None)
-    handle.remove()
-    assert read == [20, 20]
-    whole = PrefixStore(limit=10**8).get(model, ids, None)
-    assert all(close(a.keys, b.keys) for a, b in zip(grown.cache.layers, whole.cache.layers, strict=True))
-
-
-def test_batches_keep_within_the_budget():
-    groups = batches([3, 9, 5, 5, 1], budget=20, overhead=1)
-    assert sorted(i for group in groups for i in group) == [0, 1, 2, 3, 4]
-    lengths = [3, 9, 5, 5, 1]
-    assert all(len(g) * (1 + max(lengths[i] for i in g)) <= 20 for g in groups)
-    assert batches([50], budget=20) == [[0]]
-    assert batches([], budget=20) == []
-
-
-# Memory and length
-
-
-class SmallMemory:
-    """Fails every forward pass of more than `most` rows, as a full accelerator does."""
-
-    def __init__(self, model, most):
-        self.most = most
-        self.failed = 0
-        self.handle = model.get_input_embeddings().register_forward_pre_hook(self.check)
-
-    def check(self, _module, args):
-        if len(args[0]) > self.most:
-            self.failed += 1
-            raise torch.OutOfMemoryError("out of memory")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.handle.remove()
-
-
-def test_out_of_memory_halves_the_batch_and_loses_nothing(tiny):
-    backend = hf_causal(str(tiny()), device="cpu", state_megabytes=0)
-    whole = backend.score(ROWS, LONG_ANSWERS).logliks
-    with SmallMemory(backend._loaded.model, most=1) as memory:
-        assert close(backend.score(ROWS, LONG_ANSWERS).logliks, whole)
-    assert memory.failed > 0
-
-
-def test_out_of_memory_on_one_prompt_fails_the_trial(tiny):
-    backend = hf_causal(str(tiny()), device="cpu", state_megabytes=0)
-    with SmallMemory(backend._loaded.model, most=0), pytest.raises(TrialError, match="out of memory"):
-        backend.score(ROWS[:1], ANSWERS)
+# Length
 
 
 def test_over_long_prompts_name_both_lengths(tiny):

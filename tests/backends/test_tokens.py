@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from autoprompt_search.backends import tokens
 from autoprompt_search.backends.tokens import Encoder, common_run
 from autoprompt_search.testing.tiny import tiny_tokenizer
 
@@ -103,6 +104,38 @@ def test_a_stable_border_costs_no_tokenisation_per_pair():
     texts = [f"Review: {'a long film and a very good story ' * 20} {i} Sentiment:" for i in range(50)]
     encoder.join(texts, [" good", " bad", " fine", " awful"])
     assert counting.characters < 1.05 * sum(map(len, texts))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prompts_behind_a_long_shared_beginning_have_the_ids_they_have_alone(name, monkeypatch):
+    tokenizer = tokenizer_named(name)
+    monkeypatch.setattr(tokens, "_LONG", 3)
+    monkeypatch.setattr(tokens, "_MANY", 2)
+    encoder, cut = Encoder(tokenizer), []
+    behind = encoder._behind_shared
+    monkeypatch.setattr(encoder, "_behind_shared", lambda texts: cut.append(behind(texts)) or cut[-1])
+
+    @settings(max_examples=150, deadline=None, database=None, derandomize=True)
+    @given(shared=st.lists(PIECES, min_size=6, max_size=16).map("".join), rests=st.lists(TEXTS, min_size=2, max_size=4))
+    def check(shared, rests):
+        texts = [shared + rest for rest in rests]
+        assert encoder.prompts(texts) == [whole(tokenizer, text) for text in texts]
+        found = behind(tuple(texts))
+        assert found is None or found == encoder._encode(texts, special=True)
+
+    check()
+    assert sum(one is not None for one in cut) > 20
+
+
+def test_what_all_prompts_begin_with_is_tokenised_once():
+    counting = Counting(tiny_tokenizer())
+    encoder = Encoder(counting)
+    counting.characters = 0
+    shared = "Review: a long film and a very good story Sentiment: good\n" * 40
+    texts = [f"{shared}Review: {'very ' * i}good Sentiment:" for i in range(50)]
+    encoder.join(texts, [" good", " bad"])
+    encoder.prompts(texts)
+    assert counting.characters < sum(map(len, texts)) / 5
 
 
 @pytest.mark.parametrize("name", NAMES)
