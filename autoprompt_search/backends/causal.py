@@ -10,11 +10,12 @@ from pydantic import Field
 
 from autoprompt_search.backends import heads, kv, loading
 from autoprompt_search.backends.hf import HfLanguageModel
+from autoprompt_search.backends.learning import Lesson, Memory, from_left_to_right
 from autoprompt_search.backends.placing import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.prefixes import Prefix
-from autoprompt_search.backends.scoring import Row, Unit, Want
+from autoprompt_search.backends.scoring import Row, Unit, Want, shared_length
 from autoprompt_search.backends.source import Loaded, Source
-from autoprompt_search.backends.tokens import Encoder, Ids, Joined, common_run
+from autoprompt_search.backends.tokens import Encoder, Ids, Joined
 from autoprompt_search.core.types import Rendered
 
 _SHORTEST_PREFIX = 8
@@ -59,6 +60,9 @@ class CausalReader:
     extra = 1
     """An answer's last token is predicted and never read."""
 
+    def __init__(self) -> None:
+        self._memory = Memory()
+
     def refuses(self, config: Any) -> str | None:
         """See `Reader.refuses`."""
         kind = config.model_type
@@ -97,14 +101,10 @@ class CausalReader:
         units: Sequence[Unit],
         soft: Soft | None,
     ) -> Prefix | None:
-        """See `Reader.front`. While vectors are trained, only what stands before them is shared."""
+        """See `Reader.front`."""
         rows = [row for unit in units for row in unit]
-        is_trained = soft is not None and soft.vectors.requires_grad
         shared = shared_length(rows)
-        if is_trained:
-            first = min((row.ids.index(-1) if -1 in row.ids else 0 for row in rows), default=0)
-            shared = min(shared, first)
-        has_vectors = soft is not None and not is_trained and (soft.is_prefix or -1 in rows[0].ids[:shared])
+        has_vectors = soft is not None and (soft.is_prefix or -1 in rows[0].ids[:shared])
         if not rows or (not has_vectors and (len(rows) < 2 or shared < _SHORTEST_PREFIX)):
             return None
         return loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
@@ -117,6 +117,10 @@ class CausalReader:
         key = soft.key if soft else ""
         states = loaded.states if keep else None
         return heads.wanted(loaded.model, rows, -covered, inputs, states=states, soft=key)
+
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:  # noqa: ARG002
+        """See `Reader.learn`."""
+        return from_left_to_right(loaded, lessons, self._memory)
 
     def distribution(
         self, loaded: Loaded, texts: Encoder, config: Any, prompts: Sequence[Rendered], answer: str
@@ -168,16 +172,6 @@ def _rows(number: int, one: Joined, soft: Soft | None) -> list[Row]:
         else:
             row[1].extend(wants)
     return [Row(ids, tuple(wants)) for ids, wants in found]
-
-
-def shared_length(rows: Sequence[Row]) -> int:
-    """Ids at the beginning that all rows share and from which nothing is read."""
-    if not rows:
-        return 0
-    first = rows[0].ids
-    run = min(common_run(first, row.ids) for row in rows)
-    earliest = min(want.place for row in rows for want in row.wants)
-    return min(run, earliest)
 
 
 def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from autoprompt_search.backends.tokens import Ids
+from autoprompt_search.backends.tokens import Ids, common_run
 from autoprompt_search.core.errors import TrialError
 
 
@@ -36,6 +36,10 @@ class Row:
     border: int = 0
     """Where a second text begins; 0 for one text."""
 
+    def of(self, prompt: int) -> Row:
+        """The same row of the prompt with this number."""
+        return replace(self, wants=tuple(replace(want, prompt=prompt) for want in self.wants))
+
     def seen(self, place: int, one_way: bool) -> bytes:
         """Digest of all ids that the model's state at `place` depends on."""
         ids = self.ids[: place + 1] if one_way else [*self.ids, place]
@@ -51,6 +55,16 @@ Read = Callable[[list[Row]], torch.Tensor]
 def cost(unit: Unit) -> int:
     """Tokens that a unit puts through the model."""
     return len(unit[0].source) + sum(len(row.ids) for row in unit)
+
+
+def shared_length(rows: Sequence[Row]) -> int:
+    """Ids at the beginning that all rows share and from which nothing is read."""
+    if not rows:
+        return 0
+    first = rows[0].ids
+    run = min(common_run(first, row.ids) for row in rows)
+    earliest = min(want.place for row in rows for want in row.wants)
+    return min(run, earliest)
 
 
 def batches(costs: Sequence[int], budget: int, overhead: int = 0) -> list[list[int]]:
