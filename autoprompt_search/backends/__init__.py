@@ -11,6 +11,7 @@ BACKENDS: Registry[Backend] = Registry(
         "hf-seq2seq": "autoprompt_search.backends.seq2seq:hf_seq2seq",
         "hf-encoder": "autoprompt_search.backends.encoder:hf_encoder",
         "hf-classifier": "autoprompt_search.backends.classifier:hf_classifier",
+        "together": "autoprompt_search.backends.together:Together",
         "scripted": "autoprompt_search.testing.scripted:ScriptedBackend",
     },
 )

@@ -13,6 +13,7 @@ from pydantic import Field
 from autoprompt_search.backends import cascade, heads, kv, loading, packing
 from autoprompt_search.backends.grouping import grouped, shared_length
 from autoprompt_search.backends.hf import HfLanguageModel
+from autoprompt_search.backends.learning import Lesson, Memory, from_left_to_right
 from autoprompt_search.backends.placing import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.prefixes import Prefix
 from autoprompt_search.backends.scoring import Row, Unit, Want
@@ -78,6 +79,7 @@ class CausalReader:
 
     def __init__(self, attention: str = "") -> None:
         self._attention = attention
+        self._memory = Memory()
 
     def refuses(self, config: Any) -> str | None:
         """See `Reader.refuses`."""
@@ -121,22 +123,15 @@ class CausalReader:
         units: Sequence[Unit],
         soft: Soft | None,
     ) -> Prefix | None:
-        """See `Reader.front`. While vectors are trained, only what stands before them is shared.
-
-        A prompt that comes alone is remembered, too: the next one may begin as it does.
-        """
+        """See `Reader.front`. A prompt that comes alone is remembered, too: the next one may begin as it does."""
         rows = [row for unit in units for row in unit]
-        is_trained = soft is not None and soft.vectors.requires_grad
         shared = shared_length(rows)
-        if is_trained:
-            first = min((row.ids.index(-1) if -1 in row.ids else 0 for row in rows), default=0)
-            shared = min(shared, first)
-        has_vectors = soft is not None and not is_trained and (soft.is_prefix or -1 in rows[0].ids[:shared])
+        has_vectors = soft is not None and (soft.is_prefix or -1 in rows[0].ids[:shared])
         least = _SHORTEST_PREFIX if len(rows) > 1 else _SHORTEST_ALONE
         if not rows or (not has_vectors and (shared < least or (len(rows) == 1 and not loaded.prefixes.limit))):
             return None
         front = loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
-        return self._cascaded(loaded, front) if self._attention and front is not None and not is_trained else front
+        return self._cascaded(loaded, front) if self._attention and front is not None else front
 
     def packed(self, loaded: Loaded, units: Sequence[Unit]) -> list[Unit]:
         """See `Reader.packed`: the answers of a prompt as branches of one row."""
@@ -156,6 +151,10 @@ class CausalReader:
         states = loaded.states if keep else None
         with cascade.shared(front.layers) if front is not None and front.is_cascaded else nullcontext():
             return heads.wanted(loaded.model, rows, -covered, inputs, states=states, soft=key)
+
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:  # noqa: ARG002
+        """See `Reader.learn`."""
+        return from_left_to_right(loaded, lessons, self._memory)
 
     def distribution(
         self, loaded: Loaded, texts: Encoder, config: Any, prompts: Sequence[Rendered], answer: str

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from autoprompt_search.backends import loading
 from autoprompt_search.backends.hf import HfBackend
+from autoprompt_search.backends.learning import Lesson, apart
 from autoprompt_search.backends.masked import both_ways, framed, mean_pooled
 from autoprompt_search.backends.placing import Base, Soft, insert
 from autoprompt_search.backends.scoring import Row, Unit, Want
@@ -114,6 +115,10 @@ class ClassifierReader:
         places = [(r, want.token) for r, row in enumerate(rows) for want in row.wants]
         where = torch.tensor(places, dtype=torch.long, device=scores.device)
         return scores[where[:, 0], where[:, 1]]
+
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:  # noqa: ARG002
+        """See `Reader.learn`."""
+        return apart(self, loaded, lessons)
 
     def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
         """See `Reader.pooled`. Mean of the last hidden states."""

@@ -14,6 +14,7 @@ from pydantic import Field
 from autoprompt_search.backends import loading
 from autoprompt_search.backends.causal import same_tokens
 from autoprompt_search.backends.hf import HfBackend
+from autoprompt_search.backends.learning import Lesson
 from autoprompt_search.backends.masked import both_ways, framed
 from autoprompt_search.backends.placing import Base, Soft, insert, mask_of, padded
 from autoprompt_search.backends.scoring import Row, Unit, Want, batches
@@ -164,6 +165,12 @@ class EncoderReader:
         labels = front.vectors.to(vectors.device)[torch.tensor(which, device=vectors.device)]
         scores = torch.einsum("rd,rad->ra", vectors, labels) * _SCALE
         return scores.log_softmax(-1).flatten()
+
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:
+        """See `Reader.learn`. One forward pass for each: every training has its own labels' vectors."""
+        fronts = [self.front(loaded, texts, one.prompts, one.answers, (), None) for one in lessons]
+        pairs = zip(lessons, fronts, strict=True)
+        return [self.read(loaded, one.rows, one.soft, front, keep=False) for one, front in pairs]
 
     def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
         """See `Reader.pooled`. As the model itself pools."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from autoprompt_search.backends import adapters, kv, scoring
+from autoprompt_search.backends.learning import Lesson
 from autoprompt_search.backends.loading import Form
 from autoprompt_search.backends.placing import Base, Soft, insert, shared_at, wordings
 from autoprompt_search.backends.room import out_of_memory
@@ -19,11 +21,13 @@ from autoprompt_search.backends.tokens import Encoder, Ids, too_long
 from autoprompt_search.backends.truncating import shortened
 from autoprompt_search.backends.words import distinctive_words
 from autoprompt_search.core.errors import ConfigError, TrialError
-from autoprompt_search.core.protocols import Adapter, Floats, Scored
+from autoprompt_search.core.protocols import Adapter, Asked, Floats, Scored
 from autoprompt_search.core.types import Place, Rendered, SoftPrompt
 
 _WORTH = 16
 """A group of prompts is read apart from the others where that saves this part of a forward pass's budget."""
+_LAID_OUT = 8192
+"""Prompts of trainings whose rows are kept."""
 
 
 class Front(Protocol):
@@ -91,6 +95,10 @@ class Reader(Protocol):
         """[wants of all rows] float32; one forward pass, differentiable in soft vectors. `keep` remembers states."""
         ...
 
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:
+        """Per lesson [wants of its rows] float32, differentiable in its own soft vectors and in no other's."""
+        ...
+
     def pooled(self, loaded: Loaded, texts: Encoder, ids: Sequence[Ids]) -> torch.Tensor:
         """[texts, width] float32: one vector per text."""
         ...
@@ -112,6 +120,8 @@ class HfBackend:
     def __init__(self, source: Source, reader: Reader, *, batch_tokens: int, truncate: str | None) -> None:
         self.batch_tokens = batch_tokens
         self._source, self._reader, self._truncate = source, reader, truncate
+        self._laid_out: OrderedDict[tuple[Any, Rendered], list[Row]] = OrderedDict()
+        """Rows of prompts that are trained on."""
 
     @property
     def fingerprint(self) -> str:
@@ -230,16 +240,17 @@ class HfBackend:
     def answer_logliks(
         self, soft: torch.Tensor, place: Place, prompts: Sequence[Rendered], answers: Sequence[str]
     ) -> torch.Tensor:
-        """See `Tunes.answer_logliks`. One forward pass; `soft` may be float32 over weights of any format."""
-        loaded, reader, texts = self._loaded, self._reader, self._source.texts
-        placed = Soft(soft, place)
-        prompts = self._fitting(prompts, answers, len(soft))
-        units = reader.units(texts, self._source.config, prompts, answers, placed)
-        self._check_lengths(units, len(soft), _outside(placed))
-        rows = [row for unit in units for row in unit]
-        front = reader.front(loaded, texts, prompts, answers, units, placed)
-        values = reader.read(loaded, rows, placed, front, keep=False)
-        return scoring.table(rows, values, (len(prompts), len(answers)))
+        """See `Tunes.answer_logliks`. `soft` may be float32 over weights of any format."""
+        return self.answer_logliks_together([Asked(soft, place, prompts, answers)])[0]
+
+    def answer_logliks_together(self, asked: Sequence[Asked]) -> list[torch.Tensor]:
+        """See `TunesTogether.answer_logliks_together`."""
+        lessons = [self._lesson(one) for one in asked]
+        values = self._reader.learn(self._loaded, self._source.texts, lessons)
+        return [
+            scoring.table(lesson.rows, found, (len(one.prompts), len(one.answers)))
+            for one, lesson, found in zip(asked, lessons, values, strict=True)
+        ]
 
     @property
     def _loaded(self) -> Loaded:
@@ -283,6 +294,28 @@ class HfBackend:
                 front=(front.overhead, front.tokens) if front else (0, 0),
             )
         return out
+
+    def _lesson(self, asked: Asked) -> Lesson:
+        """The rows of one step. A training sees its prompts many times: they are laid out once."""
+        soft = Soft(asked.soft, asked.place)
+        layout = (asked.place, soft.length, tuple(asked.answers))
+        new = [prompt for prompt in dict.fromkeys(asked.prompts) if (layout, prompt) not in self._laid_out]
+        found = self._rows(new, asked.answers, soft) if new else {}
+        found |= {prompt: self._laid_out[layout, prompt] for prompt in asked.prompts if prompt not in found}
+        self._laid_out |= {(layout, prompt): found[prompt] for prompt in new}
+        while len(self._laid_out) > _LAID_OUT:
+            self._laid_out.popitem(last=False)
+        rows = [row.of(number) for number, prompt in enumerate(asked.prompts) for row in found[prompt]]
+        return Lesson(rows, soft, asked.prompts, asked.answers)
+
+    def _rows(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft) -> dict[Rendered, list[Row]]:
+        fitting = self._fitting(prompts, answers, soft.length)
+        units = self._reader.units(self._source.texts, self._source.config, fitting, answers, soft)
+        self._check_lengths(units, soft.length, _outside(soft))
+        found: dict[Rendered, list[Row]] = {prompt: [] for prompt in prompts}
+        for row in (row for unit in units for row in unit):
+            found[prompts[row.wants[0].prompt]].append(row)
+        return found
 
     def _fitting(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int) -> Sequence[Rendered]:
         """The prompts, cut where that is wanted and needed."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from autoprompt_search.backends import heads, kv, loading
 from autoprompt_search.backends.causal import same_tokens
 from autoprompt_search.backends.hf import HfLanguageModel
+from autoprompt_search.backends.learning import Lesson, apart
 from autoprompt_search.backends.placing import Base, Soft, embedded, insert, mask_of, padded
 from autoprompt_search.backends.scoring import Row, Unit, Want
 from autoprompt_search.backends.source import Loaded, Source
@@ -107,6 +108,10 @@ class MaskedReader:
         inputs = both_ways(loaded.model, rows, soft)
         key = soft.key if soft else ""
         return heads.wanted(loaded.model, rows, 0, inputs, states=loaded.states if keep else None, soft=key)
+
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:  # noqa: ARG002
+        """See `Reader.learn`."""
+        return apart(self, loaded, lessons)
 
     def distribution(
         self, loaded: Loaded, texts: Encoder, config: Any, prompts: Sequence[Rendered], answer: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -48,6 +48,10 @@ class Row:
         """The ids from the beginning up to `place`, other branches left out."""
         start = max((start for start in self.branches if start <= place), default=0)
         return self.ids[: self.branches[0]] + self.ids[start : place + 1] if start else self.ids[: place + 1]
+
+    def of(self, prompt: int) -> Row:
+        """The same row of the prompt with this number."""
+        return replace(self, wants=tuple(replace(want, prompt=prompt) for want in self.wants))
 
     def seen(self, place: int, one_way: bool) -> bytes:
         """Digest of all ids that the model's state at `place` depends on."""

@@ -12,6 +12,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from autoprompt_search.backends import heads, kv, loading
 from autoprompt_search.backends.causal import same_tokens
 from autoprompt_search.backends.hf import HfLanguageModel
+from autoprompt_search.backends.learning import Lesson, apart
 from autoprompt_search.backends.masked import mean_pooled
 from autoprompt_search.backends.placing import Base, Soft, embedded, insert, mask_of, padded, vectors_of
 from autoprompt_search.backends.scoring import Row, Unit, Want
@@ -115,6 +116,10 @@ class Seq2SeqReader:
         inputs = self._inputs(loaded, rows, soft)
         key = soft.key if soft else ""
         return heads.wanted(loaded.model, rows, 0, inputs, states=loaded.states if keep else None, soft=key)
+
+    def learn(self, loaded: Loaded, texts: Encoder, lessons: Sequence[Lesson]) -> list[torch.Tensor]:  # noqa: ARG002
+        """See `Reader.learn`."""
+        return apart(self, loaded, lessons)
 
     def distribution(
         self, loaded: Loaded, texts: Encoder, config: Any, prompts: Sequence[Rendered], answer: str

@@ -167,6 +167,29 @@ class Tunes(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one training asks in one step: the arguments of `Tunes.answer_logliks`."""
+
+    soft: Tensor
+    place: Place
+    prompts: Sequence[Rendered]
+    answers: Sequence[str]
+
+
+@runtime_checkable
+class TunesTogether(Protocol):
+    """Capability: steps of several trainings on one model in as few forward passes as one of them takes."""
+
+    def answer_logliks_together(self, asked: Sequence[Asked]) -> list[Tensor]:
+        """`Tunes.answer_logliks` of each, in order, up to float rounding.
+
+        No result depends on another's vectors, not even where those are not finite. Raises what any of them would
+        raise by itself, `torch.OutOfMemoryError` among it.
+        """
+        ...
+
+
 @runtime_checkable
 class ProposesWords(Protocol):
     """Capability: words of the vocabulary that could stand for labels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -27,6 +28,8 @@ _GRID = 16
 """Every training keeps its vectors about this many times, so that any call can return an earlier snapshot."""
 _LOSS_STEPS = 10
 """Steps that `Fitted.loss` is the mean of."""
+_DRAWING = Lock()
+"""Networks draw from torch's one global generator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,8 @@ class Training:
         return TrainState(key, unit, begun.place.replaces, parameters, history={0: vectors.cpu().clone()})
 
     def _module(self, vectors: torch.Tensor, unit: float) -> nn.Module:
-        """On the vectors' device; the same for the same seed."""
-        with torch.random.fork_rng(devices=[]):
+        """On the vectors' device; the same for the same seed, whatever other threads draw."""
+        with _DRAWING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.schedule.seed, "soft-network"))
             return self.form(vectors.cpu(), unit).to(vectors.device)
 

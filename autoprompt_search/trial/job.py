@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import cast
 
 from autoprompt_search.backends import BACKENDS
@@ -56,8 +57,12 @@ class Failure:
 
 
 def backend_of(spec: ComponentSpec) -> ScoringBackend:
-    """The model of `spec`, built once per process and kept."""
-    return _backend(spec.model_dump_json())
+    """The model of `spec`, built once per process and kept; the same one for all threads."""
+    with _BUILDING:
+        return _backend(spec.model_dump_json())
+
+
+_BUILDING = Lock()
 
 
 @lru_cache(maxsize=2)
