@@ -9,7 +9,7 @@ model of random weights built in code. Sides, in turn, each as often as `--repea
     plain loop        transformers in padded batches of 8: a row per prompt, or per prompt and label of several tokens
     one at a time     the same without batches
 
-Ours is timed on all examples with labels of one token, else on a tenth of them; the slow sides are timed on a few and
+Ours are timed on all examples with labels of one token, else on a tenth of them; the slow sides are timed on a few and
 scaled per example; the JSON says on how many. Before anything is
 timed, the token ids of every prompt and label are compared with those of the plain loop, and log-probabilities
 with all sides. On a CPU what counts is the CPU time of this process: wall time on a shared machine is
@@ -176,7 +176,7 @@ def measured(bench: Bench, demonstrations: int, labels: str, options: argparse.N
     answers = LABELS[labels]
     rows = measuring.prompts(demonstrations, options.examples)
     part = options.examples // _PART
-    taken = {"ours": rows if labels == "single" else rows[:part], "ours, cascade": rows[:part]}
+    taken = dict.fromkeys(("ours", "ours, cascade"), rows if labels == "single" else rows[:part])
     few = rows[: max(1, options.slow // (1 if labels == "single" else len(answers)))]
     fast = {"ours": ours(bench, "expand"), "ours, cascade": ours(bench, "cascade")}
     slow = {LM_EVAL: harness(bench), "plain padded loop": plain(bench, _BATCH), "one prompt at a time": plain(bench, 1)}
