@@ -11,12 +11,12 @@ import torch
 from pydantic import Field
 
 from autoprompt_search.backends import cascade, heads, kv, loading, packing
-from autoprompt_search.backends.grouping import grouped, shared_length
+from autoprompt_search.backends.grouping import grouped
 from autoprompt_search.backends.hf import HfLanguageModel
 from autoprompt_search.backends.learning import Lesson, Memory, from_left_to_right
 from autoprompt_search.backends.placing import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.prefixes import Prefix
-from autoprompt_search.backends.scoring import Row, Unit, Want
+from autoprompt_search.backends.scoring import Row, Unit, Want, shared_length
 from autoprompt_search.backends.source import Loaded, Source
 from autoprompt_search.backends.tokens import Encoder, Ids, Joined
 from autoprompt_search.backends.trying import ReadRows, takes_branches, takes_cascade

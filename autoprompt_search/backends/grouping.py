@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from autoprompt_search.backends.scoring import Row
 from autoprompt_search.backends.tokens import Ids, common_run
 
 _DEEPEST = 64
@@ -47,13 +46,3 @@ def _parts(order: list[int], sequences: Sequence[Ids], run: int) -> list[list[in
     """By the id behind the first `run`; a sequence that ends there stands alone."""
     following = [(sequences[i][run] if run < len(sequences[i]) else None, i) for i in order]
     return [[i for _, i in part] for _, part in groupby(following, key=lambda pair: pair[0])]
-
-
-def shared_length(rows: Sequence[Row]) -> int:
-    """Ids at the beginning that all rows share and from which nothing is read."""
-    if not rows:
-        return 0
-    first = rows[0].ids
-    run = min(common_run(first, row.ids) for row in rows)
-    earliest = min(want.place for row in rows for want in row.wants)
-    return min(run, earliest)

@@ -40,6 +40,11 @@ class Prefix:
         return self.tokens + self.soft
 
     @property
+    def nbytes(self) -> int:
+        """Memory of keys and values."""
+        return _bytes(self.layers)
+
+    @property
     def overhead(self) -> int:
         """Positions that every row of a batch holds keys and values of again."""
         return 0 if self.is_cascaded else self.length
@@ -177,6 +182,10 @@ def _path(ids: Ids, soft: Soft | None) -> tuple[Key, ...]:
     digest = soft.key if soft is not None else ""
     before = [(digest, i) for i in range(soft.length)] if soft is not None and soft.is_prefix else []
     return (*before, *(i if i >= 0 else (digest, i) for i in ids))
+
+
+def _bytes(layers: Layers) -> int:
+    return sum(t.numel() * t.element_size() for layer in layers for t in layer)
 
 
 def _part(layers: Layers, start: int, stop: int | None) -> Layers:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from autoprompt_search.backends.room import Room, out_of_memory
-from autoprompt_search.backends.tokens import Ids
+from autoprompt_search.backends.tokens import Ids, common_run
 from autoprompt_search.core.errors import TrialError
 
 
@@ -68,6 +68,16 @@ Read = Callable[[list[Row]], torch.Tensor]
 def cost(unit: Unit) -> int:
     """Tokens that a unit puts through the model."""
     return len(unit[0].source) + sum(len(row.ids) for row in unit)
+
+
+def shared_length(rows: Sequence[Row]) -> int:
+    """Ids at the beginning that all rows share and from which nothing is read."""
+    if not rows:
+        return 0
+    first = rows[0].ids
+    run = min(common_run(first, row.ids) for row in rows)
+    earliest = min(want.place for row in rows for want in row.wants)
+    return min(run, earliest)
 
 
 def batches(costs: Sequence[int], budget: int, overhead: int = 0) -> list[list[int]]:

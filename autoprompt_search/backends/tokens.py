@@ -52,11 +52,13 @@ class Encoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.before, self.after = self._frame()
-        self._last: tuple[tuple[str, ...], list[Encoded]] = ((), [])
+        self._last: tuple[tuple[str, ...], list[Ids]] = ((), [])
 
     def prompts(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of each text, BOS included."""
-        return [list(ids) for ids, _ in self._prompts(texts)]
+        """Ids of each text, BOS included; those of the call before are remembered."""
+        if self._last[0] != tuple(texts):
+            self._prompts(texts)
+        return [list(ids) for ids in self._last[1]]
 
     def texts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text's own tokens, without BOS."""
@@ -100,11 +102,11 @@ class Encoder:
         return [_joined(ids, [w for w in row if w is not None]) for (ids, _), row in zip(encoded, wholes, strict=True)]
 
     def _prompts(self, texts: Sequence[str]) -> list[Encoded]:
-        """Ids and character spans, BOS included. Asked twice for the same texts, they are tokenised once."""
+        """Ids and character spans, BOS included."""
         key = tuple(texts)
-        if key != self._last[0]:
-            self._last = key, self._behind_shared(key) or self._encode(key, special=True)
-        return self._last[1]
+        found = self._behind_shared(key) or self._encode(key, special=True)
+        self._last = key, [ids for ids, _ in found]
+        return found
 
     def _behind_shared(self, texts: Sequence[str]) -> list[Encoded] | None:
         """The same as tokenising each text whole, with what all begin with tokenised once.

@@ -18,6 +18,7 @@ from autoprompt_search.ledger import Ledger
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.soft import SOFT
 from autoprompt_search.testing.factories import LABELS, book, examples, job
+from autoprompt_search.testing.tiny import tiny_model
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, build_prompt, climb, run_test
 from autoprompt_search.trial.making import SAMPLE
 
@@ -73,6 +74,25 @@ def test_predictions_of_a_calibrated_prompt_are_kept_and_found_again(work: Trial
     again = list(climb(work, params))
     assert [m.outcomes for m in again] == [m.outcomes for m in first]
     assert [m.cost.forward_passes for m in again] == [3, 0]
+
+
+def test_a_higher_rung_reads_its_new_examples_and_no_demonstration_again(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "model", context=512)
+    spec = ComponentSpec(type="hf-causal", model=str(folder), device="cpu")
+    work = job(tmp_path, backend=spec, train=examples(20, name="train"))
+    params: Params = {"template": "plain", "demos.strategy": "balanced", "demos.k": 4}
+    model = backend_of(spec)._loaded.model  # type: ignore[attr-defined]
+    read: list[tuple[int, int]] = []
+    model.get_input_embeddings().register_forward_hook(lambda _m, args, _out: read.append(tuple(args[0].shape)))
+    rungs = climb(work, params)
+    first = next(rungs)
+    below, shown = sum(rows for rows, _ in read), max(tokens for _, tokens in read)
+    read.clear()
+    second = next(rungs)
+    assert below == first.cost.forward_passes + 1  # and the demonstrations
+    assert sum(rows for rows, _ in read) == second.cost.forward_passes == 16
+    assert all(tokens < shown / 2 for _, tokens in read)
+    assert second.outcomes[:8] == first.outcomes
 
 
 def test_the_preview_marks_the_answer_s_place(work: TrialJob) -> None:
