@@ -98,7 +98,9 @@ def run(
         progress = progress_for(quiet=quiet)
         progress.note(f"{config.name}: reading the data, looking at the model")
         result = search(config, out=folder, fresh=fresh, progress=progress)
-        sys.stdout.write(result.summary + "\n")
+        from autoprompt_search.cli.screens import show_result
+
+        show_result(result.summary)
 
 
 @app.command()
