@@ -27,7 +27,8 @@ class EarlyStart:
     Args:
         start: Starts Ray; is called in a thread of its own.
         modules: What workers import as they start. Ray starts one for each CPU beforehand, and these are the very
-            ones that trials run in. Empty where they would be many more than the trials at a time.
+            ones that trials run in. Empty where they would be many more than the trials at a time. Importing must
+            touch no GPU: which one a worker may use is said when it gets its first trial.
     """
 
     def __init__(self, start: Callable[[], None], modules: Sequence[str]) -> None:
