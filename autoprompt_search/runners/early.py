@@ -33,7 +33,7 @@ class EarlyStart:
 
     def __init__(self, start: Callable[[], None], modules: Sequence[str]) -> None:
         self._passed_on = {name: _emptied(name) for name in _PASSED_ON if modules}
-        # The thread lives on until `close`: Ray's client spins on a core once the thread that started it is gone.
+        # The thread lives on until `close`: Ray has Linux kill its processes when the thread that started them ends.
         self._thread = ThreadPoolExecutor(1, "ray-start")
         self._started = self._thread.submit(_beside_imports, start, ",".join(modules))
 
