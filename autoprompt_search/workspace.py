@@ -63,7 +63,10 @@ class Workspace:
         return bool(runs) and runs[-1].get("status") == "finished"
 
     def check_data(self, fingerprints: Mapping[str, str]) -> None:
-        """Refuse to go on when the data are not what the search began with."""
+        """Refuse to go on when the data are not what the search began with.
+
+        From here on the folder holds this search: what was refused before may be mended and run again.
+        """
         began = json.loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
         changed = [split for split, value in fingerprints.items() if began.get(split) != value]
         if changed:
@@ -71,6 +74,7 @@ class Workspace:
                 f"{self.folder} holds a search on other data: the {', '.join(changed)} split changed since it began. "
                 "Use --fresh to start anew, or --out for another folder."
             )
+        write_text(self.state / "config.yaml", self._config.to_yaml())
 
     def log_run(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Remember one run of the driver; all runs so far come back."""
@@ -89,7 +93,6 @@ class Workspace:
             self._wipe()
         self._check_same_search()
         write_text(self.folder / "config.yaml", self._config.to_yaml())
-        write_text(self.state / "config.yaml", self._config.to_yaml())
         self.identity = self._remembered("identity", uuid.uuid4().hex[:12])
 
     def _take_lock(self) -> IO[str]:

@@ -1,15 +1,18 @@
 """What the engine itself costs per trial, beside stock Ray Tune + OptunaSearch + ASHA + MLflowLoggerCallback.
 
 Both run scripted trials (three rungs, no model) two at a time on this machine and log to MLflow on SQLite, each in a
-process of its own. Wall time counts from the first trial's start to the last trial's end, so that starting Ray is
-left out. The scripted work is what the workers themselves measured around scoring, in the very trials that ran. Two
+process of its own, in turn. Wall time counts from the first trial's start to the last trial's end, so that starting Ray
+is left out. The scripted work is what the workers themselves measured around scoring, in the very trials that ran. Two
 trials share the wall time, so
 
     overhead per trial = wall time / trials - scripted work / trials / 2
 
-Everything else is overhead: asking, Ray, building prompts, ledger, study, MLflow, and waiting.
+Everything else is overhead: asking, Ray, building prompts, ledger, study, MLflow, and waiting. The driver's processor
+time is split by `meter.py`. A long search of ours, run once, shows how cost and memory grow; its wall time is not used.
+Which points are drawn differs between the two, so there are no results to compare. Linux only.
 
-    python benchmarks/overhead.py [--trials 200] [--stock-trials 40] [--out reports/benchmarks/overhead.json]
+    python benchmarks/overhead.py [--repeats 5] [--trials 200] [--stock-trials 40] [--long 2000]
+        [--prefix "chrt -r 1"] [--note TEXT] [--out reports/benchmarks/overhead.json]
 """
 
 from __future__ import annotations
@@ -18,16 +21,22 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
+from meter import Meter, growth, per_trial, slope
+from overhead_table import STOCK, table
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
@@ -51,9 +60,12 @@ class Stopwatch:
     rungs: int = 0
     work: float = 0.0
     """Seconds of scoring, as the workers measured them."""
+    cpu: float = 0.0
+    """Processor seconds of this process at the first start."""
 
     def start(self) -> None:
-        self.first = self.first or time.perf_counter()
+        if not self.first:
+            self.first, self.cpu = time.perf_counter(), time.process_time()
 
     def rung(self, seconds: float) -> None:
         self.rungs += 1
@@ -69,6 +81,7 @@ class Stopwatch:
             "overhead_ms_per_trial": round(wall - work / CONCURRENCY, 1),
             "wall_ms_per_trial": round(wall, 1),
             "scripted_work_ms_per_trial": round(work, 1),
+            "driver_cpu_ms_per_trial": round(1000 * (time.process_time() - self.cpu) / self.trials, 1),
             "rungs_per_trial": round(self.rungs / self.trials, 2),
             "trials": self.trials,
         }
@@ -77,8 +90,8 @@ class Stopwatch:
 class Watching(Silent):
     """The stopwatch as the driver's progress."""
 
-    def __init__(self, watch: Stopwatch) -> None:
-        self.watch = watch
+    def __init__(self, watch: Stopwatch, meter: Meter) -> None:
+        self.watch, self.meter = watch, meter
 
     def started(self, number: int, params: Params) -> None:
         self.watch.start()
@@ -88,6 +101,7 @@ class Watching(Silent):
 
     def finished(self, record: TrialRecord) -> None:
         self.watch.end()
+        self.meter.note()
 
 
 def scripted(trials: int, folder: Path) -> SearchConfig:
@@ -102,17 +116,26 @@ def scripted(trials: int, folder: Path) -> SearchConfig:
     return SearchConfig.model_validate(plain)
 
 
-def ours(trials: int, folder: Path) -> Stopwatch:
+def ours(trials: int, folder: Path) -> dict[str, Any]:
     """This engine."""
-    watch, config = Stopwatch(), scripted(trials, folder)
+    watch, meter, config = Stopwatch(), Meter(), scripted(trials, folder)
+    meter.install()
     with Workspace(folder / "search", config) as place, closing(RUNNERS.build(config.runner)) as runner:
         plan = prepare(config, place, runner)
-        with session(config, place, plan, runner, Watching(watch)) as parts:
+        with session(config, place, plan, runner, Watching(watch, meter)) as parts:
             runner.run(parts.driver, plan.job)
-    return watch
+    return {
+        **watch.found(),
+        "driver_cpu_ms_by_part": per_trial(meter.rows, 1, len(meter.rows)),
+        "growth": growth(meter.rows, 10),
+        "driver_megabytes": round(meter.memory[-1][1]),
+        "workers_megabytes": round(meter.memory[-1][2]),
+        "driver_megabytes_per_1000_trials": round(slope(meter.memory, 1), 1),
+        "workers_megabytes_per_1000_trials": round(slope(meter.memory, 2), 1),
+    }
 
 
-def stock(trials: int, folder: Path) -> Stopwatch:
+def stock(trials: int, folder: Path) -> dict[str, Any]:
     """What a competent user would write with Tune's own parts."""
     import ray
     from ray import tune
@@ -155,44 +178,69 @@ def stock(trials: int, folder: Path) -> Stopwatch:
         tune_config=tune.TuneConfig(search_alg=search, scheduler=asha, num_samples=trials, metric="score", mode="max"),
     ).fit()
     ray.shutdown()
-    return watch
+    return watch.found()
 
 
 SIDES = {"ours": ours, "stock": stock}
 
 
-def alone(side: str, trials: int) -> dict[str, float]:
+def alone(side: str, trials: int, prefix: Sequence[str] = ()) -> dict[str, Any]:
     """One side in a process of its own: environment variables and loaded libraries of the other do not count."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "found.json"
-        command = [sys.executable, __file__, "--side", side, "--trials", str(trials), "--out", str(out)]
+        command = [*prefix, sys.executable, __file__, "--side", side, "--trials", str(trials), "--out", str(out)]
         # Ray makes workers yield to every other program; on a machine in use that would be measured too.
         subprocess.run(command, check=True, env={**os.environ, "RAY_worker_niceness": "0"})
-        found: dict[str, float] = json.loads(out.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         return found
+
+
+def middle(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The median of every figure."""
+    first = runs[0]
+    return {
+        name: middle([run[name] for run in runs]) if isinstance(value, dict) else median(run[name] for run in runs)
+        for name, value in first.items()
+        if not isinstance(value, list)
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--stock-trials", type=int, default=40)
+    parser.add_argument("--long", type=int, default=2000)
+    parser.add_argument("--prefix", type=shlex.split, default=[], help="put before what is timed, e.g. 'chrt -r 1'")
+    parser.add_argument("--note", default="", help="how the machine was, for the record")
     parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/overhead.json"))
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        options.out.write_text(json.dumps(SIDES[options.side](options.trials, options.out.parent).found()))
+        options.out.write_text(json.dumps(SIDES[options.side](options.trials, options.out.parent)))
         return
-    mine, theirs = alone("ours", options.trials), alone("stock", options.stock_trials)
+    pairs = [
+        (alone("ours", options.trials, options.prefix), alone("stock", options.stock_trials, options.prefix))
+        for _ in range(options.repeats)
+    ]
+    ratios = [theirs["overhead_ms_per_trial"] / mine["overhead_ms_per_trial"] for mine, theirs in pairs]
+    long = alone("ours", options.long)
     found = {
-        "ours": mine,
-        "stock": theirs,
-        "ratio_of_overheads": round(theirs["overhead_ms_per_trial"] / mine["overhead_ms_per_trial"], 1),
+        "ours": middle([mine for mine, _ in pairs]),
+        "theirs": {STOCK: middle([theirs for _, theirs in pairs])},
+        "ratio": round(median(ratios), 1),
+        "ratios": [round(ratio, 1) for ratio in ratios],
+        "long": {name: value for name, value in long.items() if "wall" not in name and "overhead" not in name},
+        "repeats": options.repeats,
         "concurrency": CONCURRENCY,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "note": options.note,
+        "versions": {name: version(name) for name in ("ray", "optuna", "mlflow")},
         "remake": "python benchmarks/overhead.py",
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    options.out.with_suffix(".md").write_text(table(found), encoding="utf-8")
     print(json.dumps(found, indent=2))
 
 

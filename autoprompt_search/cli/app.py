@@ -100,7 +100,9 @@ def run(
         watch.log_to(folder / "state" / "search.log", show=progress.note)
         progress.note(f"{config.name}: reading the data, looking at the model")
         result = search(config, out=folder, fresh=fresh, progress=progress)
-        sys.stdout.write(result.summary + "\n")
+        from autoprompt_search.cli.screens import show_result
+
+        show_result(result.summary)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -20,6 +20,10 @@ from autoprompt_search.core.types import Measurement, Params, TrialRecord, Trial
 
 _RUNNING = 6
 """Running trials shown by name; more are counted."""
+_RECENT = 12
+"""So many trials that ended last set the pace: soft prompts, which come late, take longer than texts."""
+_NAME, _BAR = 24, 32
+"""Columns that the search's name and the bar take at most."""
 
 
 def progress_for(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
@@ -27,7 +31,8 @@ def progress_for(*, quiet: bool = False, stream: TextIO | None = None) -> Progre
     stream = stream or sys.stderr
     if quiet:
         return Quiet()
-    return LiveView(Console(file=stream)) if stream.isatty() else PlainLines(stream)
+    console = Console(file=stream)
+    return LiveView(console) if stream.isatty() and not console.is_dumb_terminal else PlainLines(stream)
 
 
 @dataclass(slots=True)
@@ -45,10 +50,9 @@ class Tally:
     """Of this run; what was known already cost nothing."""
     began: float = 0.0
     """Monotonic seconds."""
-    finished_now: int = 0
-    """Trials that ended in this run."""
-    first_end: float = 0.0
-    """When the first of them ended, in monotonic seconds."""
+    ends: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    """When the last trials of this run ended, in monotonic seconds."""
+    is_over: bool = False
 
     @property
     def done(self) -> int:
@@ -62,11 +66,11 @@ class Tally:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to go, at the pace since the first trial of this run, which also loads the model; None before."""
-        if self.finished_now < 2:
+        """Seconds to go at the pace of late; None at first, when a trial also loads the model, and at the end."""
+        left = self.trials - self.done
+        if len(self.ends) < 2 or left <= 0 or self.is_over:
             return None
-        pace = (time.monotonic() - self.first_end) / (self.finished_now - 1)
-        return pace * max(0, self.trials - self.done)
+        return left * (time.monotonic() - self.ends[0]) / (len(self.ends) - 1)
 
     def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
         """Start counting, from what earlier runs left."""
@@ -87,9 +91,13 @@ class Tally:
     def finished(self, record: TrialRecord) -> None:
         """A trial has ended."""
         self.running.pop(record.number, None)
-        self.finished_now += 1
-        self.first_end = self.first_end or time.monotonic()
+        self.ends.append(time.monotonic())
         self._count(record)
+
+    def end(self) -> None:
+        """What still runs is given up, or there is nothing left to run."""
+        self.running.clear()
+        self.is_over = True
 
     def _count(self, record: TrialRecord) -> None:
         self.states[record.state] += 1
@@ -165,6 +173,7 @@ class LiveView:
         self._console.print(Text(text), highlight=False)
 
     def end(self) -> None:
+        self._tally.end()
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -173,19 +182,22 @@ class LiveView:
         # Drawn by the live view's own thread: work on copies of what the search changes.
         tally, running = self._tally, sorted(dict(self._tally.running).items())
         head = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=max(1, tally.trials), completed=tally.done, width=32)
+        head.add_column(no_wrap=True, overflow="ellipsis", max_width=_NAME)
+        head.add_column(min_width=6, max_width=_BAR)
+        head.add_column(no_wrap=True)
+        bar = ProgressBar(total=max(1, tally.trials), completed=tally.done)
+        head.add_row(Text(tally.name, style="bold"), bar, f"{tally.done}/{tally.trials}")
         left = tally.remaining
-        to_go = f", about {_clock(left)} to go" if left else ""
-        head.add_row(
-            Text(tally.name, style="bold"), bar, Text(f"{tally.done}/{tally.trials}  {_clock(tally.elapsed)}{to_go}")
-        )
         lines = [
             Text(f"best    {_best(tally)}", style="green" if tally.best else "dim"),
             Text(f"trials  {_states(tally)}"),
+            Text(f"passes  {tally.forward_passes:,}"),
+            Text(f"time    {_clock(tally.elapsed)}" + (f", about {_clock(left)} to go" if left else "")),
         ]
-        lines.append(Text(f"passes  {tally.forward_passes:,}"))
         lines += [Text(f"running #{number} {what}", style="dim") for number, what in running[:_RUNNING]]
         lines += [Text(f"        and {len(running) - _RUNNING} more", style="dim")] if len(running) > _RUNNING else []
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
         return Group(head, *lines)
 
 
@@ -228,7 +240,8 @@ def _best(tally: Tally) -> str:
 
 def _states(tally: Tally) -> str:
     counts = [f"{tally.states[s]} {name}" for s, name in _STATES if tally.states[s]]
-    return ", ".join([*counts, f"{len(tally.running)} running"])
+    running = [] if tally.is_over else [f"{len(tally.running)} running"]
+    return ", ".join(counts + running) or "none"
 
 
 _STATES = ((TrialState.COMPLETE, "complete"), (TrialState.PRUNED, "stopped early"), (TrialState.FAILED, "failed"))

@@ -17,6 +17,12 @@ _SHOWN = 1500
 """Characters of a sample prompt that are shown."""
 
 
+def show_result(summary: str) -> None:
+    """How a search ended: broken between words in a terminal, line by line as it is in a pipe or a file."""
+    console = Console(highlight=False)
+    console.print(Text(summary), soft_wrap=not console.is_terminal)
+
+
 def show_check(found: Checked) -> None:
     """What the search would do, and a few of its prompts."""
     console = Console(highlight=False)

@@ -27,12 +27,13 @@ class EarlyStart:
     Args:
         start: Starts Ray; is called in a thread of its own.
         modules: What workers import as they start. Ray starts one for each CPU beforehand, and these are the very
-            ones that trials run in. Empty where they would be many more than the trials at a time.
+            ones that trials run in. Empty where they would be many more than the trials at a time. Importing must
+            touch no GPU: which one a worker may use is said when it gets its first trial.
     """
 
     def __init__(self, start: Callable[[], None], modules: Sequence[str]) -> None:
         self._passed_on = {name: _emptied(name) for name in _PASSED_ON if modules}
-        # The thread lives on until `close`: Ray's client spins on a core once the thread that started it is gone.
+        # The thread lives on until `close`: Ray has Linux kill its processes when the thread that started them ends.
         self._thread = ThreadPoolExecutor(1, "ray-start")
         self._started = self._thread.submit(_beside_imports, start, ",".join(modules))
 

@@ -170,9 +170,9 @@ class OptunaStudy:
         return self._minutes is not None and self._seconds() >= share * 60 * self._minutes
 
     def _check_systemic(self) -> None:
-        records = self.records()
-        if len(records) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in records):
+        if len(self._ended) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in self._ended.values()):
             return
+        records = self.records()
         if len({_gist(r.error) for r in records}) == 1:
             raise SystemicError(f"the first {len(records)} trials all failed in the same way: {records[0].error}")
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, progress_for
+from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, Tally, progress_for
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, TrialRecord, TrialState
 
 
@@ -16,6 +16,13 @@ def measured(score, full=True):
 def record(number, state=TrialState.COMPLETE, score=0.5, error="", full=True):
     measurements = () if state is TrialState.FAILED else (measured(score, full),)
     return TrialRecord(number, {}, state, measurements, error=error, kind="demos")
+
+
+def drawn(view, width):
+    """The view as it stands, on a console of its own."""
+    console = Console(file=io.StringIO(), width=width)
+    console.print(view)
+    return console.file.getvalue()
 
 
 def play(view):
@@ -75,6 +82,61 @@ def test_in_a_terminal_the_view_shows_counts_best_and_what_runs():
         "passes  20",
     ):
         assert part in text, part
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_no_line_of_the_view_is_broken_in_any_width(width):
+    view = LiveView(Console(file=io.StringIO(), force_terminal=True, width=width))
+    view.begin("a-search-with-a-name-that-is-longer-than-most", 4, [record(7)])
+    view.started(0, {"soft.method": "prompt-tuning"})
+    view.finished(record(1, score=0.8))
+    lines = drawn(view, width).splitlines()
+    view.end()
+    assert [line.split()[0] for line in lines[1:]] == ["best", "trials", "passes", "time", "running"]
+    assert lines[0].rstrip().endswith("2/4")
+    assert "━" in lines[0]
+    assert max(map(len, lines)) <= width
+
+
+def test_the_time_to_go_follows_the_trials_that_ended_last(monkeypatch):
+    """A hundred texts of a second each, then soft prompts of a minute each."""
+    now = [0.0]
+    monkeypatch.setattr("autoprompt_search.cli.progress.time.monotonic", lambda: now[0])
+    tally = Tally()
+    tally.begin("tiny", 200, [])
+    assert tally.remaining is None
+    for number in range(100):
+        now[0] += 1
+        tally.finished(record(number))
+    assert tally.remaining == 100
+    for number in range(100, 120):
+        now[0] += 60
+        tally.finished(record(number))
+    assert tally.remaining == 80 * 60
+    tally.end()
+    assert tally.remaining is None
+
+
+def test_what_is_left_standing_says_nothing_of_what_runs():
+    view = LiveView(Console(file=io.StringIO(), force_terminal=True))
+    view.begin("tiny", 4, [record(0)])
+    view.started(1, {})
+    view.end()
+    left = drawn(view, 80)
+    assert "trials  1 complete\n" in left
+    assert "running" not in left
+    assert "to go" not in left
+
+
+def test_a_terminal_that_cannot_redraw_gets_plain_lines(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(progress_for(stream=Terminal()), LiveView)
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(progress_for(stream=Terminal()), PlainLines)
 
 
 def test_the_live_view_plays_through():

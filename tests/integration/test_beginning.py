@@ -47,3 +47,10 @@ def test_a_model_that_does_not_fit_stops_what_was_begun(folder: Path, events: Ev
     with pytest.raises(ConfigError, match="too long"):
         search(load_config(space_file(folder, backend={"type": "scripted", "context": 3})))
     assert events == [["autoprompt_search.testing.scripted"], "closed"]
+
+
+def test_a_mistake_can_be_mended_and_the_search_run_again_in_its_folder(folder: Path) -> None:
+    with pytest.raises(ConfigError):
+        search(load_config(space_file(folder, backend={"type": "scripted", "context": 3})))
+    mended = search(load_config(space_file(folder)))
+    assert len(mended.records) == 16

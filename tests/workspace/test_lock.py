@@ -35,8 +35,8 @@ def test_a_search_that_was_refused_does_not_keep_the_folder(tmp_path: Path) -> N
     first = load_config(path)
     path.write_text(SPACE + "seed: 9\n", encoding="utf-8")
     other = load_config(path)
-    with Workspace(tmp_path / "out", first):
-        pass
+    with Workspace(tmp_path / "out", first) as begun:
+        begun.check_data({})
     with pytest.raises(StateError, match="seed") as caught:
         Workspace(tmp_path / "out", other).__enter__()
     with Workspace(tmp_path / "out", first) as place:
