@@ -14,11 +14,10 @@ from typing import Any
 import torch
 
 from autoprompt_search.backends import heads, kv
-from autoprompt_search.backends.grouping import shared_length
 from autoprompt_search.backends.past import Onward, Past, arguments, can_keep, can_mix, read_on, tail
 from autoprompt_search.backends.placing import Soft
 from autoprompt_search.backends.prefixes import Prefix
-from autoprompt_search.backends.scoring import Row
+from autoprompt_search.backends.scoring import Row, shared_length
 from autoprompt_search.backends.source import Loaded
 from autoprompt_search.backends.tokens import Ids
 from autoprompt_search.core.types import Rendered

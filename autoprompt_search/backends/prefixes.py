@@ -54,11 +54,6 @@ class Prefix:
         """Keys and values."""
         return _layers(self.cache)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of keys and values."""
-        return _bytes(self.layers)
-
     def expanded(self, rows: int) -> Any:
         """A cache for `rows` rows whose tensors are views of this one's."""
         made = DynamicCache()
@@ -234,10 +229,6 @@ def keeps_positions(config: Any) -> bool:
 def sees_all(config: Any) -> bool:
     """Whether every position of such a model sees all that stand before it, in every layer."""
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
-
-
-def _bytes(layers: Layers) -> int:
-    return sum(t.numel() * t.element_size() for layer in layers for t in layer)
 
 
 def _layers(cache: Any) -> Layers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -90,19 +91,73 @@ def run(
     again += ["--out", str(out)] if out else []
     stopped = f"Finished trials are kept. Go on with: {shlex.join(again)}"
     with Guard("run", stopped=stopped) as watch, sigterm_as_ctrl_c():
-        from autoprompt_search.cli.progress import progress_for
+        _search(watch, space, changes or (), out, fresh=fresh, quiet=quiet)
+
+
+@app.command()
+def submit(
+    space: Space,
+    address: Annotated[str, typer.Option(help="Ray's job server.", metavar="http://HEAD:8265", show_default=False)],
+    changes: Changes = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the result, here; reports/NAME by default.", show_default=False)
+    ] = None,
+    there: Annotated[
+        str | None,
+        typer.Option(help="Folder of the search on the cluster; ~/autoprompt-search/NAME by default.", metavar="DIR"),
+    ] = None,
+    pip: Annotated[list[str] | None, typer.Option(help="Package to install on the nodes. May be repeated.")] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of the job; no secrets. Repeatable.")
+    ] = None,
+    ship: Annotated[bool, typer.Option(help="Send this very package along, or use the cluster's own.")] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the folder there holds and start anew.")] = False,
+) -> None:
+    """Run a search as a job on a Ray cluster: send the working folder, follow the job, bring the result back."""
+    with Guard("submit", stopped="Submit again to go on."), sigterm_as_ctrl_c():
+        from autoprompt_search.cli.submitting import Order
+        from autoprompt_search.cli.submitting import submit as hand_in
+
+        order = Order(space, tuple(changes or ()), address, there, tuple(pip or ()), tuple(env or ()), ship, fresh)
+        hand_in(order, out)
+
+
+@app.command(hidden=True)
+def job(
+    space: Space,
+    changes: Changes = None,
+    there: Annotated[str | None, typer.Option(help="As --there of submit.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="As --fresh of run.")] = False,
+) -> None:
+    """What `submit` starts on the cluster: the search, then its result into the log."""
+    with Guard("job", stopped="Finished trials are kept.") as watch, sigterm_as_ctrl_c():
+        from autoprompt_search.cli.parcels import pack
+        from autoprompt_search.cli.submitting import changes_there, folder_there
         from autoprompt_search.config import load_config
-        from autoprompt_search.walk import search
 
         config = load_config(space, changes or ())
-        folder = out or Path("reports") / config.name
-        progress = progress_for(quiet=quiet)
-        watch.log_to(folder / "state" / "search.log", show=progress.note)
-        progress.note(f"{config.name}: reading the data, looking at the model")
-        result = search(config, out=folder, fresh=fresh, progress=progress)
-        from autoprompt_search.cli.screens import show_result
+        folder = folder_there(config.name, there).expanduser()
+        _search(watch, space, [*(changes or ()), *changes_there(config, folder)], folder, fresh=fresh)
+        sys.stdout.write(pack(folder))
 
-        show_result(result.summary)
+
+def _search(
+    watch: Guard, space: Path, changes: Sequence[str], out: Path | None, *, fresh: bool, quiet: bool = False
+) -> None:
+    """What `run` and `job` do."""
+    from autoprompt_search.cli.progress import progress_for
+    from autoprompt_search.config import load_config
+    from autoprompt_search.walk import search
+
+    config = load_config(space, changes)
+    folder = out or Path("reports") / config.name
+    progress = progress_for(quiet=quiet)
+    watch.log_to(folder / "state" / "search.log", show=progress.note)
+    progress.note(f"{config.name}: reading the data, looking at the model")
+    result = search(config, out=folder, fresh=fresh, progress=progress)
+    from autoprompt_search.cli.screens import show_result
+
+    show_result(result.summary)
 
 
 @app.command()

@@ -6,10 +6,12 @@ keep the model; exceptions are caught inside the trainable, because outside it R
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -36,6 +38,7 @@ from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backe
 
 _Start = Callable[[Params], TrialRun | HostedRun]
 """A point to a trial at work on it."""
+logger = logging.getLogger(__name__)
 _RESULT = "result"
 
 
@@ -90,10 +93,9 @@ class RayRunner:
         if not driver.has_work():
             return
         self._start()
-        bridge = _Bridge(driver, self._concurrency)
-        watch = Watch(bridge.number_of, self._timeout, self._retries)
         start, resources = self._workers(job)
         loads = None if isinstance(start, Residents) else job.backend
+        bridge = _Bridge(driver, self._concurrency, self._retries)
         home = str(Path.cwd())
         with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
             tuner = tune.Tuner(
@@ -105,8 +107,8 @@ class RayRunner:
                     name="search",
                     storage_path=scratch,
                     verbose=0,
-                    callbacks=[watch, _Ends(bridge, watch), _Forget()],
-                    failure_config=tune.FailureConfig(max_failures=self._retries),
+                    callbacks=[Watch(bridge.lost, self._timeout), _Forget()],
+                    failure_config=tune.FailureConfig(max_failures=0),  # see `_Bridge.lost`
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
                 tune_config=tune.TuneConfig(
@@ -239,9 +241,12 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
 class _Bridge:
     """Tune's trial ids on one side, the driver's numbers on the other; lives in the driver process."""
 
-    def __init__(self, driver: Driver, concurrency: int) -> None:
-        self._driver, self._concurrency = driver, concurrency
-        self._numbers: dict[str, int] = {}
+    def __init__(self, driver: Driver, concurrency: int, retries: int) -> None:
+        self._driver, self._concurrency, self._retries = driver, concurrency, retries
+        self._asked: dict[str, tuple[int, Params]] = {}
+        self._again: list[tuple[int, Params]] = []
+        """Trials whose workers were lost."""
+        self._deaths: Counter[int] = Counter()
         self.error: Exception | None = None
         """What ended the search early, raised again once Tune has stopped."""
 
@@ -249,21 +254,21 @@ class _Bridge:
         """Parameters of the next trial; None for "later", `Searcher.FINISHED` at the end."""
         if self.error is not None:
             return str(Searcher.FINISHED)
-        if len(self._driver.live) >= self._concurrency:
+        if not self._again and len(self._driver.live) >= self._concurrency:
             return None
         try:
-            asked = self._driver.ask()
+            asked = self._again.pop(0) if self._again else self._driver.ask()
         except Exception as exc:  # noqa: BLE001 - Tune would log it and go on; it is raised again after `fit`
             self.error = exc
             return str(Searcher.FINISHED)
         if asked is None:
             return None if self._driver.live else str(Searcher.FINISHED)
-        self._numbers[trial_id], params = asked
-        return {"params": dict(params)}
+        self._asked[trial_id] = asked
+        return {"params": dict(asked[1])}
 
     def stops(self, trial_id: str, result: Measurement | Failure | None) -> bool:
         """Take a trial's result in; True when the trial has ended."""
-        number = self._numbers[trial_id]
+        number, _ = self._asked[trial_id]
         if number not in self._driver.live or self.error is not None:
             return True
         try:
@@ -279,14 +284,22 @@ class _Bridge:
             self.error = exc
         return True
 
-    def number_of(self, trial_id: str) -> int:
-        """The driver's number of one of Tune's trials."""
-        return self._numbers[trial_id]
-
     def lost(self, trial_id: str, reason: str) -> None:
-        """A trial's worker was lost once more than it is run again."""
-        if self._numbers[trial_id] in self._driver.live:
+        """A trial's worker is gone: the trial is asked for again, or has failed when that was done too often.
+
+        Tune's own retries pass over a trial whose worker dies while it turns to it.
+        """
+        number, params = self._asked[trial_id]
+        if number not in self._driver.live or self.error is not None:
+            return
+        self._deaths[number] += 1
+        if self._deaths[number] > self._retries:
             self.stops(trial_id, Failure(reason))
+            return
+        logger.warning(
+            "Trial %d is run again (%d of at most %d times): %s", number, self._deaths[number], self._retries, reason
+        )
+        self._again.append((number, params))
 
 
 class _Asks(Searcher):  # type: ignore[misc]
@@ -300,7 +313,7 @@ class _Asks(Searcher):  # type: ignore[misc]
         return self._bridge.ask(trial_id) if self._bridge else str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: how trials end is told by the scheduler, and by `_Ends`, which knows why."""
+        """Nothing: how trials end is told by the scheduler, and by `Watch`, which knows why."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the state."""
@@ -326,19 +339,6 @@ class _Decides(FIFOScheduler):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_bridge": None}
-
-
-class _Ends(tune.Callback):  # type: ignore[misc]
-    """Ends a trial whose workers were lost too often."""
-
-    def __init__(self, bridge: _Bridge, watch: Watch) -> None:
-        self._bridge, self._watch = bridge, watch
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._bridge.lost(trial.trial_id, self._watch.why(trial.trial_id, trial))
 
 
 class _Forget(tune.Callback):  # type: ignore[misc]

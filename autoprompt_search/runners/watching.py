@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune.experiment import Trial
-
-logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0
 """Seconds."""
@@ -30,46 +27,32 @@ _SIGNS = (
 
 
 class Watch(tune.Callback):  # type: ignore[misc]
-    """Stops the worker of a rung that takes too long, and says which trials are run again.
+    """Stops the worker of a rung that takes too long, and says of every worker that is gone why it is.
 
-    Tune then does what it does when a worker dies: it starts another one and runs the trial again, so often as
-    `FailureConfig` says. Time during which the driver itself stood still, waiting for a database or in a
-    suspended machine, does not count.
+    Time during which the driver itself stood still, waiting for a database or in a suspended machine, does not
+    count.
 
     Args:
-        number_of: Tune's trial id -> ours.
+        lost: Told of a trial (by Tune's id) whose worker is gone, and why.
         seconds: Longest time that one rung may take, the loading of the model included; None for no limit.
-        retries: How often Tune runs a trial again.
         kill: Ends a worker process.
         now: Monotonic seconds.
     """
 
     def __init__(
         self,
-        number_of: Callable[[str], int],
+        lost: Callable[[str, str], None],
         seconds: float | None,
-        retries: int,
         *,
         kill: Callable[[Any], None] = ray.kill,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._number_of, self._seconds, self._retries = number_of, seconds, retries
+        self._lost, self._seconds = lost, seconds
         self._kill, self._now = kill, now
         self._since: dict[str, float] = {}
         """Tune's trial id -> when its rung began."""
         self._hung: set[str] = set()
-        self._deaths: dict[str, int] = {}
         self._stepped = self._looked = now()
-
-    def why(self, trial_id: str, trial: Trial) -> str:
-        """Why the worker of a trial is gone, for people."""
-        if trial_id in self._hung:
-            return f"its worker did not answer for {self._seconds:g} seconds (runner.timeout) and was stopped"
-        said = _last_words(trial)
-        unfit = [line for line in said.splitlines() if UNFIT in line]
-        if unfit:
-            return unfit[-1].partition(UNFIT)[2].strip()
-        return next((reason for sign, reason in _SIGNS if sign in said), "the worker process died")
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune writes down its callbacks for a `restore` that is never done."""
@@ -89,12 +72,19 @@ class Watch(tune.Callback):  # type: ignore[misc]
         """The next rung begins."""
         self._since.pop(trial.trial_id, None)
 
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A worker is gone and the trial waits for another one."""
-        died = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + 1
-        reason, number = self.why(trial.trial_id, trial), self._number_of(trial.trial_id)
-        logger.warning("Trial %d is run again (%d of at most %d times): %s", number, died, self._retries, reason)
-        self._hung.discard(trial.trial_id)
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A worker is gone."""
+        self._lost(trial.trial_id, self._why(trial))
+
+    def _why(self, trial: Trial) -> str:
+        """For people."""
+        if trial.trial_id in self._hung:
+            return f"its worker did not answer for {self._seconds:g} seconds (runner.timeout) and was stopped"
+        said = _last_words(trial)
+        unfit = [line for line in said.splitlines() if UNFIT in line]
+        if unfit:
+            return unfit[-1].partition(UNFIT)[2].strip()
+        return next((reason for sign, reason in _SIGNS if sign in said), "the worker process died")
 
     def _look(self, trials: list[Trial], now: float, seconds: float) -> None:
         running = {t.trial_id: t for t in trials if t.status == Trial.RUNNING}
@@ -108,7 +98,6 @@ class Watch(tune.Callback):  # type: ignore[misc]
 
 
 def _last_words(trial: Trial) -> str:
-    """What Ray has written down of how the trial's last worker ended."""
+    """What Ray has written down of how the trial's worker ended."""
     path = trial.error_file
-    said = Path(path).read_text(encoding="utf-8", errors="replace") if path and Path(path).is_file() else ""
-    return said.rpartition("Failure # ")[2]
+    return Path(path).read_text(encoding="utf-8", errors="replace") if path and Path(path).is_file() else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.registry import ComponentSpec
@@ -68,11 +69,19 @@ class Watch:
         """Nothing."""
 
 
-def drive(runner: Runner, work: TrialJob, *, trials: int, over: SearchSpace | None = None) -> Driven:
-    """Run, or go on with, the search whose state is in `work.state`."""
+def drive(
+    runner: Runner,
+    work: TrialJob,
+    *,
+    trials: int,
+    over: SearchSpace | None = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Driven:
+    """Run, or go on with, the search whose state is in `work.state`; `options` are the study's."""
     over = over or space()
-    study = OptunaStudy(over, work.seed, trials, None, over.baseline(), work.state, "contract")
-    ledger, tracker, watch = Ledger(work.state / "ledger.sqlite"), MemoryTracker(), Watch()
+    study = OptunaStudy(over, work.seed, trials, None, over.baseline(), work.state, "contract", **options)
+    ledger, tracker, watch = Ledger(work.state / "ledger.sqlite"), MemoryTracker(), watch or Watch()
     dev = {e.id: e for e in work.dev}
     driver = Driver(study, ledger, tracker, watch, examples=dev, weights=work.state / "weights")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +26,10 @@ class Time:
     def __init__(self, seconds: float | None = 60.0) -> None:
         self.now = 0.0
         self.killed: list[Any] = []
-        self.watch = Watch(int, seconds, 3, kill=self.killed.append, now=lambda: self.now)
+        self.lost: list[tuple[str, str]] = []
+        self.watch = Watch(
+            lambda name, why: self.lost.append((name, why)), seconds, kill=self.killed.append, now=lambda: self.now
+        )
 
     def passes(self, seconds: float, trials: list[Any], step: float = 1.0) -> None:
         end = self.now + seconds
@@ -86,21 +88,21 @@ def test_without_a_limit_nobody_is_hung() -> None:
         ("The actor is dead because its worker process has died.", "the worker process died"),
     ],
 )
-def test_the_reason_is_told_when_a_trial_is_run_again(
-    said: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_reason_is_told(said: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "error.txt").write_text(said, encoding="utf-8")
     time, trial = Time(), Tried("7", error_file=str(tmp_path / "error.txt"))
-    with caplog.at_level(logging.WARNING):
-        time.watch.on_trial_recover(0, [trial], trial)
-    assert "Trial 7 is run again (1 of at most 3 times)" in caplog.text
-    assert reason in caplog.text
-    assert reason in time.watch.why("7", trial)
+    time.watch.on_trial_error(0, [trial], trial)
+    [(name, why)] = time.lost
+    assert name == "7"
+    assert reason in why
 
 
-def test_a_hung_worker_is_told_as_such_and_only_while_it_is() -> None:
-    time, trial = Time(), Tried("1")
-    time.passes(70, [trial])
-    assert "did not answer for 60 seconds (runner.timeout)" in time.watch.why("1", trial)
-    time.watch.on_trial_recover(0, [trial], trial)
-    assert time.watch.why("1", trial) == "the worker process died"
+def test_a_hung_worker_is_told_as_such(tmp_path: Path) -> None:
+    time, trial, other = Time(), Tried("1"), Tried("2", status="PENDING")
+    time.passes(70, [trial, other])
+    for each in (trial, other):
+        time.watch.on_trial_error(0, [trial, other], each)
+    assert time.lost == [
+        ("1", "its worker did not answer for 60 seconds (runner.timeout) and was stopped"),
+        ("2", "the worker process died"),
+    ]

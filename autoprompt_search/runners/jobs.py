@@ -1,0 +1,152 @@
+"""Ray's job server, as far as a search needs it: hand in a job, follow what it says, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from autoprompt_search.core.errors import ConfigError, SearchError
+from autoprompt_search.core.retry import Patience, retry
+from autoprompt_search.core.rng import derive_rng
+
+for _chatty in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+    logging.getLogger(_chatty).setLevel(logging.ERROR)
+
+PATIENCE = Patience(tries=12, first=0.5, longest=10.0)
+"""For a server that answered before: about a minute and a half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a job is given."""
+
+    command: str
+    """For the head node's shell, run in a copy of `folder`."""
+    folder: Path
+    left_out: tuple[str, ...] = ()
+    """Patterns of files in `folder` that stay here, as in a .gitignore."""
+    package: Path | None = None
+    """A Python package that the job and its workers import; None where the cluster has it."""
+    requirements: tuple[str, ...] = ()
+    """Installed with pip on every node before the job starts."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Job:
+    """One job on a cluster. Reading and stopping it are tried again while the server does not answer."""
+
+    def __init__(self, client: JobSubmissionClient, name: str) -> None:
+        self._client, self.name = client, name
+        self._rng = derive_rng("jobs", name)
+
+    @classmethod
+    def submit(cls, address: str, parcel: Parcel) -> Job:
+        """Hand in a job. `ConfigError` where no job server answers or what it is given cannot be sent."""
+        try:
+            client = JobSubmissionClient(address)
+            return cls(client, client.submit_job(entrypoint=parcel.command, runtime_env=_environment(parcel)))
+        except ConnectionError as exc:
+            raise ConfigError(f"--address: no Ray job server answers at {address!r}: {_line(exc)}") from exc
+        except (RuntimeError, ValueError) as exc:
+            raise ConfigError(f"the cluster at {address!r} does not take the job: {_line(exc)}") from exc
+
+    def follow(self, say: Callable[[str], None]) -> str:
+        """Pass on every line that the job writes, until it ends; how it ended: `SUCCEEDED`, `FAILED` or `STOPPED`.
+
+        A connection that breaks is taken up again where it broke.
+        """
+        heard = _Lines(say)
+        while not (status := self._ask(lambda: self._client.get_job_status(self.name))).is_terminal():
+            heard.begin()
+            self._ask(lambda: asyncio.run(self._listen(heard)))
+        heard.begin()
+        heard.hear(self._ask(lambda: self._client.get_job_logs(self.name)))
+        heard.end()
+        return str(status.value)
+
+    def reason(self) -> str:
+        """What the server says of how the job ended, in one line."""
+        said = str(self._ask(lambda: self._client.get_job_info(self.name)).message or "").strip()
+        return said.partition("\n")[0].partition(", last available logs")[0]
+
+    def stop(self, patience: float = 60.0) -> bool:
+        """Ask the job to stop, as a person would with Ctrl-C; whether it has within so many seconds."""
+        self._ask(lambda: self._client.stop_job(self.name))
+        waiting = threading.Event()
+        for _ in range(int(patience)):
+            if self._ask(lambda: self._client.get_job_status(self.name)).is_terminal():
+                return True
+            waiting.wait(1.0)
+        return False
+
+    async def _listen(self, heard: _Lines) -> None:
+        async for chunk in self._client.tail_job_logs(self.name):
+            heard.hear(chunk)
+
+    def _ask(self, action: Callable[[], Any]) -> Any:
+        try:
+            return retry(action, PATIENCE, passes=_is_away, rng=self._rng)
+        except Exception as exc:
+            if not _is_away(exc):
+                raise
+            raise SearchError(
+                f"the job server does not answer any more ({_line(exc)}); the job {self.name} goes on without us"
+            ) from exc
+
+
+class _Lines:
+    """Whole lines, each once: a connection that is taken up again begins with what was heard before."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said, self._seen, self._rest = 0, 0, ""
+
+    def begin(self) -> None:
+        """From the start of the log."""
+        self._seen, self._rest = 0, ""
+
+    def hear(self, chunk: str) -> None:
+        """The next piece of the log, cut anywhere."""
+        *lines, self._rest = (self._rest + chunk).split("\n")
+        for line in lines:
+            self._seen += 1
+            if self._seen > self._said:
+                self._said = self._seen
+                self._say(line)
+
+    def end(self) -> None:
+        """The log is complete."""
+        if self._rest:
+            self.hear("\n")
+
+
+def _environment(parcel: Parcel) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "working_dir": str(parcel.folder),
+        "excludes": list(parcel.left_out),
+        "env_vars": dict(parcel.environment),
+    }
+    if parcel.package is not None:
+        made["py_modules"] = [str(parcel.package)]
+    if parcel.requirements:
+        made["pip"] = list(parcel.requirements)
+    return made
+
+
+def _is_away(exc: Exception) -> bool:
+    """Whether the connection is at fault; `requests` and aiohttp both derive theirs from these."""
+    return isinstance(exc, (OSError, TimeoutError)) or "WebSocket" in str(exc) or "status code 5" in str(exc)
+
+
+def _line(exc: BaseException) -> str:
+    return (" ".join(str(exc).split()) or type(exc).__name__)[:300]
+
+
+__all__ = ["Job", "JobStatus", "Parcel"]

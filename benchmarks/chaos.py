@@ -1,0 +1,410 @@
+"""Searches of scripted trials with faults at random moments: is anything lost, computed twice, or does anything hang?
+
+    python benchmarks/chaos.py                        # 100 searches; about ten minutes on one quiet core
+    python benchmarks/chaos.py --searches 5 --ray 0   # a first look
+
+Every search is run once undisturbed; then again in processes that are killed, stopped, starved of disk, locked out
+of their database, or whose journal is torn, as often as was drawn, and at last left to finish. It has to end with the
+same table of trials, byte for byte. On Ray it is the workers that are killed, stopped and frozen. A fault that was
+drawn for a life of the driver that ended before it came is drawn again; only those that came are counted. One search in
+ten is run to its report and exported prompt, the others to the table of trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import resource
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoprompt_search.cli.signals import sigterm_as_ctrl_c
+from autoprompt_search.config import SearchConfig
+from autoprompt_search.core.errors import SearchError, StateError
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.embedded.reviews import reviews
+from autoprompt_search.report.rows import trials_csv
+from autoprompt_search.session import prepare, session
+from autoprompt_search.testing.faulty import calls, install, plan
+from autoprompt_search.walk import search
+from autoprompt_search.workspace import Workspace
+
+FIRST_SEED = 1000
+TABLE = "trials.csv"
+LONGEST_LIFE = 180.0
+"""Seconds after which a driver counts as hung."""
+FINISHED, UNEXPECTED, REFUSED, STOPPED = 0, 70, 2, 130
+"""Exit codes of a life."""
+ON_CALLS = {
+    "driver killed (SIGKILL)": "SIGKILL",
+    "driver stopped (SIGTERM)": "SIGTERM",
+    "driver stopped (Ctrl-C)": "SIGINT",
+}
+FAULTS = (*ON_CALLS, "driver killed between calls", "disk full", "journal torn", "second driver", "database locked")
+WORKER_FAULTS = {"worker killed": "SIGKILL", "worker stopped": "SIGTERM", "worker frozen": "SIGSTOP"}
+
+
+@dataclass
+class Found:
+    """What all searches together came to."""
+
+    searches: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    computed_twice: int = 0
+    in_flight: int = 0
+    """Measurements that interruptions may have cost: one per life of a local driver, two per fault on Ray."""
+    hung: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """What should not have happened, with the seed."""
+
+
+def space_of(seed: int, folder: Path, storage: str | None) -> SearchConfig:
+    """20 trials over texts, demonstrations and layout; one template fails, one gives no number."""
+    words = {"negative": "bad", "positive": "good"}
+    texts = {"baseline": "{@Review}: {text} {@Sentiment}:", "cloze": "{text} All in all it was", "ask": "{text} So?"}
+    texts |= {"broken": "{text} BROKEN", "no number": "{text} NAN"}
+    strategies = ["none", "random", "balanced"]
+    drawn = {"when": {"demos.strategy": strategies[1:]}}
+    return SearchConfig.model_validate(
+        {
+            "name": "chaos",
+            "seed": seed,
+            "task": {
+                "type": "classification", "data": str(folder / "data.jsonl"), "text": "text", "label": "label",
+                "labels": list(words), "splits": {"train": 20, "dev": 48, "test": 60},
+            },
+            "backend": {"type": "faulty", "folder": str(folder), "fails_on": "BROKEN", "nan_on": "NAN"},
+            "templates": {name: {"text": text, "words": words} for name, text in texts.items()},
+            "space": {
+                "template": {"kind": "choice", "values": list(texts)},
+                "layout.casing": {"kind": "choice", "values": ["as-is", "upper", "lower"]},
+                "demos.strategy": {"kind": "choice", "values": strategies},
+                "demos.k": {"kind": "int", "low": 1, "high": 6, **drawn},
+                "demos.draw": {"kind": "int", "low": 0, "high": 9, **drawn},
+            },
+            "rungs": [12, 24, 48],
+            "budget": {"trials": 20},
+            "study": {"type": "optuna", "reduction": 2, **({"storage": storage} if storage else {})},
+            "runner": {"type": "local"},
+            "tracker": {"type": "none"},
+        }
+    )  # fmt: skip
+
+
+def run(config: SearchConfig, out: Path) -> None:
+    """The search, or as much of it as its table of trials takes."""
+    if config.seed % 10 == 0:
+        search(config, out=out)
+        return
+    with Workspace(out, config) as place:
+        plan_ = prepare(config, place)
+        with session(config, place, plan_, None) as parts:
+            parts.runner.run(parts.driver, plan_.job)
+            (out / TABLE).write_text(trials_csv(parts.study.records(), config.resolved()))
+
+
+class Life:
+    """One driver process, forked from this one: everything is imported, so it lives within milliseconds."""
+
+    def __init__(self, config: SearchConfig, out: Path, *, most_bytes: int | None = None) -> None:
+        self._errors = out.parent / "errors.txt"
+        self._pid = os.fork()
+        if self._pid == 0:
+            code = UNEXPECTED
+            try:
+                code = self._live(config, out, most_bytes)
+            finally:
+                os._exit(code)
+
+    def _live(self, config: SearchConfig, out: Path, most_bytes: int | None) -> int:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+        try:
+            with sigterm_as_ctrl_c():
+                run(config, out)
+        except KeyboardInterrupt:
+            return STOPPED
+        except SearchError as exc:
+            return self._say(exc, REFUSED)
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is counted
+            return self._say(exc, UNEXPECTED)
+        return FINISHED
+
+    def _say(self, exc: BaseException, code: int) -> int:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        self._errors.write_text(f"{type(exc).__name__}: {exc}")
+        return code
+
+    def kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+
+    def is_over(self) -> bool:
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def end(self, seconds: float = LONGEST_LIFE) -> int | None:
+        """Exit code, negative for a signal; None for a process that hung (and is killed)."""
+        last = time.monotonic() + seconds
+        while not self.is_over():
+            if time.monotonic() > last:
+                self.kill()
+                os.waitpid(self._pid, 0)
+                return None
+            time.sleep(0.005)
+        _, status = os.waitpid(self._pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
+class Disturbed:
+    """One search and its lives."""
+
+    def __init__(self, seed: int, folder: Path, found: Found) -> None:
+        self.seed, self.folder, self.found = seed, folder, found
+        self.rng = random.Random(seed)
+        folder.mkdir()
+        rows = [{"text": r.text, "label": r.label} for r in reviews(seed, 128, split="train")]
+        (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self.database = folder / "study.db" if seed % 5 == 0 else None
+        storage = f"sqlite:///{self.database}?timeout=0" if self.database else None
+        self.config = space_of(seed, folder, storage)
+        self.kinds = [f for f in FAULTS if (f == "database locked") <= (self.database is not None)]
+        self.kinds = [f for f in self.kinds if not (f == "journal torn" and self.database)]
+        self.out = folder / "disturbed"
+
+    def run(self, wanted: int) -> None:
+        """`wanted` faults, one after the other, then to the end; compared with the undisturbed search."""
+        calm = replace_storage(self.config)
+        run(calm, self.folder / "calm")
+        (self.folder / "calls").unlink()
+        came, tries = 0, 0
+        while came < wanted and tries < 3 * wanted and not (self.out / TABLE).exists():
+            tries += 1
+            kind = self.rng.choice(self.kinds)
+            if self.suffers(kind):
+                came += 1
+                self.found.faults[kind] += 1
+        plan(self.folder, {})
+        self.expect("the last life", Life(self.config, self.out).end(), {FINISHED})
+        self.compare(self.folder / "calm")
+        self.found.faults["trial raised, or got NaN"] += (self.out / TABLE).read_text().count(",failed,")
+        self.found.searches += 1
+
+    def suffers(self, kind: str) -> bool:
+        """One life with one fault; whether the fault came."""
+        lives, done = None, len(calls(self.folder))
+        self.found.in_flight += 1
+        if kind in ON_CALLS:
+            plan(self.folder, {done + self.rng.randrange(1, 5): ON_CALLS[kind]})
+            code = self.expect(kind, Life(self.config, self.out).end(), {FINISHED, STOPPED, -signal.SIGKILL})
+            return code != FINISHED
+        plan(self.folder, {})
+        if kind == "disk full":
+            sizes = [p.stat().st_size for p in self.out.rglob("*") if p.is_file()]
+            limit = max([4096, *sizes]) + self.rng.randrange(12_000)
+            code = self.expect(kind, Life(self.config, self.out, most_bytes=limit).end(), {FINISHED, REFUSED})
+            return code != FINISHED
+        lives = Life(self.config, self.out)
+        if kind == "database locked":
+            return self.locks(lives)
+        if kind == "second driver":
+            self.await_work(lives)
+            came = self.is_refused()
+            time.sleep(self.rng.uniform(0.0, 0.1))
+            lives.kill()
+            self.expect(kind, lives.end(), {FINISHED, -signal.SIGKILL})
+            return came
+        time.sleep(self.rng.uniform(0.0, 0.4))
+        lives.kill()
+        code = self.expect(kind, lives.end(), {FINISHED, -signal.SIGKILL})
+        if kind == "journal torn" and code != FINISHED:
+            return self.tears()
+        return code != FINISHED
+
+    def await_work(self, lives: Life) -> None:
+        """Until a trial is at work, or all of them are done."""
+        done = len(calls(self.folder))
+        while len(calls(self.folder)) == done and not lives.is_over():
+            time.sleep(0.002)
+
+    def is_refused(self) -> bool:
+        """Whether the folder is held; a first driver that has gone does not count."""
+        try:
+            with Workspace(self.out, self.config):
+                pass
+        except StateError as exc:
+            return "in use by another run" in str(exc)
+        return False
+
+    def locks(self, lives: Life) -> bool:
+        """Somebody else has the database for himself, for half a second."""
+        self.await_work(lives)
+        came = False
+        if self.database is not None and self.database.exists() and not lives.is_over():
+            other = sqlite3.connect(self.database, isolation_level=None, timeout=10)
+            try:
+                other.execute("BEGIN EXCLUSIVE")
+                time.sleep(0.5)
+                came = not lives.is_over()
+                other.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                pass
+            other.close()
+        self.await_work(lives)  # it goes on
+        lives.kill()
+        self.expect("database locked", lives.end(), {FINISHED, -signal.SIGKILL})
+        return came
+
+    def tears(self) -> bool:
+        """The end of the last entry did not reach the disk."""
+        journal = self.out / "state" / "study.journal"
+        size = journal.stat().st_size if journal.exists() else 0
+        if size < 100:
+            return False
+        with journal.open("rb+") as file:
+            file.truncate(size - self.rng.randrange(1, 40))
+        return True
+
+    def expect(self, what: str, code: int | None, allowed: set[int]) -> int | None:
+        if code is None:
+            self.found.hung += 1
+            self.found.wrong.append(f"seed {self.seed}: {what}: did not end")
+        elif code not in allowed:
+            said = (self.folder / "errors.txt").read_text() if (self.folder / "errors.txt").exists() else ""
+            self.found.wrong.append(f"seed {self.seed}: {what}: ended with {code} {said}"[:300])
+        return code
+
+    def compare(self, calm: Path) -> None:
+        """Trials that are absent or other than in the undisturbed search are lost."""
+        rows = [
+            set(p.read_text().splitlines()) if (p := f / "trials.csv").exists() else set() for f in (calm, self.out)
+        ]
+        self.found.lost += len(rows[0] - rows[1])
+        self.found.computed_twice += twice(self.folder)
+        if rows[0] != rows[1]:
+            self.found.wrong.append(f"seed {self.seed}: {len(rows[0] ^ rows[1])} rows of trials.csv differ")
+
+
+def twice(folder: Path) -> int:
+    """Calls that asked what had been asked before."""
+    made = calls(folder)
+    return len(made) - len(set(made))
+
+
+def replace_storage(config: SearchConfig) -> SearchConfig:
+    """The undisturbed search keeps its study in a journal."""
+    options = {n: v for n, v in config.study.options.items() if n != "storage"}
+    return config.model_copy(update={"study": ComponentSpec.model_validate({"type": "optuna", **options})})
+
+
+def on_ray(seeds: list[int], faults: int, folder: Path, found: Found) -> None:
+    """Searches whose workers are killed, stopped and frozen; one Ray for all of them."""
+    from autoprompt_search.runners.local import LocalRunner
+    from autoprompt_search.runners.ray import RayRunner
+    from autoprompt_search.testing.factories import job
+    from autoprompt_search.testing.runner_contract import drive, outlines
+
+    runner = RayRunner(concurrency=2, timeout=15)
+    try:
+        for seed in seeds:
+            rng, place = random.Random(seed), folder / f"ray {seed}"
+            place.mkdir()
+            backend = ComponentSpec.model_validate({"type": "faulty", "folder": str(place), "fails_on": "Verdict?"})
+            work = job(place / "state", seed=seed, rungs=(24,), backend=backend)
+            calm = drive(LocalRunner(), replace(work, state=place / "calm"), trials=20, sampler="random")
+            (place / "calls").unlink()
+            drawn = [rng.choice(list(WORKER_FAULTS)) for _ in range(faults)]
+            plan(place, {1 + 4 * n: WORKER_FAULTS[kind] for n, kind in enumerate(drawn)})
+            disturbed = drive(runner, work, trials=20, sampler="random")
+            came = [kind for n, kind in enumerate(drawn) if len(calls(place)) > 1 + 4 * n]
+            found.faults.update(came)
+            found.faults["trial raised, or got NaN"] += sum(bool(r.error) for r in calm.records)
+            found.in_flight += 2 * len(came)
+            found.computed_twice += twice(place)
+            theirs = dict(zip((r.number for r in disturbed.records), outlines(disturbed.records), strict=True))
+            wrong = [r for r, o in zip(calm.records, outlines(calm.records), strict=True) if theirs.get(r.number) != o]
+            found.lost += len(wrong)
+            found.wrong += [
+                f"seed {seed} on Ray: trial {r.number} differs: {theirs.get(r.number)}"[:300] for r in wrong
+            ]
+            found.searches += 1
+            say(found, f"seed {seed} on Ray")
+    finally:
+        runner.close()
+
+
+def say(found: Found, what: str) -> None:
+    print(
+        f"{what}: {found.searches} searches, {sum(found.faults.values())} faults, {found.lost} lost, "
+        f"{found.computed_twice} computed twice, {found.hung} hung", flush=True,
+    )  # fmt: skip
+
+
+def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
+    """The figures, as JSON and as a table."""
+    figures = {
+        "searches": found.searches,
+        "faults": sum(found.faults.values()),
+        "lost": found.lost,
+        "computed_twice": found.computed_twice,
+        "in_flight_at_most": found.in_flight,
+        "hung": found.hung,
+        "by_kind": dict(sorted(found.faults.items())),
+        "wrong": found.wrong,
+        "seeds": [seeds[0], seeds[-1]],
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "remake": "python " + " ".join(["benchmarks/chaos.py", *sys.argv[1:]]),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n")
+    rows = "".join(f"| {kind} | {count} |\n" for kind, count in sorted(found.faults.items()))
+    path.with_suffix(".md").write_text(
+        f"# {figures['searches']} searches of 20 scripted trials with {figures['faults']} faults\n\n"
+        f"Trials lost: **{found.lost}**. Measurements computed twice: **{found.computed_twice}** (in flight when a "
+        f"fault came: at most {found.in_flight}). Searches that did not end: **{found.hung}**. "
+        f"Anything else that should not happen: **{len(found.wrong)}**.\n\n"
+        f"| fault | times |\n|---|---|\n{rows}\nSeeds {seeds[0]} to {seeds[-1]}. Made by `{figures['remake']}`.\n"
+    )
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--searches", type=int, default=100)
+    parser.add_argument("--ray", type=int, default=5, help="so many of them on Ray")
+    parser.add_argument("--faults", type=int, default=6, help="per search, besides trials that fail by themselves")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/chaos.json"))
+    options = parser.parse_args()
+    seeds = list(range(options.seed, options.seed + options.searches))
+    found = Found()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        site = str(install(folder / "site"))
+        sys.path.insert(0, site)
+        here = str(Path(__file__).parents[1])
+        os.environ["PYTHONPATH"] = os.pathsep.join([site, here, *filter(None, [os.environ.get("PYTHONPATH")])])
+        for seed in seeds[options.ray :]:
+            Disturbed(seed, folder / str(seed), found).run(options.faults)
+            say(found, f"seed {seed}")
+            written(found, seeds, options.out)
+        if options.ray:  # last: this process cannot be forked with Ray's threads in it
+            on_ray(seeds[: options.ray], options.faults, folder, found)
+    print(yaml.safe_dump(written(found, seeds, options.out), sort_keys=False))
+    sys.exit(bool(found.lost or found.hung or found.wrong or found.computed_twice > found.in_flight))
+
+
+if __name__ == "__main__":
+    main()

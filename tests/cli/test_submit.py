@@ -1,0 +1,138 @@
+"""What `submit` refuses before it sends anything, and results that come back as lines of a log."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import random
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from autoprompt_search.cli import parcels
+from autoprompt_search.cli.parcels import Receiver, pack, unpack
+from autoprompt_search.cli.submitting import Order, changes_there, command, folder_there
+from autoprompt_search.config import load_config
+from autoprompt_search.core.errors import SearchError, TamperedError
+
+HEAD = ("--address", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("space.yaml", "--address", "127.0.0.1:8265"), "--address: write http://HEAD:8265"),
+        (("../space.yaml", *HEAD), "no such file"),
+        (("space.yaml", *HEAD, "--there", "results"), "--there: must be an absolute folder"),
+        (("space.yaml", *HEAD, "--env", "MLFLOW_TRACKING_PASSWORD=x"), "looks like a secret"),
+        (("space.yaml", *HEAD, "--env", "A B=x"), "--env: write NAME=VALUE"),
+        (("space.yaml", *HEAD, "--set", "budget.trails=3"), "did you mean 'trials'"),
+        (("space.yaml", *HEAD), "no Ray job server answers at 'http://127.0.0.1:9'"),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_one_clear_error(work, cli, arguments, expected):
+    assert expected in cli("submit", *arguments, code=2).stderr
+
+
+def test_a_search_of_this_machine_is_not_written_over(searched, cli):
+    assert "holds a search of this machine" in cli("submit", "space.yaml", *HEAD, code=2).stderr
+
+
+def test_what_the_cluster_runs_is_the_same_search_beside_its_own_ray(work):
+    config = load_config("space.yaml", ["runner=ray", "tracker=mlflow"])
+    order = Order(Path("space.yaml"), ("runner=ray", "name=it's"), "http://head", "/shared/my searches", is_fresh=True)
+    assert command(order) == (
+        "python -m autoprompt_search job space.yaml --set runner=ray --set 'name=it'\"'\"'s' "
+        "--there '/shared/my searches' --fresh"
+    )
+    there = folder_there("tiny", "/shared/tiny")
+    assert changes_there(config, there) == ["runner.address=auto", "tracker.uri=sqlite:////shared/tiny/mlflow.db"]
+    remote = load_config("space.yaml", ["tracker=mlflow", "tracker.uri=http://mlflow:5000"])
+    assert changes_there(remote, there) == []
+    assert str(folder_there("tiny", None)) == "~/autoprompt-search/tiny"
+
+
+def result(folder: Path) -> Path:
+    (folder / "best_prompt" / "adapter").mkdir(parents=True)
+    (folder / "state").mkdir()
+    (folder / "mlruns").mkdir()
+    for name in ("state/ledger.sqlite", "mlruns/x", "mlflow.db", "mlflow.db-wal"):
+        (folder / name).write_text("stays")
+    (folder / "summary.md").write_text("Überblick\n-----END AUTOPROMPT RESULT-----\n", encoding="utf-8")
+    (folder / "best_prompt" / "adapter" / "weights").write_bytes(random.Random(0).randbytes(70_000))
+    return folder
+
+
+def received(text: str) -> Receiver:
+    receiver = Receiver()
+    lines = ["before", *text.splitlines(), "after"]
+    assert [line for line in lines if not receiver.take(line)] == ["before", "after"]
+    return receiver
+
+
+def test_a_result_comes_back_byte_for_byte_and_without_its_state(tmp_path):
+    there = result(tmp_path / "there")
+    data = received(pack(there)).data
+    unpack(data, tmp_path / "here")
+    files = {p.relative_to(tmp_path / "here").as_posix() for p in (tmp_path / "here").rglob("*") if p.is_file()}
+    assert files == {"summary.md", "best_prompt/adapter/weights"}
+    for name in files:
+        assert (tmp_path / "here" / name).read_bytes() == (there / name).read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["a line lost", "a letter changed", "not base64"])
+def test_a_result_that_came_damaged_is_refused(tmp_path, damage):
+    first, second, *rest = pack(result(tmp_path / "there")).splitlines()
+    lines = {
+        "a line lost": [first, *rest],
+        "a letter changed": [first, ("A" if second[0] != "A" else "B") + second[1:], *rest],
+        "not base64": [first, "?" + second[1:], *rest],
+    }[damage]
+    with pytest.raises(TamperedError, match="did not come back whole"):
+        received("\n".join(lines))
+
+
+def zipped(*names: str, content: bytes = b"x", mode: int = stat.S_IFREG) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in names:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (mode | 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            made.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "a\\..\\x", "C:x"])
+def test_nothing_is_written_outside(tmp_path, name):
+    with pytest.raises(TamperedError, match="which no result does"):
+        unpack(zipped("good", name), tmp_path / "deep" / "here")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_bombs_and_rubbish_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(TamperedError, match="which no result does"):
+        unpack(zipped("link", mode=stat.S_IFLNK), tmp_path / "here")
+    monkeypatch.setattr(parcels, "MOST_BYTES", 1000)
+    with pytest.raises(TamperedError, match="at most 1,000 are taken"):
+        unpack(zipped("a", "b", content=bytes(600)), tmp_path / "here")
+    lying = zipped("a", content=bytes(5000)).replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    with pytest.raises(TamperedError, match="cannot be read"):
+        unpack(lying, tmp_path / "here")
+    with pytest.raises(TamperedError, match="cannot be read"):
+        unpack(b"PK rubbish", tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "big").write_bytes(bytes(2000))
+    with pytest.raises(SearchError, match="at most 1,000 are sent back"):
+        pack(tmp_path / "there")
+
+
+def test_a_block_that_only_looks_like_a_result_is_checked_too():
+    data = base64.b64encode(b"other").decode()
+    marker = hashlib.sha256(b"this").hexdigest()
+    with pytest.raises(TamperedError):
+        received(f"-----BEGIN AUTOPROMPT RESULT {marker}-----\n{data}\n-----END AUTOPROMPT RESULT-----")
