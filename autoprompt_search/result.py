@@ -88,6 +88,7 @@ def to_plain(
         "best": _describe(confirmation.best),
         "own_text": _describe_text(confirmation.own_text) if confirmation.own_text else None,
         "difference": asdict(confirmation.difference),
+        "luck": round(confirmation.luck, 6),
         "optimism": confirmation.best.dev.score - confirmation.best.test.score,
         "finalists": [
             {**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen, "gain": asdict(f.gain) if f.gain else None}
@@ -113,7 +114,10 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
     """The verdict in one sentence, with its numbers."""
     gap, name = confirmation.difference, origin.metric
     if confirmation.best.record.number == confirmation.baseline.record.number:
-        return "No prompt did better on dev than the baseline, within noise; the baseline stays."
+        if confirmation.luck == 1:
+            return "No prompt did better on dev than the baseline; the baseline stays."
+        by_luck = f"what luck gives the best of so many (p = {confirmation.luck:.2g})"
+        return f"On dev the best prompt led the baseline by no more than {by_luck}; the baseline stays."
     span = f"{gap.score:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] {name} on {_count(confirmation)} unseen examples"
     says = {
         Verdict.PROMOTE: f"The best prompt beats the baseline by {span} (p = {gap.p:.2g}).",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from autoprompt_search.confirm.bench import Bench, Candidate
 from autoprompt_search.confirm.choice import choose, rank, shortlist
@@ -64,6 +65,8 @@ class Confirmation:
     """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
     own_text: OwnText | None
     """Where the best prompt has a soft prompt."""
+    luck: float
+    """How often luck alone would give the best of so many prompts its lead over the baseline on dev."""
 
 
 def confirm(
@@ -82,13 +85,18 @@ def confirm(
     that add nothing are not worth carrying along. Raises `SearchError` when the baseline, or every trial, failed.
     """
     baseline, ranked = rank(records)
+    by_number = {r.number: r for r in ranked}
     scale, bench = Scale(job.metric, job.labels, confidence), Bench(job, runner, ledger)
     texts = Texts(ranked, bench, scale)
-    chosen, tied = choose(
+    values = cache(lambda number: scale.contributions(bench.trial_on_dev(by_number[number])))
+    choice = choose(
         ranked,
-        lambda r: [o.is_right for o in bench.trial_on_dev(r).outcomes],
-        lambda r: r.number == 0 or texts.are_beaten_by(r),
+        baseline,
+        tried=sum(r.number != baseline.number and r.last is not None for r in records),
+        values=lambda r: values(r.number),
+        is_eligible=lambda r: r.number == 0 or texts.are_beaten_by(r),
     )
+    chosen = choice.record
     finalists = shortlist(ranked, chosen, count)
     wanted = [Candidate.of(r) for r in (baseline, *finalists)]
     wanted += [texts.candidate(chosen)] if chosen.kind == "soft" else []
@@ -102,7 +110,7 @@ def confirm(
             dev=bench.trial_on_dev(record),
             test=made,
             test_interval=scale.interval(made),
-            is_tied=number in tied,
+            is_tied=number in choice.tied,
             is_chosen=number == chosen.number,
             gain=texts.gains.get(number),
         )
@@ -128,4 +136,5 @@ def confirm(
         difference=difference,
         finalists=tuple(finalist(r) for r in finalists),
         own_text=own_text(best) if chosen.kind == "soft" else None,
+        luck=choice.luck,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autoprompt_search.core.stats import Difference, Interval, interval, paired_difference
+from autoprompt_search.core.stats import Difference, Interval, contributions, interval, paired_difference
 from autoprompt_search.core.types import Measurement
 from autoprompt_search.evaluate import metric_named
 
@@ -40,6 +40,11 @@ class Scale:
         """The score with its interval."""
         targets, predictions = [o.target for o in made.outcomes], [o.prediction for o in made.outcomes]
         return interval(metric_named(self.metric), targets, predictions, self.labels, confidence=self.confidence)
+
+    def contributions(self, made: Measurement) -> list[float]:
+        """What every example adds to the score."""
+        targets, predictions = [o.target for o in made.outcomes], [o.prediction for o in made.outcomes]
+        return contributions(metric_named(self.metric), targets, predictions, self.labels)
 
     def difference(self, ours: Measurement, theirs: Measurement) -> Difference:
         """Ours minus theirs, on the same examples."""

@@ -126,8 +126,30 @@ def _paired_accuracy(
     return Difference((gained - lost) / n, low, high, p, "exact McNemar, Bonett-Price interval")
 
 
-def paired_stderr(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
-    """Standard error of the mean difference of two 0/1 outcomes on the same examples."""
+def contributions(
+    metric: LabelMetric, targets: Sequence[str], predictions: Sequence[str], labels: Sequence[str]
+) -> list[float]:
+    """What every example adds to a score: values whose mean is the score and that can be compared in pairs.
+
+    Of accuracy 1.0 where the answer is right and 0.0 where not. Of any other metric the jackknife's pseudo-values
+    (Tukey 1958; Efron 1982, chapter 3), whose mean differs from the score by the jackknife's bias alone.
+    """
+    if _is_accuracy(metric):
+        return [float(t == p) for t, p in zip(targets, predictions, strict=True)]
+    n, whole = len(targets), metric(targets, predictions, labels)
+    if n < 2:
+        return [whole] * n
+    pairs = list(zip(targets, predictions, strict=True))
+    without = {}
+    for place, pair in enumerate(pairs):
+        if pair not in without:  # a metric of labels is the same whichever of equal examples is left out
+            rest = pairs[:place] + pairs[place + 1 :]
+            without[pair] = metric([t for t, _ in rest], [p for _, p in rest], labels)
+    return [n * whole - (n - 1) * without[pair] for pair in pairs]
+
+
+def paired_stderr(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Standard error of the mean difference of two prompts' `contributions` on the same examples."""
     if len(ours) < 2:
         return 0.0
     gaps = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.stats import interval, metric_stderr, paired_difference, paired_stderr
-from autoprompt_search.metrics.classification import accuracy, macro_f1
+from autoprompt_search.core.rng import derive_rng, derive_seed
+from autoprompt_search.core.stats import (
+    LabelMetric,
+    contributions,
+    interval,
+    metric_stderr,
+    paired_difference,
+    paired_stderr,
+)
+from autoprompt_search.metrics.classification import accuracy, macro_f1, mcc
 
 YES_NO = ("yes", "no")
 
@@ -170,3 +177,31 @@ def test_the_paired_standard_error_is_of_the_mean_gap() -> None:
     assert paired_stderr(ours, theirs) == pytest.approx(spread / 2)
     assert paired_stderr(ours, ours) == 0
     assert paired_stderr([True], [False]) == 0
+
+
+def test_contributions_to_accuracy_are_hits() -> None:
+    assert contributions(accuracy, ["a", "b", "a"], ["a", "a", "a"], ("a", "b")) == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("metric", [macro_f1, mcc])
+def test_contributions_to_another_metric_tell_its_paired_error(metric: LabelMetric) -> None:
+    """Their paired standard error is that of the difference of the two scores, as a bootstrap finds it."""
+    rng = derive_rng("contributions")
+    labels = ("a", "b", "c")
+    targets = [rng.choice("aaabbc") for _ in range(240)]
+    ours, theirs = ([t if rng.random() < skill else rng.choice(labels) for t in targets] for skill in (0.7, 0.5))
+    values = [contributions(metric, targets, said, labels) for said in (ours, theirs)]
+    found = paired_difference(metric, targets, ours, theirs, labels, confidence=0.95)
+    assert math.fsum(values[0]) / 240 == pytest.approx(metric(targets, ours, labels), abs=0.01)
+    assert paired_stderr(*values) == pytest.approx((found.high - found.low) / (2 * 1.96), rel=0.1)
+
+
+def test_leaving_out_one_of_equal_examples_is_counted_once() -> None:
+    """By hand: of four right answers and one wrong the pseudo-values are those of the plain jackknife."""
+    targets, said, labels = list("aabba"), list("aabbb"), ("a", "b")
+    whole = macro_f1(targets, said, labels)
+    plain = []
+    for out in range(5):
+        rest = [i for i in range(5) if i != out]
+        plain.append(5 * whole - 4 * macro_f1([targets[i] for i in rest], [said[i] for i in rest], labels))
+    assert contributions(macro_f1, targets, said, labels) == pytest.approx(plain)
