@@ -133,6 +133,8 @@ def _study(config: SearchConfig, place: Workspace) -> Study:
         baseline=config.space.baseline(config.baseline),
         folder=place.state,
         name=place.identity,
+        rungs=config.rungs,
+        passes=config.budget.passes,
     )
 
 

@@ -90,6 +90,9 @@ class Budget(_Section):
     trials: int = Field(default=48, ge=1)
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Wall clock; trials that run are finished."""
+    passes: int | None = Field(default=None, ge=1)
+    """Forward passes that finding the best may take, for `study.pruner: gradient`. The baseline's, and what the best
+    lacks of all of dev in the end, come on top."""
 
 
 class Confirm(_Section):

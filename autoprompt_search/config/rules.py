@@ -34,6 +34,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += backend_rules(draft)
     problems += _baseline(draft)
     problems += _sizes(draft)
+    problems += _passes(draft)
     return problems
 
 
@@ -128,6 +129,20 @@ def _sizes(draft: Draft) -> Iterator[Problem]:
             ("space", "demos.k"),
             f"space.demos.k: {high} demonstrations are more than the train split has (task.splits.train: {train})",
         )
+
+
+def _passes(draft: Draft) -> Iterator[Problem]:
+    """A budget that nobody goes by would be a promise not kept."""
+    budget, study = draft.config.budget, draft.config.study
+    if not draft.is_sound("budget", "study") or budget.passes is None:
+        return
+    pruner = study.options.get("pruner", "halving")
+    if study.type == "optuna" and pruner != "gradient":
+        text = f"needs study.pruner: gradient, the only one that goes by forward passes (got study.pruner: {pruner})"
+        yield Problem(("budget", "passes"), f"budget.passes: {text}")
+    elif budget.passes < draft.config.rungs[0] and draft.is_sound("rungs"):
+        text = f"must pay for one prompt on the first rung, {draft.config.rungs[0]} (got {budget.passes})"
+        yield Problem(("budget", "passes"), f"budget.passes: {text}")
 
 
 def most(param: object) -> int:

@@ -297,8 +297,12 @@ class Study(Protocol):
         """Record a rung; True asks the runner to stop the trial. Reporting a known rung again changes nothing."""
         ...
 
-    def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord:
-        """End a trial and return its record. Raises `SystemicError` when all trials fail for one reason."""
+    def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord | None:
+        """End a trial and return its record; None where it is only paused, and may be asked again under its number.
+
+        Trials that wait end when there is nothing more to ask. Raises `SystemicError` when all trials fail for one
+        reason.
+        """
         ...
 
     def records(self) -> Sequence[TrialRecord]:

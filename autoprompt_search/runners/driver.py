@@ -13,7 +13,7 @@ from pathlib import Path
 from autoprompt_search.core.disk import writing
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols import Progress, Study, Tracker
-from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialState
+from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialRecord, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.trial import Failure
 
@@ -37,12 +37,15 @@ class Driver:
         self._examples, self._weights = examples, weights
         self._next: tuple[int, Params] | None = None
         self.live: set[int] = set()
-        """Numbers of the trials that were passed out and have not ended."""
+        """Numbers of the trials that were passed out and have neither ended nor been paused."""
+        self._waiting: set[int] = set()
 
     def has_work(self) -> bool:
         """Whether there is a trial to run; asks for it and keeps it."""
         if self._next is None:
             self._next = self._study.ask()
+            if self._next is None and not self.live:
+                self._finish_waiting()
         return self._next is not None
 
     def ask(self) -> tuple[int, Params] | None:
@@ -72,9 +75,21 @@ class Driver:
         self.ended(number, TrialState.FAILED, error=failure.reason)
 
     def ended(self, number: int, state: TrialState, error: str = "") -> None:
-        """End a trial and tell everybody."""
+        """End a trial and tell everybody; one that is only paused is told of when its last word is said."""
         self.live.discard(number)
         record = self._study.tell(number, state, error=error)
+        if record is None:
+            self._waiting.add(number)
+        else:
+            self._told(record)
+
+    def _finish_waiting(self) -> None:
+        for record in self._study.records() if self._waiting else ():
+            if record.number in self._waiting:
+                self._told(record)
+
+    def _told(self, record: TrialRecord) -> None:
+        self._waiting.discard(record.number)
         self._tracker.log_trial(record)
         self._progress.finished(record)
 

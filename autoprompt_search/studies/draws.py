@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from typing import Any, Literal
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
@@ -15,14 +15,14 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.space import AnyParam, Float, Int, SearchSpace
+from autoprompt_search.studies.grid import points
+from autoprompt_search.studies.records import NUMBER
+from autoprompt_search.studies.samplers import SAMPLERS, SamplerName, resolved
 
-SamplerName = Literal["tpe", "random"]
 START = "soft.start"
 """Which of the given texts a soft prompt starts from: 1 is the best."""
 _GUIDED, _PATIENCE = 6, 300
 """After so many known points in a row the sampler goes random; after so many the space counts as used up."""
-_STARTUP, _CANDIDATES = 8, 24
-"""Of TPE: random trials before it has anything to go by, and proposals of which the best is taken."""
 
 
 class Draws:
@@ -34,12 +34,10 @@ class Draws:
     """
 
     def __init__(self, space: SearchSpace, sampler: SamplerName, seed: int) -> None:
-        self._space, self._kind, self._seed = space, sampler, seed
+        self._space, self._seed = space, seed
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
-        self._study = optuna.create_study(direction="maximize")
-        self._study.add_trial(create_trial(state=OptunaState.RUNNING))
-        self._asking = self._study.get_trials(deepcopy=False)[0]
-        """Stands for the trial that is being drawn; TPE leaves it out of what it learns from."""
+        self._kind = resolved(sampler, self._distributions)
+        self._study = _memory()
 
     @property
     def is_used_up(self) -> bool:
@@ -51,28 +49,39 @@ class Draws:
         self._study.add_trial(trial)
         return latest(self._study)
 
-    def draw(self, number: int, known: Container[str], given: Sequence[Params] = ({},)) -> dict[str, Scalar] | None:
+    def draw(
+        self,
+        number: int,
+        known: Container[str],
+        given: Sequence[Params] = ({},),
+        *,
+        scores: Mapping[int, float] | None = None,
+    ) -> dict[str, Scalar] | None:
         """A point for trial `number`; None when none is left.
 
         Args:
             number: Of the trial.
             known: Fingerprints of the points that were tried.
             given: What is not drawn: the first of these points, or the one `soft.start` names.
+            scores: Trial -> score to learn from, whatever its end was; None: learn from how trials ended.
         """
+        if self._kind == "grid":
+            return next(self._unknown(known, given), None)
+        study = self._study if scores is None else self._rescored(scores)
         for attempt in range(_PATIENCE):
             sampler = self._sampler(attempt, derive_seed(self._seed, "sampler", number, attempt))
             values = dict(given[0])
-            point = self._space.suggest(_Pen(self, sampler, values))
+            point = self._space.suggest(_Pen(self, study, sampler, values))
             rank = int(point.get(START, 1))
             if rank > len(given):
                 continue
             if rank > 1:
-                point = self._space.suggest(_Pen(self, sampler, {**values, **given[rank - 1]}))
+                point = self._space.suggest(_Pen(self, study, sampler, {**values, **given[rank - 1]}))
             if fingerprint(point) not in known:
                 return point
         return None
 
-    def propose(self, name: str, sampler: BaseSampler, but: Container[str]) -> dict[str, Any]:
+    def propose(self, name: str, study: optuna.Study, sampler: BaseSampler, but: Container[str]) -> dict[str, Any]:
         """Values of `name` and of what is active together with it, without parameters in `but`."""
         own = self._distributions[name]
         if own.single():
@@ -83,27 +92,40 @@ class Draws:
             for other, distribution in self._distributions.items()
             if self._space.root[other].when == when and other not in but and not distribution.single()
         }
-        drawn = sampler.sample_relative(self._study, self._asking, together)
-        return drawn or {name: sampler.sample_independent(self._study, self._asking, name, own)}
+        asking = study.get_trials(deepcopy=False)[0]
+        drawn = sampler.sample_relative(study, asking, together)
+        return drawn or {name: sampler.sample_independent(study, asking, name, own)}
 
     def _sampler(self, attempt: int, seed: int) -> BaseSampler:
         """First the best of many proposals; where that is known, any proposal, which is cheaper and more varied."""
-        if self._kind == "random" or attempt >= _GUIDED:
-            return RandomSampler(seed=seed)
-        return TPESampler(
-            seed=seed,
-            multivariate=True,
-            constant_liar=True,
-            n_startup_trials=_STARTUP,
-            n_ei_candidates=1 if attempt else _CANDIDATES,
-        )
+        return SAMPLERS["random" if attempt >= _GUIDED else self._kind](seed, attempt)
+
+    def _unknown(self, known: Container[str], given: Sequence[Params]) -> Iterator[dict[str, Scalar]]:
+        """Points of the grid that were not tried, in its order."""
+        for point in points(self._space, given[0]):
+            rank = int(point.get(START, 1))
+            if rank <= len(given):
+                whole = {**point, **given[rank - 1]}
+                if fingerprint(whole) not in known:
+                    yield whole
+
+    def _rescored(self, scores: Mapping[int, float]) -> optuna.Study:
+        """The memory with every trial that has a score as a complete one; failures stay failures."""
+        study = _memory()
+        for trial in self._study.get_trials(deepcopy=False)[1:]:
+            score = scores.get(trial.user_attrs.get(NUMBER, -1))
+            if score is None or trial.state is OptunaState.FAIL:
+                study.add_trial(trial)
+                continue
+            study.add_trial(create_trial(value=score, params=trial.params, distributions=trial.distributions))
+        return study
 
 
 class _Pen:
     """The part of an Optuna trial that a space needs. Every value is drawn once and kept in `values`."""
 
-    def __init__(self, draws: Draws, sampler: BaseSampler, values: dict[str, Any]) -> None:
-        self._draws, self._sampler, self._values = draws, sampler, values
+    def __init__(self, draws: Draws, study: optuna.Study, sampler: BaseSampler, values: dict[str, Any]) -> None:
+        self._draws, self._study, self._sampler, self._values = draws, study, sampler, values
 
     def suggest_int(self, name: str, *_: int, **__: Any) -> int:
         return int(self._value(name))
@@ -117,8 +139,15 @@ class _Pen:
 
     def _value(self, name: str) -> Any:
         if name not in self._values:
-            self._values.update(self._draws.propose(name, self._sampler, self._values))
+            self._values.update(self._draws.propose(name, self._study, self._sampler, self._values))
         return self._values[name]
+
+
+def _memory() -> optuna.Study:
+    """A study whose first trial stands for the one that is being drawn; TPE leaves it out of what it learns from."""
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(create_trial(state=OptunaState.RUNNING))
+    return study
 
 
 def distribution_of(param: AnyParam) -> BaseDistribution:

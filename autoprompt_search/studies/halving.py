@@ -11,19 +11,26 @@ import math
 from collections import defaultdict
 
 from autoprompt_search.core.types import Measurement
+from autoprompt_search.studies.items import Items
 
 Standing = tuple[float, float]
 """(score, minus loss): the loss breaks the many ties of small rungs."""
 
 
 class Ladders:
-    """Per kind and rung, what the trials that got there have scored."""
+    """Per kind and rung, what the trials that got there have scored.
+
+    Promise: about one in `reduction` goes on from every rung, so a search costs what it costs whatever the scores are.
+    Nothing is promised about the best prompt: an unlucky first rung ends it.
+    """
+
+    needs_items = False
 
     def __init__(self, reduction: int) -> None:
         self._reduction = reduction
         self._rungs: dict[tuple[str, int], dict[int, Standing]] = defaultdict(dict)
 
-    def add(self, number: int, kind: str, measurement: Measurement) -> None:
+    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None = None) -> None:  # noqa: ARG002
         """Enter a trial on its rung; entering it again changes nothing."""
         rung = self._rungs[kind, measurement.fidelity.examples]
         rung.setdefault(number, (measurement.score, -measurement.metrics.get("loss", 0.0)))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import optuna
 from optuna.samplers import RandomSampler
@@ -21,14 +19,18 @@ from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.draws import Draws, SamplerName, distribution_of, latest
-from autoprompt_search.studies.halving import Ladders
+from autoprompt_search.studies.additive import Board
+from autoprompt_search.studies.draws import Draws, distribution_of, latest
+from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
+from autoprompt_search.studies.items import ITEMS, Items, from_text, items_of, rounded
 from autoprompt_search.studies.journal import Journal
+from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
-from autoprompt_search.studies.records import ERROR, NUMBER, RUNG, STATES, measurements_of, to_attribute, to_record
+from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms
+from autoprompt_search.studies.records import ERROR, NUMBER, STATES, measurements_of, to_record
+from autoprompt_search.studies.samplers import BLIND, SamplerName
 from autoprompt_search.studies.storage import database
 
-_TOLD = {TrialState.PRUNED: OptunaState.PRUNED, TrialState.FAILED: OptunaState.FAIL}
 _SAME_FAILURE = 3
 """So many first trials failing for one reason end the search."""
 _SECONDS = "seconds_used"
@@ -38,7 +40,8 @@ class OptunaStudy:
     """A persistent study. Opened again on the same folder it goes on where a dead driver left it.
 
     Points are drawn in memory (see `Draws`) and enter the storage complete, in one write. Early-stopped trials
-    are told as PRUNED with their intermediate values, failures as FAIL; a point is never run twice.
+    are told as PRUNED with their intermediate values, failures as FAIL; a point is never run twice. A trial that a
+    pruner has paused stays RUNNING there until it is taken up again or the search ends.
 
     Args:
         space: What may vary.
@@ -48,8 +51,16 @@ class OptunaStudy:
         baseline: Parameters of trial 0, which is never stopped early.
         folder: Where the journal lives.
         name: Of the study within its storage.
-        sampler: `tpe` (multivariate, grouped by condition, constant liar; Watanabe 2023) or `random`.
+        rungs: Dev examples per rung, for pruners that look ahead.
+        passes: Budget: forward passes of all trials but the baseline, for `gradient`.
+        sampler: What to try: `tpe`, `gp`, `random`, `grid`, or `auto` for what fits the space (`studies/samplers.py`).
+        pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
+            stands at its class. With `gradient` trials are paused and taken up again.
         reduction: Of successive halving: one in so many goes on to the next rung.
+        error: Of `racing` and `wilcoxon`: how often a test may be wrong.
+        scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
+            they got. `modelled`: all by the score they are expected to have on all of dev (`studies/additive.py`).
+            None: `modelled` with `gradient`, where most trials are paused, `told` otherwise.
         text_share: Of the budget, in trials and in minutes: so much goes to texts before soft prompts start from
             the best of them; where the space leaves open whether there is a soft prompt.
         storage: Any Optuna RDB URL instead of the journal file, e.g. a PostgreSQL database. One that goes away is
@@ -66,12 +77,18 @@ class OptunaStudy:
         folder: Path,
         name: str,
         *,
+        rungs: Sequence[int] = (),
+        passes: int | None = None,
         sampler: SamplerName = "tpe",
+        pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
+        error: Annotated[float, Field(gt=0, lt=1)] = 0.05,
+        scores: Literal["told", "modelled"] | None = None,
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
         self._space, self._trials, self._minutes, self._share = space, trials, minutes, text_share
+        self._most = min(trials, space.size)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             study_name=name,
@@ -81,11 +98,17 @@ class OptunaStudy:
             sampler=RandomSampler(),  # never asked
         )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed))
-        self._ladders = Ladders(reduction)
-        self._live: dict[int, _Live] = {}
+        self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error))
+        self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
+        is_modelled = scores == "modelled" or (scores is None and self._allocation is not None)
+        self._board = Board(rungs) if is_modelled and sampler not in BLIND else None
+        self._live: dict[int, Live] = {}
+        self._paused: dict[int, Live] = {}
         self._ended: dict[int, TrialRecord] = {}
         self._seen: set[str] = set()
         self._orphans: list[int] = []
+        self._is_used_up = False
+        """Whether no point of the space is left."""
         self._used = float(self._study.user_attrs.get(_SECONDS, 0.0))
         self._opened = time.monotonic()
         self._remember()
@@ -94,43 +117,49 @@ class OptunaStudy:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
         if self._orphans:
             number = self._orphans.pop(0)
-            return number, dict(self._live[number].stored.params)
-        number = len(self._seen)
-        if number >= self._trials or number >= self._space.size or self._is_late():
-            return None
-        if number == 0:
-            params = self._phases.first()
-        else:
-            is_soft = number >= self._share * self._trials or self._is_late(self._share)
-            params = self._phases.draw(number, self._seen, self._ended.values(), is_soft=is_soft)
-        return None if params is None else self._begin(number, params)
+            return number, self._live[number].params
+        step = self._next_step(self._paused)
+        if isinstance(step, GoOn):
+            live = self._live[step.number] = self._paused.pop(step.number)
+            return step.number, live.params
+        asked = self._new() if isinstance(step, Begin) else None
+        if asked is None and not self._live:
+            self._close()
+        return asked
 
     def report(self, number: int, measurement: Measurement) -> bool:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
-        live = self._live[number]
-        kind, examples = kind_of(live.stored.params), measurement.fidelity.examples
-        name = f"{RUNG}{examples}"
-        if name not in live.stored.user_attrs:
-            _report_once(live.stored, measurement.score, examples)
-            _report_once(live.mirror, measurement.score, examples)
-            live.stored.set_user_attr(name, json.dumps(to_attribute(measurement), sort_keys=True))
-        self._ladders.add(number, kind, measurement)
-        return number > 0 and not measurement.fidelity.is_full and self._ladders.stops(number, kind, examples)
+        live, examples = self._live[number], measurement.fidelity.examples
+        if not live.knows(examples):
+            items = items_of(measurement) if self._pruner.needs_items else None
+            live.record(measurement, items)
+            self._learn(number, live.kind, measurement, rounded(items) if items else None)
+        if number == 0 or measurement.fidelity.is_full:
+            return False
+        if self._allocation is None:
+            return self._pruner.stops(number, live.kind, examples)
+        is_repeated = examples < self._allocation.reached(number)
+        return not is_repeated and self._next_step([*self._paused, number]) != GoOn(number)
 
-    def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord:
-        """End a trial. Raises `SystemicError` when the first trials all failed for one reason."""
+    def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord | None:
+        """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
+        self._study.set_user_attr(_SECONDS, round(self._seconds(), 3))
+        if self._allocation and state is TrialState.PRUNED:
+            live.pause(self._allocation.reached(number))
+            self._paused[number] = live
+            return None
+        if self._allocation and state is TrialState.FAILED:
+            self._allocation.drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
-        self._study.set_user_attr(_SECONDS, round(self._seconds(), 3))
-        value = None
-        if state is TrialState.COMPLETE:
-            value = measurements_of(self._study.get_trials(deepcopy=False)[live.stored.number])[-1].score
-        told = None if state is TrialState.COMPLETE else _TOLD[state]
-        live.mirror.study.tell(live.mirror, value, state=told)
-        record = self._ended[number] = to_record(self._study.tell(live.stored, value, state=told))
+        record = self._ended[number] = to_record(live.end(state))
         self._check_systemic()
         return record
+
+    def leader(self) -> int | None:
+        """The trial that is expected to do best on all of dev, whatever it has seen; None where nobody looks ahead."""
+        return self._allocation.leader() if self._allocation else None
 
     def records(self) -> Sequence[TrialRecord]:
         """Finished trials by number, without outcomes and weights."""
@@ -145,13 +174,47 @@ class OptunaStudy:
             number = trial.user_attrs[NUMBER]
             self._seen.add(fingerprint(trial.params))
             mirror = self._phases.of(trial.params).mirror(trial)
-            for measurement in measurements_of(trial):
-                self._ladders.add(number, kind_of(trial.params), measurement)
+            items = from_text(trial.user_attrs[ITEMS]) if ITEMS in trial.user_attrs else None
+            for made in measurements_of(trial):
+                self._learn(number, kind_of(trial.params), made, items.first(made.fidelity.examples) if items else None)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
+                if self._allocation and trial.state is OptunaState.FAIL:
+                    self._allocation.drop(number)
             elif trial.state is OptunaState.RUNNING:
-                self._orphans.append(number)
-                self._live[number] = _Live(optuna.Trial(self._study, trial._trial_id), mirror)
+                waits = self._allocation is not None and is_waiting(trial)
+                self._orphans += [] if waits else [number]
+                home = self._paused if waits else self._live
+                home[number] = Live(optuna.Trial(self._study, trial._trial_id), mirror)
+
+    def _learn(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
+        self._pruner.add(number, kind, measurement, items)
+        if self._board is not None:
+            self._board.add(number, kind, measurement)
+
+    def _next_step(self, waiting: Collection[int]) -> Begin | GoOn | None:
+        """A new trial, or a waiting one, or neither."""
+        number = len(self._seen)
+        may_begin = number < self._most and not self._is_used_up and not self._is_late()
+        if self._allocation is None or number == 0:
+            return Begin() if may_begin else None
+        return self._allocation.choose(waiting, may_begin=may_begin, is_over=self._is_late())
+
+    def _new(self) -> tuple[int, Params] | None:
+        number = len(self._seen)
+        if number == 0:
+            params = self._phases.first()
+        else:
+            is_soft = number >= self._share * self._trials or self._is_late(self._share)
+            scores = self._board.expected() if self._board else None
+            params = self._phases.draw(number, self._seen, self._ended.values(), is_soft=is_soft, scores=scores)
+        self._is_used_up = params is None
+        return None if params is None else self._begin(number, params)
+
+    def _close(self) -> None:
+        """The search is over: trials that wait end where they are."""
+        for number in sorted(self._paused):
+            self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED))
 
     def _begin(self, number: int, params: Params) -> tuple[int, Params]:
         distributions = {name: distribution_of(self._space.root[name]) for name in params}
@@ -160,7 +223,7 @@ class OptunaStudy:
         )
         self._study.add_trial(trial)
         self._seen.add(fingerprint(params))
-        self._live[number] = _Live(latest(self._study), self._phases.of(params).mirror(trial))
+        self._live[number] = Live(latest(self._study), self._phases.of(params).mirror(trial))
         return number, params
 
     def _seconds(self) -> float:
@@ -175,20 +238,6 @@ class OptunaStudy:
         records = self.records()
         if len({_gist(r.error) for r in records}) == 1:
             raise SystemicError(f"the first {len(records)} trials all failed in the same way: {records[0].error}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """One running trial in the storage and in the sampler's memory."""
-
-    stored: optuna.Trial
-    mirror: optuna.Trial
-
-
-def _report_once(trial: optuna.Trial, score: float, examples: int) -> None:
-    """Tell Optuna a rung's score, unless a driver that died before it wrote the measurement had told it."""
-    if examples not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
-        trial.report(score, examples)
 
 
 def _gist(error: str) -> str:

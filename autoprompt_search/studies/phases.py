@@ -7,7 +7,7 @@ other space is one phase.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
@@ -44,7 +44,13 @@ class Phases:
         return self.of(self._baseline).draw(0, (), [self._baseline])
 
     def draw(
-        self, number: int, known: Container[str], records: Iterable[TrialRecord], *, is_soft: bool
+        self,
+        number: int,
+        known: Container[str],
+        records: Iterable[TrialRecord],
+        *,
+        is_soft: bool,
+        scores: Mapping[int, float] | None = None,
     ) -> dict[str, Scalar] | None:
         """A new point for trial `number`, of the other kind where there is none of the wanted kind; None: no more.
 
@@ -53,13 +59,14 @@ class Phases:
             known: Fingerprints of the points that were tried.
             records: Finished trials: soft prompts start from the best texts among them.
             is_soft: Whether the second phase has begun.
+            scores: As in `Draws.draw`.
         """
         if not self._are_two:
-            return self._texts.draw(number, known)
+            return self._texts.draw(number, known, scores=scores)
         texts = best_texts(records) or [text_of(self._baseline)]
         order: list[tuple[Draws, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]
         for draws, given in reversed(order) if is_soft else order:
-            if not draws.is_used_up and (point := draws.draw(number, known, given)) is not None:
+            if not draws.is_used_up and (point := draws.draw(number, known, given, scores=scores)) is not None:
                 return point
         return None
 

@@ -1,0 +1,177 @@
+"""Scores at unequal rungs on one scale: what a prompt would score on all of dev, whatever it has seen so far.
+
+A score is what the prompt adds plus what the examples add: score(prompt, example) = prompt + example + noise. A prompt
+that was measured on easy examples is not better for it, and one with a lucky start is drawn towards the others of its
+kind by as much as its noise deserves (empirical Bayes; Robbins 1956, Efron and Morris 1973). Knows no study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoprompt_search.core.types import Measurement
+
+Floats = NDArray[np.float64]
+PAIRING = 3.4
+"""How many times smaller the variance of two prompts' difference is on the same examples than on different ones, as
+measured on published runs. It is assumed until there are data, with the weight of `_NOISE_WEIGHT` blocks."""
+_NOISE_WEIGHT = 4.0
+_SPREAD, _SPREAD_WEIGHT = 0.02, 2.0
+"""Standard deviation of prompts that is assumed, with the weight of so many prompts."""
+_SWEEPS, _SETTLED = 60, 0.01
+"""Of the fit: most sweeps, and the relative change of its variances that ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What is believed of every trial of a `Board`."""
+
+    numbers: tuple[int, ...]
+    kinds: tuple[str, ...]
+    examples: Floats
+    """Seen so far."""
+    score: Floats
+    """Expected on all of dev; the observed score where all of it was seen."""
+    variance: Floats
+    """Of that expectation."""
+    effect_variance: Floats
+    """Of the prompt's own part."""
+    noise: float
+    """Variance of what one example adds beyond prompt and example."""
+    spread: float
+    """Variance between prompts."""
+    total: int
+    """Examples of dev."""
+
+    def variance_after(self, examples: Floats | float) -> Floats:
+        """What `variance` would be of a trial that had seen so many examples in all."""
+        own = 1.0 / (examples / self.noise + 1.0 / self.spread)
+        left = self.total - examples
+        return np.asarray((left / self.total) ** 2 * own + left / self.total**2 * self.noise)
+
+
+class Board:
+    """Scores of all trials at the rungs that they reached.
+
+    Args:
+        rungs: Dev examples per rung; the last is all of dev.
+    """
+
+    def __init__(self, rungs: Sequence[int]) -> None:
+        self._rungs = tuple(rungs)
+        self._rows: dict[int, _Row] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, number: int, kind: str, measurement: Measurement) -> bool:
+        """Enter a trial on a rung; False where it was entered before, which changes nothing."""
+        if number not in self._rows:
+            self._rows[number] = _Row(kind, np.zeros(len(self._rungs)), np.zeros(len(self._rungs)))
+        if measurement.fidelity.examples in self._rows[number].made:
+            return False
+        self._rows[number].add(measurement, self._rungs)
+        return True
+
+    def reached(self, number: int) -> int:
+        """Examples of the highest rung of a trial; 0 where it was not entered."""
+        return self._rows[number].reached if number in self._rows else 0
+
+    def expected(self) -> dict[int, float]:
+        """Trial -> the score it is expected to have on all of dev."""
+        if not self._rows:
+            return {}
+        fit = self.fit()
+        return dict(zip(fit.numbers, fit.score.tolist(), strict=True))
+
+    def fit(self) -> Fit:
+        """By alternating between examples and prompts until both agree, and between them and the two variances."""
+        numbers = sorted(self._rows)
+        rows = [self._rows[n] for n in numbers]
+        values, weights = np.array([r.values for r in rows]), np.array([r.weights for r in rows])
+        is_whole = np.array([r.is_whole for r in rows])
+        kinds = tuple(r.kind for r in rows)
+        member = np.array([[kind == other for other in sorted(set(kinds))] for kind in kinds], dtype=float)
+        plain = weights * ~is_whole[:, None]
+        seen, per_block = weights.sum(axis=1), np.maximum(plain.sum(axis=0), 1e-9)
+        df = max(0.0, float((plain > 0).sum() - (plain.sum(axis=0) > 0).sum()))
+        guess = self._noise()
+        noise, spread = guess, _SPREAD**2
+        effect, average = np.zeros(len(numbers)), np.zeros(len(numbers))
+        for _ in range(_SWEEPS):
+            before = noise, spread
+            blocks = (plain * (values - effect[:, None])).sum(axis=0) / per_block
+            rest = (weights * (values - blocks)).sum(axis=1)
+            own = 1.0 / (seen / noise + 1.0 / spread)
+            effect = own * (rest / noise + average / spread)
+            average = member @ ((member.T @ effect) / member.sum(axis=0))
+            spread = (((effect - average) ** 2 + own).sum() + _SPREAD_WEIGHT * _SPREAD**2) / (
+                len(numbers) + _SPREAD_WEIGHT
+            )
+            misses = plain * (values - blocks - effect[:, None]) ** 2 + plain * own[:, None]
+            noise = (misses.sum() + _NOISE_WEIGHT * guess) / (df + _NOISE_WEIGHT)
+            if max(abs(noise / before[0] - 1), abs(spread / before[1] - 1)) < _SETTLED:
+                break
+        sizes, total = np.diff([0, *self._rungs]), self._rungs[-1]
+        known = plain.sum(axis=0) > 0
+        blocks = np.where(known, blocks, np.average(blocks[known], weights=sizes[known]) if known.any() else 0.0)
+        ahead = ((sizes * (weights == 0)) * (blocks + effect[:, None])).sum(axis=1)
+        fit = Fit(
+            numbers=tuple(numbers),
+            kinds=kinds,
+            examples=seen,
+            score=((weights * values).sum(axis=1) + ahead) / total,
+            variance=np.zeros(len(numbers)),
+            effect_variance=own,
+            noise=float(noise),
+            spread=float(spread),
+            total=total,
+        )
+        fit.variance[:] = fit.variance_after(seen)
+        return fit
+
+    def _noise(self) -> float:
+        """Per example, from the standard errors of the scores: what differences of pairs leave of their variance."""
+        last = [row.last for row in self._rows.values()]
+        examples = sum(m.fidelity.examples for m in last)
+        single = sum((m.stderr * m.fidelity.examples) ** 2 for m in last) / examples
+        return max(single, 1.0 / self._rungs[-1]) / PAIRING
+
+
+@dataclass(slots=True)
+class _Row:
+    """One trial."""
+
+    kind: str
+    values: Floats
+    """[rungs]: mean score between a rung and the one below."""
+    weights: Floats
+    """[rungs]: examples there; 0 where it has not been."""
+    made: dict[int, Measurement] = field(default_factory=dict)
+    """Examples -> measurement."""
+    reached: int = 0
+    """Examples of the highest rung."""
+    is_whole: bool = False
+    """Known as a whole only: it was another prompt on lower rungs, as soft prompts are, which are trained on the way
+    up. Its last score then stands for all examples that it was made on."""
+
+    @property
+    def last(self) -> Measurement:
+        return self.made[self.reached]
+
+    def add(self, measurement: Measurement, rungs: Sequence[int]) -> None:
+        """Enter a rung, and bring values and weights up to date."""
+        self.is_whole |= bool(self.made) and measurement.prompt != self.last.prompt
+        self.made[measurement.fidelity.examples] = measurement
+        self.reached = max(self.made)
+        before, points = 0, 0.0
+        for place, rung in enumerate(rungs):
+            if rung > self.reached or (rung not in self.made and not self.is_whole):
+                continue
+            here = rung * (self.last.score if self.is_whole else self.made[rung].score)
+            self.values[place], self.weights[place] = (here - points) / (rung - before), rung - before
+            before, points = rung, here

@@ -1,0 +1,68 @@
+"""One running trial, in the storage and in the sampler's memory at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from autoprompt_search.core.types import Measurement, Params, TrialState, kind_of
+from autoprompt_search.studies.items import ITEMS, Items, to_text
+from autoprompt_search.studies.records import RUNG, measurements_of, to_attribute
+
+_PAUSED = "paused"
+"""User attribute: examples of the rung on which a trial waits to be taken up again."""
+_TOLD = {TrialState.PRUNED: OptunaState.PRUNED, TrialState.FAILED: OptunaState.FAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A trial that has not ended."""
+
+    stored: optuna.Trial
+    mirror: optuna.Trial
+    """The same trial in the sampler's memory."""
+
+    @property
+    def params(self) -> Params:
+        return dict(self.stored.params)
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.stored.params)
+
+    def knows(self, examples: int) -> bool:
+        """Whether this rung was recorded."""
+        return f"{RUNG}{examples}" in self.stored.user_attrs
+
+    def record(self, measurement: Measurement, items: Items | None) -> None:
+        """Keep a rung. The measurement comes last: a driver that dies before it is told the rung again."""
+        examples = measurement.fidelity.examples
+        for trial in (self.stored, self.mirror):
+            if examples not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+                trial.report(measurement.score, examples)
+        if items is not None:
+            self.stored.set_user_attr(ITEMS, to_text(items))
+        self.stored.set_user_attr(f"{RUNG}{examples}", json.dumps(to_attribute(measurement), sort_keys=True))
+
+    def pause(self, examples: int) -> None:
+        """Mark it as waiting on its highest rung."""
+        self.stored.set_user_attr(_PAUSED, examples)
+
+    def end(self, state: TrialState) -> FrozenTrial:
+        """Tell Optuna; what it now holds."""
+        value = None
+        if state is TrialState.COMPLETE:
+            value = measurements_of(self.stored.study.get_trials(deepcopy=False)[self.stored.number])[-1].score
+        told = None if state is TrialState.COMPLETE else _TOLD[state]
+        self.mirror.study.tell(self.mirror, value, state=told)
+        return self.stored.study.tell(self.stored, value, state=told)
+
+
+def is_waiting(trial: FrozenTrial) -> bool:
+    """Whether a trial was paused and not measured further since."""
+    made = measurements_of(trial)
+    return bool(made) and trial.user_attrs.get(_PAUSED) == made[-1].fidelity.examples
