@@ -45,6 +45,8 @@ _ENVIRONMENT = {
 }
 _START_ATTEMPTS = 3
 """Ray gives a node 30 seconds to start, which a busy machine may miss."""
+_ONE_THREAD = "autoprompt_search.core.one_thread"
+"""What a worker that serves trials of one CPU imports first."""
 _RETRIES = 1
 """A trial whose worker died is run once more; what it had measured comes from the ledger."""
 
@@ -82,7 +84,7 @@ class RayRunner:
     def begin(self, modules: Sequence[str]) -> None:
         """As `Runner.begin`, for this machine's own Ray: a cluster is up already."""
         if not (self.is_on_cluster or self._early or ray.is_initialized()):
-            self._early = EarlyStart(self._join, [__name__, *modules] if self._cpus <= 1 else [])
+            self._early = EarlyStart(self._join, [_ONE_THREAD, __name__, *modules] if self._cpus <= 1 else [])
 
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
