@@ -40,6 +40,8 @@ _Start = Callable[[Params], TrialRun | HostedRun]
 """A point to a trial at work on it."""
 logger = logging.getLogger(__name__)
 _RESULT = "result"
+_ONE_THREAD = "autoprompt_search.core.one_thread"
+"""What a worker that serves trials of one CPU imports first."""
 
 
 class RayRunner:
@@ -86,7 +88,8 @@ class RayRunner:
     def begin(self, modules: Sequence[str]) -> None:
         """As `Runner.begin`, for this machine's own Ray: a cluster is up already."""
         if not (self.is_on_cluster or self._early or ray.is_initialized()):
-            self._early = EarlyStart(lambda: join(None, self._cores()), [__name__, *modules] if self._cpus <= 1 else [])
+            modules = [_ONE_THREAD, __name__, *modules] if self._cpus <= 1 else []
+            self._early = EarlyStart(lambda: join(None, self._cores()), modules)
 
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""

@@ -42,7 +42,7 @@ class Live:
         """Keep a rung. The measurement comes last: a driver that dies before it is told the rung again."""
         examples = measurement.fidelity.examples
         for trial in (self.stored, self.mirror):
-            if examples not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+            if examples not in trial.storage.get_trial(trial._trial_id).intermediate_values:
                 trial.report(measurement.score, examples)
         if items is not None:
             self.stored.set_user_attr(ITEMS, to_text(items))
@@ -56,7 +56,7 @@ class Live:
         """Tell Optuna; what it now holds."""
         value = None
         if state is TrialState.COMPLETE:
-            value = measurements_of(self.stored.study.get_trials(deepcopy=False)[self.stored.number])[-1].score
+            value = measurements_of(self.stored.storage.get_trial(self.stored._trial_id))[-1].score
         told = None if state is TrialState.COMPLETE else _TOLD[state]
         self.mirror.study.tell(self.mirror, value, state=told)
         return self.stored.study.tell(self.stored, value, state=told)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import ray
 from ray.tune.execution import class_cache
 
 from autoprompt_search.core.registry import ComponentSpec
@@ -75,10 +76,17 @@ def test_what_the_user_preloads_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     runner = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 1}))
     runner.begin(["torch"])
     yield runner
     runner.close()
+
+
+def _torch_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def workers(title: str) -> set[str]:
@@ -119,6 +127,7 @@ def test_trials_run_in_a_worker_that_was_started_beforehand(begun: Runner, tmp_p
     finally:
         over.set()
         watcher.join()
+    assert ray.get(ray.remote(_torch_threads).remote()) == 1, "torch was loaded before it was told so"
     assert len(done.records) == 4
     assert len(at_work) == 1
     assert idle == at_work, "another worker than the one that waited"
