@@ -131,7 +131,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
     backends = {a: hf_causal(str(folder), attention=a, **made) for a in ("expand", "cascade")}
     backend = backends["expand"]
     work = work_of(backend._loaded.model)
-    sides, flops = {}, {}
+    sides, flops, heads = {}, {}, {}
     for demonstrations in options.demonstrations:
         rows = measuring.prompts(demonstrations, options.examples)
         ids = [base.ids for base in backend._reader.bases(backend._source.texts, rows)]
@@ -140,6 +140,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
             name = f"scoring, {demonstrations} demonstrations, {attention}"
             sides[name] = scoring(one, rows)
             flops[name] = needed(work, [len(i) for i in ids], shared, len(rows))
+            heads[name] = work.flops(0, 0, len(rows))
     for demonstrations, place in ((0, Place()), (8, Place("before-answer"))):
         rows = measuring.prompts(demonstrations, _BATCH)
         ids = [base.ids for base in backend._reader.bases(backend._source.texts, rows)]
@@ -147,6 +148,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
         name = f"tuning step, {demonstrations} demonstrations"
         sides[name] = tuning(backend, rows, place)
         flops[name] = needed_for_step(work, [len(i) for i in ids], shared, place)
+        heads[name] = 2 * work.flops(0, 0, len(rows))
     sides["peak"], flops["peak"] = peak(backend._loaded.model, device)
     for side in sides.values():
         side()
@@ -163,6 +165,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
                 "seconds": measuring.summary(seconds[name]),
                 "achieved_gflops": round(speed[name] / 1e9, 1),
                 "share_of_peak": round(speed[name] / speed["peak"], 3),
+                "head_share": round(heads[name] / flops[name], 3),
             }
             for name in sides
             if name != "peak"
@@ -214,16 +217,16 @@ def table(found: dict[str, Any]) -> str:
         f"Machine: {found['machine']['cpu']}, {found['machine']['threads']} thread(s), {found['machine']['device']}. "
         f"{found['gpu']}",
         "",
-        "| model | what | needed GFLOP | GFLOP/s | share of the peak |",
-        "|---|---|---|---|---|",
+        "| model | what | needed GFLOP | of them the head's | GFLOP/s | share of the peak |",
+        "|---|---|---|---|---|---|",
     ]
     for one in found["models"]:
         lines.append(
-            f"| {one['model']} | its matrix products, {one['peak_tokens']} tokens | - | {one['peak_gflops']} | 1 |"
+            f"| {one['model']} | its matrix products, {one['peak_tokens']} tokens | - | - | {one['peak_gflops']} | 1 |"
         )
         lines += [
-            f"| {one['model']} | {row['what']} | {row['needed_gflop']} | {row['achieved_gflops']} "
-            f"| {row['share_of_peak']:.0%} |"
+            f"| {one['model']} | {row['what']} | {row['needed_gflop']} | {row['head_share']:.0%} "
+            f"| {row['achieved_gflops']} | {row['share_of_peak']:.0%} |"
             for row in one["rows"]
         ]
     lines.append("")
@@ -265,7 +268,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--examples", type=int, default=64)
+    parser.add_argument("--examples", type=int, default=48)
     parser.add_argument("--demonstrations", type=int, nargs="+", default=[8, _LONG])
     parser.add_argument("--only", nargs="+", choices=("gpt2", "llama"), default=("gpt2", "llama"))
     parser.add_argument("--device", default="cpu")

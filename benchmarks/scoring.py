@@ -4,12 +4,11 @@
 model of random weights built in code. Sides, in turn, each as often as `--repeats` says:
 
     ours              `backend.score`, its remembered beginnings and states forgotten before every turn
-    ours, cascade     the same with `attention: cascade`
     lm_eval           lm-evaluation-harness, `HFLM.loglikelihood`
     plain loop        transformers in padded batches of 8: a row per prompt, or per prompt and label of several tokens
     one at a time     the same without batches
 
-Ours are timed on all examples with labels of one token, else on a tenth of them; the slow sides are timed on a few and
+Ours is timed on all examples with labels of one token, else on a tenth of them; the slow sides are timed on a few and
 scaled per example; the JSON says on how many. Before anything is
 timed, the token ids of every prompt and label are compared with those of the plain loop, and log-probabilities
 with all sides. On a CPU what counts is the CPU time of this process: wall time on a shared machine is
@@ -78,13 +77,12 @@ def opened(folder: Path, options: argparse.Namespace) -> Bench:
 # The sides
 
 
-def ours(bench: Bench, attention: str) -> Callable[[Sequence[Rendered], Sequence[str]], np.ndarray]:
+def ours(bench: Bench) -> Callable[[Sequence[Rendered], Sequence[str]], np.ndarray]:
     made = hf_causal(
         str(bench.folder),
         device=str(bench.device),
         dtype=bench.dtype,
         batch_tokens=bench.batch_tokens,
-        attention=attention,
     )
 
     def score(rows: Sequence[Rendered], answers: Sequence[str]) -> np.ndarray:
@@ -176,9 +174,9 @@ def measured(bench: Bench, demonstrations: int, labels: str, options: argparse.N
     answers = LABELS[labels]
     rows = measuring.prompts(demonstrations, options.examples)
     part = options.examples // _PART
-    taken = dict.fromkeys(("ours", "ours, cascade"), rows if labels == "single" else rows[:part])
+    taken = {"ours": rows if labels == "single" else rows[:part]}
     few = rows[: max(1, options.slow // (1 if labels == "single" else len(answers)))]
-    fast = {"ours": ours(bench, "expand"), "ours, cascade": ours(bench, "cascade")}
+    fast = {"ours": ours(bench)}
     slow = {LM_EVAL: harness(bench), "plain padded loop": plain(bench, _BATCH), "one prompt at a time": plain(bench, 1)}
     there = {name: side for name, side in slow.items() if side is not None}
     taken |= dict.fromkeys(there, few)
@@ -191,10 +189,9 @@ def measured(bench: Bench, demonstrations: int, labels: str, options: argparse.N
         "labels": labels,
         "tokens_per_prompt": round(statistics.mean(len(ids) for ids in tokens_of(bench, rows[:50])), 1),
         "examples": {name: len(some) for name, some in taken.items()},
-        "ours": {name: per_example(each[name]) for name in fast},
+        "ours": per_example(each["ours"]),
         "theirs": {name: per_example(each[name]) if name in each else HARNESS_MISSING for name in slow},
         "ratio": {name: ratios(each["ours"], each[name]) for name in there},
-        "ratio_cascade": {name: ratios(each["ours, cascade"], each[name]) for name in there},
         "tokens_identical": tokens_are_identical(bench, rows, answers),
         **agreement,
     }
@@ -253,15 +250,21 @@ def table(found: dict[str, Any]) -> str:
         f"Machine: {found['machine']['cpu']}, {found['machine']['threads']} thread(s), {found['machine']['device']}. "
         f"{found['gpu']}",
         "",
-        "| model | demonstrations | labels | tokens | ours | cascade | lm_eval | plain loop | one at a time "
-        "| lm_eval / ours | lm_eval / cascade | largest difference |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| model | demonstrations | labels | tokens | ours | lm_eval | plain loop | one at a time "
+        "| lm_eval / ours | largest difference |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found["rows"]:
-        times = [row["ours"]["ours"], row["ours"]["ours, cascade"], *row["theirs"].values()]
+        times = [row["ours"], *row["theirs"].values()]
         shown = [f"{t['median']:.1f}" if isinstance(t, dict) else "-" for t in times]
-        ratio = [row[name].get(LM_EVAL, "-") for name in ("ratio", "ratio_cascade")]
-        cells = [row["model"], row["demonstrations"], row["labels"], row["tokens_per_prompt"], *shown, *ratio]
+        cells = [
+            row["model"],
+            row["demonstrations"],
+            row["labels"],
+            row["tokens_per_prompt"],
+            *shown,
+            row["ratio"].get(LM_EVAL, "-"),
+        ]
         lines.append("| " + " | ".join(map(str, [*cells, f"{row['max_difference']:.1e}"])) + " |")
     lines += [
         "",
@@ -311,7 +314,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "clock": measuring.clock(device),
         "repeats": options.repeats,
         "rows": rows,
-        "remake": "python benchmarks/scoring.py",
+        "remake": f"python benchmarks/scoring.py --slow {options.slow}",
     }
 
 

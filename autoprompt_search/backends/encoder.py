@@ -69,7 +69,7 @@ class Labels:
 
     vectors: torch.Tensor
     """[prompts or 1, answers, width], unit length."""
-    overhead: int = 0
+    length: int = 0
     tokens: int = 0
     """Nothing of a row is covered by them."""
 

@@ -34,8 +34,8 @@ class Front(Protocol):
     """What all rows of one group share, computed before them."""
 
     @property
-    def overhead(self) -> int:
-        """Positions in front of every row that take memory for each, and are not computed again."""
+    def length(self) -> int:
+        """Positions in front of every row that are attended but not computed again."""
         ...
 
     @property
@@ -291,7 +291,7 @@ class HfBackend:
                 partial(reader.read, loaded, soft=soft, front=front, keep=self._remembers),
                 room=loaded.room,
                 budget=self.batch_tokens,
-                front=(front.overhead, front.tokens) if front else (0, 0),
+                front=(front.length, front.tokens) if front else (0, 0),
             )
         return out
 

@@ -45,11 +45,6 @@ class Prefix:
         return _bytes(self.layers)
 
     @property
-    def overhead(self) -> int:
-        """Positions that every row of a batch holds keys and values of again."""
-        return 0 if self.is_cascaded else self.length
-
-    @property
     def layers(self) -> Layers:
         """Keys and values."""
         return _layers(self.cache)

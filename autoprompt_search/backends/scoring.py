@@ -111,7 +111,7 @@ def score_units(
         read: One forward pass over rows.
         room: What is known about memory.
         budget: Positions of one forward pass.
-        front: Positions in front of every row that take memory for each, and ids of every row that are not computed.
+        front: Positions in front of every row that are attended but not computed, and ids of every row among them.
     """
     overhead, covered = front
     costs = [max(1, cost(unit) - covered) for unit in units]
