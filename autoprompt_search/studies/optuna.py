@@ -17,6 +17,7 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from pydantic import Field
 
+from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
@@ -73,22 +74,25 @@ class OptunaStudy:
     ) -> None:
         self._space, self._trials, self._minutes, self._share = space, trials, minutes, text_share
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(
-            study_name=name,
-            storage=database(storage) if storage else JournalStorage(Journal(folder / "study.journal")),
-            direction="maximize",
-            load_if_exists=True,
-            sampler=RandomSampler(),  # never asked
-        )
+        place = Path("the study's database") if storage else folder / "study.journal"
+        with reading(place, optuna.exceptions.OptunaError):
+            self._study = optuna.create_study(
+                study_name=name,
+                storage=database(storage) if storage else JournalStorage(Journal(folder / "study.journal")),
+                direction="maximize",
+                load_if_exists=True,
+                sampler=RandomSampler(),  # never asked
+            )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed))
         self._ladders = Ladders(reduction)
         self._live: dict[int, _Live] = {}
         self._ended: dict[int, TrialRecord] = {}
         self._seen: set[str] = set()
         self._orphans: list[int] = []
-        self._used = float(self._study.user_attrs.get(_SECONDS, 0.0))
         self._opened = time.monotonic()
-        self._remember()
+        with reading(place, optuna.exceptions.OptunaError):
+            self._used = float(self._study.user_attrs.get(_SECONDS, 0.0))
+            self._remember()
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
