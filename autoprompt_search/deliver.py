@@ -12,7 +12,7 @@ from typing import Any
 from autoprompt_search import __version__
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
-from autoprompt_search.core.disk import writing
+from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols import FinalPrompt
 from autoprompt_search.core.types import Example, Measurement, Outcome, TrialRecord
@@ -61,9 +61,12 @@ def rebuild_report(folder: Path) -> list[Path]:
     config = read_config(folder / "state" / "config.yaml")
     with Workspace(folder, config) as place:
         records = tuple(stored_study(config, place).records())
-        plain = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        material = json.loads((place.state / _MATERIAL).read_text(encoding="utf-8"))
-        written: list[Path] = write_report(folder, _report_data(config, plain, records, material))
+        with reading(folder):
+            plain = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            material = json.loads((place.state / _MATERIAL).read_text(encoding="utf-8"))
+            data = _report_data(config, plain, records, material)
+            with writing(folder):
+                written: list[Path] = write_report(folder, data)
         return written
 
 

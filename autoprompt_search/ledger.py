@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from autoprompt_search.core.disk import writing
+from autoprompt_search.core.disk import reading, unwritable, writing
 from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Cost, Example, Measurement, Prediction
@@ -39,18 +39,20 @@ class Ledger:
     def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         self._path = path
         try:
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-                self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_shared else 'WAL'}")
-                self._db.execute("PRAGMA synchronous=NORMAL")
-                self._db.executescript(_SCHEMA)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+            self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_shared else 'WAL'}")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
+        except (OSError, sqlite3.OperationalError) as exc:
+            raise unwritable(path, exc) from exc
         except sqlite3.DatabaseError as exc:
             raise StateError(f"{path} is not a readable ledger ({exc}); remove it or start with --fresh") from exc
 
     def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """Example id -> prediction, for those examples that are known under `key`."""
-        return _lookup(self._db, key, examples)
+        with reading(self._path, sqlite3.DatabaseError):
+            return _lookup(self._db, key, examples)
 
     def add(self, measurement: Measurement, examples: Mapping[str, Example], purpose: str) -> None:
         """Keep a measurement's outcomes, and its cost under `purpose` (once), in one transaction."""
@@ -68,10 +70,11 @@ class Ledger:
 
     def total(self) -> Cost:
         """What the whole search has cost so far, all its runs together."""
-        row = self._db.execute(
-            "SELECT COALESCE(SUM(forward_passes), 0), COALESCE(SUM(prompt_tokens), 0),"
-            " COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(seconds), 0.0) FROM costs"
-        ).fetchone()
+        with reading(self._path, sqlite3.DatabaseError):
+            row = self._db.execute(
+                "SELECT COALESCE(SUM(forward_passes), 0), COALESCE(SUM(prompt_tokens), 0),"
+                " COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(seconds), 0.0) FROM costs"
+            ).fetchone()
         return Cost(*row)
 
     def close(self) -> None:

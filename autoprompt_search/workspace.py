@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -12,10 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-import yaml
-
 from autoprompt_search.config import SearchConfig
-from autoprompt_search.core.disk import writing
+from autoprompt_search.config.reader import read
+from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError, StateError
 
 _OUTPUTS = ("report.html", "summary.md", "trials.csv", "config.yaml", "result.json", "best_prompt")
@@ -67,8 +67,9 @@ class Workspace:
 
         From here on the folder holds this search: what was refused before may be mended and run again.
         """
-        began = json.loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
-        changed = [split for split, value in fingerprints.items() if began.get(split) != value]
+        with reading(self.state / "data.json"):
+            began = json.loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
+            changed = [split for split, value in fingerprints.items() if began.get(split) != value]
         if changed:
             raise StateError(
                 f"{self.folder} holds a search on other data: the {', '.join(changed)} split changed since it began. "
@@ -85,15 +86,20 @@ class Workspace:
 
     def _runs(self) -> list[dict[str, Any]]:
         path = self.state / "runs.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
+        with reading(path):
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            runs = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
+            return [{**run, "seconds": float(run["seconds"])} for run in runs]
 
     def _open(self) -> None:
         if self._fresh:
             self._wipe()
         self._check_same_search()
         write_text(self.folder / "config.yaml", self._config.to_yaml())
-        self.identity = self._remembered("identity", uuid.uuid4().hex[:12])
+        with reading(self.state / "identity"):
+            self.identity = self._remembered("identity", uuid.uuid4().hex[:12])
+            if not re.fullmatch(r"[0-9a-f]{12}", self.identity):
+                raise ValueError(f"not a name that we gave: {self.identity[:40]!r}")
 
     def _take_lock(self) -> IO[str]:
         file = (self.state / "lock").open("a+", encoding="utf-8")
@@ -136,10 +142,8 @@ class Workspace:
 
 def read_config(path: Path) -> SearchConfig:
     """A configuration that this product wrote. Raises `StateError` when it cannot be read back."""
-    try:
-        return SearchConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValueError) as exc:
-        raise StateError(f"{path} is damaged ({type(exc).__name__}); use --fresh to start anew") from exc
+    with reading(path, ConfigError):
+        return SearchConfig.model_validate(read(path).data)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -43,7 +43,7 @@ from autoprompt_search.workspace import Workspace
 
 FIRST_SEED = 1000
 TABLE = "trials.csv"
-LONGEST_LIFE = 180.0
+LONGEST_LIFE = 900.0
 """Seconds after which a driver counts as hung."""
 FINISHED, UNEXPECTED, REFUSED, STOPPED = 0, 70, 2, 130
 """Exit codes of a life."""
@@ -199,7 +199,8 @@ class Disturbed:
         plan(self.folder, {})
         self.expect("the last life", Life(self.config, self.out).end(), {FINISHED})
         self.compare(self.folder / "calm")
-        self.found.faults["trial raised, or got NaN"] += (self.out / TABLE).read_text().count(",failed,")
+        if (self.out / TABLE).exists():
+            self.found.faults["trial raised, or got NaN"] += (self.out / TABLE).read_text().count(",failed,")
         self.found.searches += 1
 
     def suffers(self, kind: str) -> bool:
@@ -316,7 +317,7 @@ def on_ray(seeds: list[int], faults: int, folder: Path, found: Found) -> None:
     from autoprompt_search.testing.factories import job
     from autoprompt_search.testing.runner_contract import drive, outlines
 
-    runner = RayRunner(concurrency=2, timeout=15)
+    runner = RayRunner(concurrency=2, timeout=45)
     try:
         for seed in seeds:
             rng, place = random.Random(seed), folder / f"ray {seed}"
@@ -383,7 +384,7 @@ def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=100)
-    parser.add_argument("--ray", type=int, default=5, help="so many of them on Ray")
+    parser.add_argument("--ray", type=int, default=3, help="so many of them on Ray")
     parser.add_argument("--faults", type=int, default=6, help="per search, besides trials that fail by themselves")
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
     parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/chaos.json"))

@@ -62,8 +62,18 @@ def read(path: Path) -> Document:
 
 
 def parse_value(text: str) -> Any:
-    """One value as it would stand in the file; `yaml.YAMLError` if it cannot be read."""
-    return yaml.load(text, Loader)  # noqa: S506
+    """One value as it would stand in the file; `yaml.YAMLError` if it cannot be read, or stands for too much."""
+    loader = Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_bombs(node, "")
+        return loader.construct_document(node)
+    except ConfigError as exc:
+        raise yaml.YAMLError(str(exc)) from exc
+    finally:
+        loader.dispose()
 
 
 def _text_of(path: Path) -> str:

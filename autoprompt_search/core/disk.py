@@ -1,4 +1,4 @@
-"""A disk that cannot be written is one clear error, wherever it happens."""
+"""Files that cannot be written, or not be understood, are one clear error, wherever it happens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from autoprompt_search.core.errors import StateError
 
-_ADVICE = "What was measured before is kept: make room, or mend it, and run the same command again to go on"
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RecursionError)
+"""What reading a file of our own raises that somebody, or a dying disk, has changed."""
 
 
 @contextmanager
@@ -17,7 +18,27 @@ def writing(path: Path) -> Iterator[None]:
     """Turn what the operating system or SQLite say of a failed write (full, read-only, gone) into a `StateError`."""
     try:
         yield
-    except sqlite3.OperationalError as exc:
-        raise StateError(f"{path} cannot be written: {exc}. {_ADVICE}") from exc
-    except OSError as exc:
-        raise StateError(f"{path} cannot be written: {exc.strerror or exc}. {_ADVICE}") from exc
+    except (OSError, sqlite3.DatabaseError) as exc:
+        raise unwritable(path, exc) from exc
+
+
+def unwritable(path: Path, exc: OSError | sqlite3.DatabaseError) -> StateError:
+    """The error for a path that could not be written."""
+    reason = (exc.strerror if isinstance(exc, OSError) else None) or exc
+    return StateError(
+        f"{path} cannot be written: {reason}. What was measured before is kept: make room, or mend it, and run the "
+        "same command again to go on"
+    )
+
+
+@contextmanager
+def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
+    """Turn what comes of a damaged file of the state folder into a `StateError`; `more` are exceptions to be turned."""
+    damage: tuple[type[Exception], ...] = (*DAMAGE, *more)
+    try:
+        yield
+    except damage as exc:
+        reason = " ".join(str(exc).split())[:200]
+        raise StateError(
+            f"{path} is damaged ({type(exc).__name__}: {reason}): bring back a copy of it, or use --fresh to start anew"
+        ) from exc

@@ -44,6 +44,8 @@ def join(address: str | None, cores: int) -> None:
         os.environ.setdefault(name, value)
     _survive_memory_kills()
     logging.getLogger("ray").setLevel(logging.ERROR)
+    for chatty in ("ray.tune.execution.tune_controller", "ray.tune.tune"):  # a page for every worker that dies
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     with _own_sigterm():
         if address:
             _knock(address)

@@ -15,6 +15,7 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from pydantic import Field
 
+from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
@@ -90,13 +91,15 @@ class OptunaStudy:
         self._space, self._trials, self._minutes, self._share = space, trials, minutes, text_share
         self._most = min(trials, space.size)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(
-            study_name=name,
-            storage=database(storage) if storage else JournalStorage(Journal(folder / "study.journal")),
-            direction="maximize",
-            load_if_exists=True,
-            sampler=RandomSampler(),  # never asked
-        )
+        place = Path("the study's database") if storage else folder / "study.journal"
+        with reading(place, optuna.exceptions.OptunaError):
+            self._study = optuna.create_study(
+                study_name=name,
+                storage=database(storage) if storage else JournalStorage(Journal(folder / "study.journal")),
+                direction="maximize",
+                load_if_exists=True,
+                sampler=RandomSampler(),  # never asked
+            )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed))
         self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error))
         self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
@@ -109,9 +112,10 @@ class OptunaStudy:
         self._orphans: list[int] = []
         self._is_used_up = False
         """Whether no point of the space is left."""
-        self._used = float(self._study.user_attrs.get(_SECONDS, 0.0))
         self._opened = time.monotonic()
-        self._remember()
+        with reading(place, optuna.exceptions.OptunaError):
+            self._used = float(self._study.user_attrs.get(_SECONDS, 0.0))
+            self._remember()
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
