@@ -1,0 +1,35 @@
+"""What every benchmark says about itself: machine and versions; and tables made from its rows."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+def described(*packages: str) -> dict[str, Any]:
+    """Machine and package versions."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    machine = f"{os.cpu_count()} cores, {name or platform.machine()}, Python {platform.python_version()}"
+    return {
+        "machine": machine,
+        "gpu": _gpu(),
+        "versions": {p: version(p) for p in ("torch", "transformers", *packages)},
+    }
+
+
+def _gpu() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "none at hand: its figures are missing"
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown; the keys of the first row are the columns."""
+    columns = list(rows[0])
+    lines = [columns, ["---"] * len(columns), *([str(row[c]) for c in columns] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
