@@ -199,7 +199,8 @@ def job(dataset: str, shots: int, seed: int, model: str, keep: Path | None) -> l
             (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
         for condition in ("text", "soft", "joint"):
             plan = config(dataset, condition, seed, folder, labels, each, model)
-            result = search(plan, out=folder / condition).data
+            kept = folder / condition / "result.json"
+            result = json.loads(kept.read_text("utf-8")) if kept.exists() else search(plan, out=kept.parent).data
             best, gap = result["best"], result["difference"]
             if condition == "text":
                 base = result["baseline"]["test"]["score"]
