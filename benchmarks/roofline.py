@@ -234,8 +234,8 @@ def table(found: dict[str, Any]) -> str:
         came = "reached" if bar["reached"] else "NOT reached"
         lines.append(f"- {bar['model']}: {bar['share']:.0%} of the peak ({bar['by']}), bar {bar['bar']:.0%}: {came}.")
     lines.append(
-        "- Behind 8 demonstrations the vectors stand before the answer: what a step does backward for the query in front "
-        "of them counts as time without work."
+        "- Behind 8 demonstrations the vectors stand before the answer: what a step does backward for the query before "
+        "them counts as time without work."
     )
     for one in found["models"]:
         shown = ", ".join(f"{name} {share:.0%}" for name, share in one["profile"].items())
