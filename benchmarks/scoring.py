@@ -269,7 +269,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append("| " + " | ".join(map(str, [*cells, f"{row['max_difference']:.1e}"])) + " |")
     lines += [
         "",
-        "Token ids identical to those of the plain loop on all examples, predictions the same on those of the slow sides: "
+        "Token ids identical to those of the plain loop on all examples, "
+        "predictions the same on those of the slow sides: "
         f"{'yes' if all(r['tokens_identical'] and r['same_predictions'] for r in found['rows']) else 'NO'}.",
     ]
     for bar in found["bars"]:
