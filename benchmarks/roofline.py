@@ -233,6 +233,10 @@ def table(found: dict[str, Any]) -> str:
     for bar in found["bars"]:
         came = "reached" if bar["reached"] else "NOT reached"
         lines.append(f"- {bar['model']}: {bar['share']:.0%} of the peak ({bar['by']}), bar {bar['bar']:.0%}: {came}.")
+    lines.append(
+        "- Behind 8 demonstrations the vectors stand before the answer: what a step does backward for the query before "
+        "them counts as time without work."
+    )
     for one in found["models"]:
         shown = ", ".join(f"{name} {share:.0%}" for name, share in one["profile"].items())
         lines.append(f"- Where the time of scoring behind the longest prefix goes, {one['model']}: {shown}.")

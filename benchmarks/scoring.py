@@ -193,6 +193,7 @@ def measured(bench: Bench, demonstrations: int, labels: str, options: argparse.N
         "theirs": {name: per_example(each[name]) if name in each else HARNESS_MISSING for name in slow},
         "ratio": {name: ratios(each["ours"], each[name]) for name in there},
         "tokens_identical": tokens_are_identical(bench, rows, answers),
+        "compared_examples": len(few),
         **agreement,
     }
 
@@ -268,7 +269,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append("| " + " | ".join(map(str, [*cells, f"{row['max_difference']:.1e}"])) + " |")
     lines += [
         "",
-        "Token ids identical to those of the plain loop and predictions the same in every row: "
+        "Token ids identical to those of the plain loop on all examples, "
+        "predictions the same on those of the slow sides: "
         f"{'yes' if all(r['tokens_identical'] and r['same_predictions'] for r in found['rows']) else 'NO'}.",
     ]
     for bar in found["bars"]:
