@@ -83,7 +83,7 @@ def main() -> None:
             wanted = found if wanted is None else wanted
             rows.append(row | {"max_difference": float(f"{np.abs(found - wanted).max():.1e}")})
             print(rows[-1], flush=True)
-    made = {**described(), "repeats": STEPS, "rows": rows, "remake": "python -m benchmarks.torch_settings --compile"}
+    made = {**described(), "repeats": STEPS, "rows": rows, "remake": "python -m benchmarks.torch_settings"}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     text = f"# Settings of torch\n\nCPU seconds. {made['machine']}.\n\n{table(rows)}\n"
