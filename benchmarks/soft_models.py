@@ -18,17 +18,18 @@ LAYERS, WIDTH, VOCABULARY, CONTEXT = 6, 384, 32_000, 1024
 _SPECIAL = ("<unk>", "<pad>", "review:", "verdict:", "good", "bad", ".")
 
 
-def model_folder(shape: str, folder: Path) -> Path:
+def model_folder(shape: str, folder: Path, *, layers: int = LAYERS, width: int = WIDTH) -> Path:
     """Weights and tokenizer of a GPT-2- or Llama-shaped model; a word is one token."""
+    heads = width // 64 if width % 64 == 0 else width // 32
     shared: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": 1, "bos_token_id": None, "eos_token_id": None}
     shapes: dict[str, dict[str, Any]] = {
-        "gpt2": {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 6, "n_positions": CONTEXT},
+        "gpt2": {"n_embd": width, "n_layer": layers, "n_head": heads, "n_positions": CONTEXT},
         "llama": {
-            "hidden_size": WIDTH,
-            "num_hidden_layers": LAYERS,
-            "num_attention_heads": 6,
-            "num_key_value_heads": 2,
-            "intermediate_size": 1024,
+            "hidden_size": width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 3 if heads % 3 == 0 else max(1, heads // 2),
+            "intermediate_size": 8 * width // 3,
             "max_position_embeddings": CONTEXT,
             "tie_word_embeddings": True,
         },

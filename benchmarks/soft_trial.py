@@ -287,6 +287,9 @@ def main() -> None:
     made = {
         **described("peft", "accelerate"),
         "what": f"CPU seconds of {STEPS} steps, one thread, float32",
+        "repeats": options.repeats,
+        "ratio": min(row["ratio"] for row in rows),
+        "max_difference": max(row["max_difference"] for row in rows),
         "rows": rows,
         "remake": "python -m benchmarks.soft_trial",
     }

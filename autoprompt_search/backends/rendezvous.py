@@ -1,6 +1,6 @@
 """Steps of trainings that run in threads of their own, taken in one forward and one backward pass. Nobody waits long.
 
-A thread that asks for numbers waits for the others that are training, for about as long as a step takes; whoever
+A thread that asks for numbers waits for the others that are training, for about as long as a few steps take; whoever
 comes last, or has waited enough, takes the step for all that are there. The same again where gradients are asked for.
 A training that ends, fails or is slow is missed once and then not waited for; a lone one never waits.
 """
@@ -18,8 +18,10 @@ from torch.autograd.function import once_differentiable
 
 from autoprompt_search.core.protocols import Asked, TunesTogether
 
-_LEAST, _MOST = 0.02, 10.0
-"""Seconds that a thread waits for others, whatever a step took."""
+_LEAST, _MOST = 0.25, 10.0
+"""Seconds that a thread waits for others, whatever a step took. Only who ends without a word is waited for in vain."""
+_STEPS = 4
+"""Otherwise as long as so many passes: between two steps every trial does its own part, all of them in one process."""
 
 
 @dataclass(eq=False)
@@ -79,7 +81,7 @@ class Rendezvous:
 
     def spent(self, seconds: float) -> None:
         """A step took so long: others may need as long to come back."""
-        self.patience = min(_MOST, max(_LEAST, 2 * seconds))
+        self.patience = min(_MOST, max(_LEAST, _STEPS * seconds))
 
     def _turn(self, ticket: _Ticket) -> list[_Ticket]:
         """Wait until the question is answered ([]), or until it is this thread's turn to answer all of them."""

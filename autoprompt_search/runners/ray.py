@@ -176,9 +176,9 @@ class RayRunner:
         return residents(job, {**self._resources, "GPU": gpus}, self._concurrency, min(share, self._concurrency))
 
     def _per_gpu(self) -> int:
-        """Trials on one GPU, where it was left to us to share them out."""
-        part = self._resources["GPU"]
-        return math.ceil(1 / part - 1e-6) if self._gpus is None and 0 < part < 1 else 1
+        """Trials on one GPU, where it was left to us to share them out and there are more trials than GPUs."""
+        there = float(ray.cluster_resources().get("GPU", 0))
+        return math.ceil(self._concurrency / there) if self._gpus is None and 0 < there < self._concurrency else 1
 
     def _share_of_gpus(self) -> float:
         if self._gpus is not None:

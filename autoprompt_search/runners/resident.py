@@ -137,10 +137,15 @@ def residents(
         trials: At a time.
         share: Trials on one worker.
     """
-    thin = {kind: min(_THIN[kind], held / (2 * share)) for kind, held in resources.items()}
-    held = {kind: round(amount - thin[kind] * share, 4) for kind, amount in resources.items()}
+    thin, held = parts(resources, share)
     make = ray.remote(_Host).options(
         num_cpus=held["CPU"], num_gpus=held["GPU"], max_concurrency=share + 1, max_restarts=-1
     )
     threads, home = max(1, int(resources["CPU"])), str(Path.cwd())
     return Residents(job, [make.remote(job, home, threads) for _ in range(math.ceil(trials / share))]), thin
+
+
+def parts(resources: dict[str, float], share: int) -> tuple[dict[str, float], dict[str, float]]:
+    """What each of `share` thin trials takes, and what is left to their worker: together no more than there was."""
+    thin = {kind: round(min(_THIN[kind], amount / (2 * share)), 4) for kind, amount in resources.items()}
+    return thin, {kind: round(amount - thin[kind] * share, 4) for kind, amount in resources.items()}

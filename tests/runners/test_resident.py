@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
 
 from autoprompt_search.backends import rendezvous, source
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params, Template, TrialState
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.runners import RUNNERS, Runner
-from autoprompt_search.runners.resident import Resident
+from autoprompt_search.runners.ray import RayRunner
+from autoprompt_search.runners.resident import Resident, parts
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.testing.factories import LABELS, WORDS, job
 from autoprompt_search.testing.runner_contract import RUNNER_CASES, drive
@@ -79,6 +81,26 @@ def test_what_was_climbed_elsewhere_is_climbed_again(work: TrialJob) -> None:
     assert late.step("seat", "trial", POINTS[0], 2) is None
     assert same([late.step("seat", "another", POINTS[3], 0)], seated(Resident(work), 3)[:1])  # type: ignore[list-item]
     assert len(late._runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("gpus", "trials", "share"), [(0, 8, 1), (1, 8, 8), (1, 3, 3), (2, 3, 2), (4, 4, 1), (8, 2, 1)]
+)
+def test_trials_that_would_share_a_gpu_share_a_worker(
+    gpus: int, trials: int, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": float(gpus)})
+    assert RayRunner(concurrency=trials)._per_gpu() == share
+    assert RayRunner(concurrency=trials, gpus=0.1)._per_gpu() == 1  # the user has said how
+
+
+@pytest.mark.parametrize(("cpus", "gpus", "share"), [(1, 0, 4), (1, 1, 32), (0.5, 0.25, 8), (4, 1, 1)])
+def test_a_worker_and_its_trials_take_no_more_than_there_was(cpus: float, gpus: float, share: int) -> None:
+    thin, held = parts({"CPU": cpus, "GPU": gpus}, share)
+    for kind, amount in (("CPU", cpus), ("GPU", gpus)):
+        assert held[kind] + share * thin[kind] == pytest.approx(amount, abs=1e-4)
+        assert held[kind] >= amount / 2
+    assert thin["GPU"] == 0 or gpus > 0
 
 
 # On Ray
