@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: search test check dashboard format clean
+.PHONY: search test check audit dashboard format clean
 
 search: $(VENV)/installed  ## install, then run the main job on the embedded model and data
 	$(BIN)/autoprompt-search run search_spaces/quickstart.yaml
@@ -19,6 +19,11 @@ check: $(VENV)/installed-test  ## what contributors run: style, types, layers, q
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not ray and not model and not slow"
 
+audit:  ## known holes in what constraints.txt pins; needs the network
+	test -d .audit || $(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --timeout 5 --progress-spinner off
+
 dashboard: $(VENV)/installed  ## MLflow on the results, on this machine only
 	$(BIN)/autoprompt-search dashboard
 
@@ -27,7 +32,7 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .audit build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

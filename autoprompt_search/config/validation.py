@@ -61,7 +61,7 @@ def validate(data: Mapping[str, Any]) -> Draft:
         if left.get(section) is None:
             draft.problems.append(Problem((section,), f"{section}: is required"))
             draft.broken.add(section)
-            left[section] = value
+            left[section] = copy.deepcopy(value)
     for _ in range(50):
         try:
             draft.config = SearchConfig.model_validate(left)
@@ -185,7 +185,7 @@ def _set_aside(data: dict[Any, Any], place: tuple[str, ...], broken: set[str]) -
 def _replace(data: dict[Any, Any], section: str, broken: set[str]) -> None:
     broken.add(section)
     if section in _PLACEHOLDERS:
-        data[section] = _PLACEHOLDERS[section]
+        data[section] = copy.deepcopy(_PLACEHOLDERS[section])
     else:
         _delete(data, section)
 

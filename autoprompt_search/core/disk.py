@@ -34,10 +34,10 @@ def unwritable(path: Path, exc: OSError | sqlite3.DatabaseError) -> StateError:
 @contextmanager
 def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
     """Turn what comes of a damaged file of the state folder into a `StateError`; `more` are exceptions to be turned."""
-    damage: tuple[type[Exception], ...] = (*DAMAGE, *more)
+    kinds: tuple[type[Exception], ...] = (*DAMAGE, *more)
     try:
         yield
-    except damage as exc:
+    except kinds as exc:
         reason = " ".join(str(exc).split())[:200]
         raise StateError(
             f"{path} is damaged ({type(exc).__name__}: {reason}): bring back a copy of it, or use --fresh to start anew"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
@@ -43,6 +44,7 @@ def join(address: str | None, cores: int) -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     _survive_memory_kills()
+    _stay_on_loopback(is_alone=address is None)
     logging.getLogger("ray").setLevel(logging.ERROR)
     for chatty in ("ray.tune.execution.tune_controller", "ray.tune.tune"):  # a page for every worker that dies
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
@@ -82,6 +84,15 @@ def _own_sigterm() -> Iterator[None]:
     finally:
         if callable(before) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
+
+
+def _stay_on_loopback(*, is_alone: bool) -> None:
+    """Let a Ray of this machine alone listen on this machine alone; on Linux it would listen to the whole network.
+
+    Ray has the switch for other systems, where a firewall asks; it is read whenever a node starts.
+    """
+    if hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
+        ray_constants.ENABLE_RAY_CLUSTER = not is_alone
 
 
 def _knock(address: str) -> None:

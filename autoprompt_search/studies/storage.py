@@ -55,7 +55,12 @@ def is_away(exc: Exception) -> bool:
     """Whether the database did not answer, as opposed to having answered something bad."""
     problem = exc.__cause__ if isinstance(exc, StorageInternalError) else exc
     is_lost = isinstance(problem, DBAPIError) and problem.connection_invalidated
-    return is_lost or isinstance(problem, (OperationalError, InterfaceError))
+    return is_lost or (isinstance(problem, (OperationalError, InterfaceError)) and not _is_full(exc))
+
+
+def _is_full(exc: Exception) -> bool:
+    """Whether it is the disk of an SQLite file that is at fault: nobody waits for that."""
+    return bool(re.search(r"disk is full|disk I/O error|readonly database", _reason(exc)))
 
 
 class PatientStorage:
@@ -114,6 +119,11 @@ class PatientStorage:
         try:
             done = retry(action, self._patience, passes=is_away, rng=self._rng, told=told)
         except (StorageInternalError, SQLAlchemyError) as exc:
+            if _is_full(exc):
+                raise StateError(
+                    f"the study's database at {self._name} cannot be written: {_reason(exc)}. What was measured before "
+                    "is kept: make room, or mend it, and run the same command again to go on"
+                ) from exc
             if not is_away(exc):
                 raise
             raise StateError(

@@ -1,6 +1,12 @@
 """Every mistake that can be seen without a model: one line with field, value and the nearest right name."""
 
+import copy
+from pathlib import Path
+
 import pytest
+
+from autoprompt_search.config import load_config, validation
+from autoprompt_search.core.errors import ConfigError
 
 from .conftest import put
 
@@ -255,3 +261,14 @@ def test_their_names_are_checked_all_the_same(space_file):
         "when": {"demos.strategy": ["random"]},
     }
     assert any("space.demos.drow" in p and "'draw'" in p for p in space_file.problems())
+
+
+def test_one_bad_file_leaves_nothing_behind_for_the_next(tmp_path: Path) -> None:
+    """What stands in for a broken section may be set aside in its turn, and must be there again afterwards."""
+    path = tmp_path / "space.yaml"
+    before = copy.deepcopy(validation._PLACEHOLDERS)
+    path.write_text("name: x\nspace: {template: {kind: choice, wrong: 2}}\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ConfigError):
+            load_config(path)
+    assert before == validation._PLACEHOLDERS
