@@ -89,6 +89,7 @@ def to_plain(
         "own_text": _describe_text(confirmation.own_text) if confirmation.own_text else None,
         "difference": asdict(confirmation.difference),
         "luck": round(confirmation.luck, 6),
+        "corrected": round(confirmation.corrected, 6),
         "optimism": confirmation.best.dev.score - confirmation.best.test.score,
         "finalists": [
             {**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen, "gain": asdict(f.gain) if f.gain else None}

@@ -3,6 +3,7 @@
 from autoprompt_search.confirm.bench import Bench, weights_folder
 from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
+from autoprompt_search.confirm.correcting import corrected
 from autoprompt_search.confirm.judging import Verdict, judge
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Verdict",
     "choose",
     "confirm",
+    "corrected",
     "judge",
     "rank",
     "shortlist",

@@ -11,6 +11,7 @@ from functools import cache
 
 from autoprompt_search.confirm.bench import Bench, Candidate
 from autoprompt_search.confirm.choice import choose, rank, shortlist
+from autoprompt_search.confirm.correcting import corrected
 from autoprompt_search.confirm.judging import Scale, Verdict, judge
 from autoprompt_search.confirm.texts import Texts
 from autoprompt_search.core.stats import Difference, Interval
@@ -67,6 +68,8 @@ class Confirmation:
     """Where the best prompt has a soft prompt."""
     luck: float
     """How often luck alone would give the best of so many prompts its lead over the baseline on dev."""
+    corrected: float
+    """The dev score of the best prompt without what being the best of many has added to it."""
 
 
 def confirm(
@@ -129,6 +132,7 @@ def confirm(
         )
 
     best, first = finalist(chosen), finalist(baseline)
+    everything = [values(r.number) for r in ranked]
     difference = scale.difference(best.test, first.test)
     return Confirmation(
         verdict=judge(difference),
@@ -138,4 +142,5 @@ def confirm(
         finalists=tuple(finalist(r) for r in finalists),
         own_text=own_text(best) if chosen.kind == "soft" else None,
         luck=choice.luck,
+        corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, everything),
     )

@@ -93,11 +93,12 @@ def optimism(data: ReportData) -> str:
     value = data.result.get("optimism")
     if not _is_number(value):
         return ""
-    gap = float(str(value))
+    gap, corrected = float(str(value)), data.result.get("corrected")
     if gap >= 0.0005:
+        without = f" Without what the choice added, dev says {number(corrected)}." if _is_number(corrected) else ""
         return (
             f"Optimism {signed(gap)}: on dev, where it was chosen as the best of many, the best prompt scored "
-            f"{number(gap)} higher than on the sealed test split. Believe the test score."
+            f"{number(gap)} higher than on the sealed test split.{without} Believe the test score."
         )
     return (
         f"Optimism {signed(gap)}: the best prompt scored no lower on the sealed test split than on dev, where it "

@@ -81,6 +81,12 @@ class Board:
         """Examples of the highest rung of a trial; 0 where it was not entered."""
         return self._rows[number].reached if number in self._rows else 0
 
+    def cells(self) -> tuple[list[int], Floats, Floats]:
+        """Trials; [trials, rungs] mean score between a rung and the one below, and examples there (0: not seen)."""
+        numbers = sorted(self._rows)
+        rows = [self._rows[n] for n in numbers]
+        return numbers, np.array([r.values for r in rows]), np.array([r.weights for r in rows])
+
     def expected(self) -> dict[int, float]:
         """Trial -> the score it is expected to have on all of dev."""
         if not self._rows:
@@ -90,9 +96,8 @@ class Board:
 
     def fit(self) -> Fit:
         """By alternating between examples and prompts until both agree, and between them and the two variances."""
-        numbers = sorted(self._rows)
+        numbers, values, weights = self.cells()
         rows = [self._rows[n] for n in numbers]
-        values, weights = np.array([r.values for r in rows]), np.array([r.weights for r in rows])
         is_whole = np.array([r.is_whole for r in rows])
         kinds = tuple(r.kind for r in rows)
         member = np.array([[kind == other for other in sorted(set(kinds))] for kind in kinds], dtype=float)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_search import load_config, search
+from autoprompt_search import SearchResult, load_config, search
 
 from .conftest import space_file
 
@@ -29,9 +29,28 @@ def test_ray_and_mlflow_from_file_to_verdict(folder: Path) -> None:
     (parent,) = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
     assert parent.info.status == "FINISHED"
     assert "best/test" in parent.data.metrics
+    says_what_happened(result)
     again = search(load_config(path))
     assert again.data["new_forward_passes"] == 0
     assert len(client.search_runs([experiment.experiment_id], max_results=100)) == 17
+
+
+def says_what_happened(result: SearchResult) -> None:
+    """Optuna's own record: complete is what saw all of dev and nothing else, and every rung's score is there."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(result.folder / "state" / "study.journal")))
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials()
+    assert {t.state.name for t in trials} == {"COMPLETE", "PRUNED"}
+    records = {r.number: r for r in result.records}
+    for trial in trials:
+        made = records[trial.user_attrs["number"]].measurements
+        assert trial.intermediate_values == {m.fidelity.examples: m.score for m in made}
+        assert (trial.state.name == "COMPLETE") == made[-1].fidelity.is_full
+        assert trial.value == made[-1].score
 
 
 def test_an_address_where_no_ray_answers_is_named(folder: Path) -> None:

@@ -113,6 +113,24 @@ def test_failing_trials_are_records_and_the_search_goes_on(folder: Path) -> None
         assert {row["state"] for row in csv.DictReader(file)} >= {"failed", "complete"}
 
 
+@pytest.mark.parametrize("pruner", ["racing", "wilcoxon", "gradient", "none"])
+def test_every_pruner_takes_a_search_to_its_verdict_and_is_continued(folder: Path, pruner: str) -> None:
+    """Stopped in the middle by its budget, and gone on with: as one that was never stopped, at no cost twice."""
+    study = {"type": "optuna", "pruner": pruner}
+    budget = {"trials": 16, "passes": 500} if pruner == "gradient" else {"trials": 16}
+    whole = search(load_config(space_file(folder, study=study, budget=budget)))
+    assert whole.best.measurements[-1].fidelity.is_full
+    assert sorted(r.number for r in whole.records) == list(range(len(whole.records)))
+    again = search(load_config(space_file(folder, study=study, budget=budget)))
+    assert again.data["new_forward_passes"] == 0
+    assert again.records == whole.records
+    if pruner != "gradient":
+        search(load_config(space_file(folder, study=study, budget={"trials": 5})), out=folder / "parts")
+        parts = search(load_config(space_file(folder, study=study, budget=budget)), out=folder / "parts")
+        assert [r.state for r in parts.records] == [r.state for r in whole.records]
+        assert [r.params for r in parts.records] == [r.params for r in whole.records]
+
+
 def test_a_search_that_always_fails_ends_with_the_reason(folder: Path) -> None:
     from autoprompt_search.core.errors import SystemicError
 
