@@ -39,6 +39,7 @@ from autoprompt_search.core.errors import SearchError
 from autoprompt_search.deliver import rebuild_report
 from autoprompt_search.embedded.reviews import reviews
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.session import prepare, stored_study
 from autoprompt_search.tasks.classification import ClassificationTask
 from autoprompt_search.walk import search
@@ -250,7 +251,7 @@ class Targets:
     def go_on(self, place: Path) -> None:
         config = load_config(self.folder / "space.yaml")
         with Workspace(place / "out", config) as opened:
-            prepare(config, opened)
+            prepare(config, opened, LocalRunner())
             study = stored_study(config, opened)
             ledger = Ledger(opened.state / "ledger.sqlite")
             try:

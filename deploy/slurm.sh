@@ -27,7 +27,7 @@ od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$RAY_AUTH_TOKEN_PATH"
 trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
 
 export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
-HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)  # `head` would break the pipe
 PORT=$((20000 + SLURM_JOB_ID % 20000))
 
 srun --nodes=1 --ntasks=1 --nodelist="$HEAD" \

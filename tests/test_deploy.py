@@ -95,7 +95,7 @@ def test_the_batch_script_stops_the_search_before_its_time_is_over(tmp_path: Pat
         "scontrol": "echo node-1; echo node-2",
         "ray": "exit 0",
         "autoprompt-search": """trap 'echo stopped; exit 130' TERM
-            echo "$@"; kill -USR1 $PPID; for i in $(seq 100); do sleep 0.1; done""",
+            echo "$@"; sleep 0.5; kill -USR1 $PPID; for i in $(seq 100); do sleep 0.1; done""",
     }  # fmt: skip
     for name, text in stands_in.items():
         path = tmp_path / name
