@@ -18,6 +18,8 @@ from autoprompt_search.studies.ranking import ranked, standing
 
 _ROUNDING = 1e-9
 """Two prompts that differ on one example are exactly one standard error apart; float rounding must not decide."""
+ONE_STANDARD_ERROR = 0.159
+"""How often a normal variable is more than one standard error above its mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,16 @@ def choose(
     tried: int,
     values: Callable[[TrialRecord], Sequence[float]],
     is_eligible: Callable[[TrialRecord], bool] = lambda _: True,
-    *,
-    level: float,
 ) -> Choice:
     """The baseline, unless the best dev score is more than luck; then the cheapest in a statistical tie with it.
 
     The best of many noisy scores is high by nature, so its lead over the baseline is held against the best of as
-    many prompts that are no better than the baseline (`luck`).
+    many prompts that are no better than the baseline (`luck`). The lead is evidence enough where luck alone would
+    give it as seldom as it puts one prompt one standard error ahead: the one-standard-error rule of Breiman et al.
+    (1984, Classification and Regression Trees, section 3.4.3), which for a single candidate this is, made aware
+    of the number of candidates.
 
-    Tied means: not more than one standard error of the paired difference below the best dev score, the
-    one-standard-error rule of Breiman et al. (1984, Classification and Regression Trees, section 3.4.3).
+    Tied means: not more than one standard error of the paired difference below the best dev score.
 
     Args:
         candidates: From `rank`, best first; the baseline is eligible.
@@ -65,7 +67,6 @@ def choose(
         tried: Prompts beside the baseline that were measured at all, on however little of dev.
         values: What every dev example adds to a prompt's score.
         is_eligible: Whether a prompt may be chosen; asked only of those that would be.
-        level: The lead is evidence enough where luck alone would give it no more often than this.
     """
     leader = next(r for r in candidates if is_eligible(r))
     top = values(leader)
@@ -77,7 +78,7 @@ def choose(
     tied = [r for r in candidates if is_tied(r)]
     numbers = frozenset(r.number for r in tied)
     by_luck = _luck(candidates, leader, baseline, tried, values)
-    if by_luck > level:
+    if by_luck > ONE_STANDARD_ERROR:
         return Choice(baseline, numbers | {baseline.number}, by_luck)
     return Choice(min(tied, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r))), numbers, by_luck)
 

@@ -98,7 +98,6 @@ def confirm(
         tried=sum(r.number != baseline.number and r.last is not None for r in records),
         values=lambda r: values(r.number),
         is_eligible=lambda r: r.number == 0 or texts.are_beaten_by(r),
-        level=1 - confidence,
     )
     chosen = choice.record
     finalists = shortlist(ranked, chosen, count)

@@ -13,7 +13,6 @@ from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 
 DEV = 100
-LEVEL = 0.05
 
 
 def record(
@@ -32,7 +31,7 @@ def first(record: TrialRecord) -> list[bool]:
 def chosen(*records: TrialRecord) -> tuple[int, set[int]]:
     """Among prompts that beat the baseline by far."""
     baseline, ranked = rank((record(0, 1, tokens=300), *records))
-    found = choose(ranked, baseline, len(records), first, level=LEVEL)
+    found = choose(ranked, baseline, len(records), first)
     return found.record.number, set(found.tied)
 
 
@@ -72,8 +71,8 @@ def test_noise_of_the_pair_counts_and_not_that_of_each_score() -> None:
     good, poor = record(1, 80, tokens=200), record(2, 76, tokens=50)
     answers = {1: [i < 80 for i in range(DEV)], 2: [i >= 24 for i in range(DEV)]}
     baseline, ranked = rank([record(0, 1), good, poor])
-    assert choose(ranked, baseline, 2, first, level=LEVEL).record.number == 1
-    assert choose(ranked, baseline, 2, lambda r: answers.get(r.number) or first(r), level=LEVEL).record.number == 2
+    assert choose(ranked, baseline, 2, first).record.number == 1
+    assert choose(ranked, baseline, 2, lambda r: answers.get(r.number) or first(r)).record.number == 2
 
 
 def test_of_equal_prompts_the_better_then_the_older_wins() -> None:
@@ -91,16 +90,16 @@ def test_a_prompt_that_is_not_eligible_neither_wins_nor_sets_the_mark() -> None:
         asked.append(record.number)
         return record.number != 1
 
-    found = choose(records, record(0, 1), 3, first, is_eligible, level=LEVEL)
+    found = choose(records, record(0, 1), 3, first, is_eligible)
     assert (found.record.number, found.tied) == (3, {2, 3})
-    assert choose(records, record(0, 1), 3, first, level=LEVEL).tied == {1}
+    assert choose(records, record(0, 1), 3, first).tied == {1}
 
 
 def test_only_what_might_be_chosen_is_asked_whether_it_may() -> None:
     """The answer may cost a pass over dev."""
     asked: list[int] = []
     records = [record(1, 90), record(2, 89), record(3, 50)]
-    choose(records, record(0, 1), 3, first, lambda r: not asked.append(r.number), level=LEVEL)
+    choose(records, record(0, 1), 3, first, lambda r: not asked.append(r.number))
     assert set(asked) == {1, 2}
 
 
@@ -108,7 +107,7 @@ def test_a_lead_that_luck_gives_is_left_and_the_baseline_stays() -> None:
     """Of 16 examples two more right: one prompt has that from luck one time in four."""
     records, values = hits("++++++++--------", "++++++++++------")
     baseline, ranked = rank(records)
-    found = choose(ranked, baseline, 1, values, level=LEVEL)
+    found = choose(ranked, baseline, 1, values)
     assert (found.record.number, found.tied) == (0, {0, 1})
     assert found.luck == pytest.approx(1 / 4, abs=0.03)
 
@@ -117,9 +116,8 @@ def test_the_same_lead_is_evidence_of_one_prompt_and_luck_of_many() -> None:
     """Three more right: one time in eight of one prompt, and the best of eighteen has it nine times in ten."""
     records, values = hits("++++++++--------", "+++++++++++-----")
     baseline, ranked = rank(records)
-    alone, of_many = (choose(ranked, baseline, tried, values, level=0.2) for tried in (1, 18))
+    alone, of_many = (choose(ranked, baseline, tried, values) for tried in (1, 18))
     assert alone.record.number == 1
-    assert choose(ranked, baseline, 1, values, level=0.1).record.number == 0
     assert alone.luck == pytest.approx(1 / 8, abs=0.02)
     assert of_many.record.number == 0
     assert of_many.luck == pytest.approx(1 - (1 - 1 / 8) ** 18, abs=0.05)
@@ -131,7 +129,7 @@ def test_prompts_that_answer_alike_count_once() -> None:
     own, others = hits("--------++++++++", *["-" * n + "+++++" + "-" * (3 - n) + "++++++++" for n in range(4)])
     for records, of, single in ((same, values, True), (own, others, False)):
         baseline, ranked = rank(records)
-        found = choose(ranked, baseline, len(records) - 1, of, level=LEVEL)
+        found = choose(ranked, baseline, len(records) - 1, of)
         assert (found.luck < 0.05) == single
 
 
@@ -140,14 +138,14 @@ def test_a_real_gain_on_a_large_dev_set_is_as_before() -> None:
     rows = ["+" * 300 + "-" * 200, "+" * 330 + "-" * 170, "+" * 329 + "-" * 171]
     records, values = hits(*rows)
     baseline, ranked = rank(records)
-    found = choose(ranked, baseline, 50, values, level=LEVEL)
+    found = choose(ranked, baseline, 50, values)
     assert (found.record.number, found.tied) == (1, {1, 2})
     assert found.luck < 0.05
 
 
 def test_where_the_baseline_leads_it_stays_though_a_cheaper_prompt_is_near() -> None:
     baseline, ranked = rank([record(0, 80, tokens=50), record(1, 79, tokens=10)])
-    found = choose(ranked, baseline, 1, first, level=LEVEL)
+    found = choose(ranked, baseline, 1, first)
     assert (found.record.number, found.tied, found.luck) == (0, {0, 1}, 1.0)
 
 

@@ -33,7 +33,7 @@ def test_a_prompt_that_answers_as_the_baseline_does_leads_nobody() -> None:
 
 @pytest.mark.parametrize(("examples", "prompts"), [(16, 6), (64, 20), (256, 12)])
 def test_prompts_that_are_all_alike_seldom_seem_better(examples: int, prompts: int) -> None:
-    """No more often than the level says, beyond two standard errors of the count."""
+    """At the level of one standard error: in at most 16 % of searches, beyond two standard errors of the count."""
     rng, searches, level = np.random.default_rng(0), 300, 0.159
     false = 0
     for _ in range(searches):
