@@ -40,7 +40,8 @@ def run(family: str, seed: int, condition: str, trials: int, folder: Path) -> li
     command = [sys.executable, "-m", "autoprompt_search", "run", str(ROOT / "search_spaces" / SPACES[family])]
     command += ["--out", str(out), *(part for item in sets for part in ("--set", item))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    if not (out / "result.json").exists():  # one that was kept is read
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     head = {"family": family, "seed": seed}
     best = result["best"]
