@@ -17,6 +17,8 @@ from autoprompt_search.trial.making import Maker, balanced, unshown
 
 _SHOWN = 2
 """Training examples per label that stand for demonstrations where the prompt has none of its own."""
+_LOOK, _SHARE = 32, 4
+"""Snapshots are told apart on a quarter of a rung, on 32 examples at least: what is left of it only the best one sees."""
 
 Measure = Callable[[Prompt, Fidelity], Measurement]
 
@@ -44,14 +46,21 @@ class Tuning:
         """Hash of a soft prompt -> the prompt with it: calibrated once, though it comes again at every rung."""
 
     def rung(self, share: float, fidelity: Fidelity, measure: Measure) -> Measurement:
-        """Train up to `share` of all steps, measure the snapshots and the best so far, keep the best by dev loss."""
+        """Train up to `share` of all steps, and measure the best of the snapshots and of earlier rungs by dev loss.
+
+        Which it is the first examples of the rung say.
+        """
         until = max(1, round(self._method.steps * share))
         fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=until, folder=self._folder)
         prompts = [self._best] if self._best else []
         prompts += [p for p in map(self._with, fitted.snapshots) if p not in prompts]
-        made = [(measure(prompt, replace(fidelity, steps=until)), prompt) for prompt in prompts]
-        best, self._best = min(made, key=lambda m: m[0].metrics["loss"])
-        return replace(best, cost=sum((m.cost for m, _ in made), Cost(forward_passes=fitted.forward_passes)))
+        fidelity = replace(fidelity, steps=until)
+        look = replace(fidelity, examples=min(fidelity.examples, max(_LOOK, fidelity.examples // _SHARE)))
+        looks = [(measure(prompt, look), prompt) for prompt in prompts]
+        self._best = min(looks, key=lambda look: look[0].metrics["loss"])[1]
+        best = measure(self._best, fidelity)
+        costs = [made.cost for made, _ in looks] + [best.cost]
+        return replace(best, cost=sum(costs, Cost(forward_passes=fitted.forward_passes)))
 
     def _with(self, soft: SoftPrompt) -> Prompt:
         if soft.sha256 not in self._finished:
