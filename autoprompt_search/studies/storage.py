@@ -33,11 +33,13 @@ AT_WORK = Patience(tries=40, first=0.5, longest=10.0)
 _SAY_EVERY = 6
 
 
-def database(url: str) -> BaseStorage:
-    """The storage behind an Optuna RDB URL, patient from now on.
+def database(url: str | BaseStorage) -> BaseStorage:
+    """The storage behind an Optuna RDB URL, patient from now on. One that is open already is taken as it is.
 
     Raises `ConfigError` when it does not answer now, and `MissingExtraError` when its driver is not installed.
     """
+    if isinstance(url, BaseStorage):
+        return url
     shown = _public(url)
     try:
         with _logging_left_alone():
