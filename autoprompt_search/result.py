@@ -81,7 +81,7 @@ def to_plain(
     return {
         "name": origin.name,
         "verdict": confirmation.verdict.value,
-        "reason": reason(confirmation, origin),
+        "reason": " ".join([reason(confirmation, origin), *reopened(confirmation.test_openings)]),
         "metric": origin.metric,
         "confidence": origin.confidence,
         "baseline": _describe(confirmation.baseline),
@@ -90,6 +90,7 @@ def to_plain(
         "difference": asdict(confirmation.difference),
         "luck": round(confirmation.luck, 6),
         "corrected": round(confirmation.corrected, 6),
+        "test_openings": confirmation.test_openings,
         "optimism": confirmation.best.dev.score - confirmation.best.test.score,
         "finalists": [
             {**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen, "gain": asdict(f.gain) if f.gain else None}
@@ -102,7 +103,7 @@ def to_plain(
         "seconds": round(seconds, 1),
         "labels": list(origin.labels),
         "splits": dict(origin.splits),
-        "notes": list(origin.notes),
+        "notes": [*origin.notes, *reopened(confirmation.test_openings)],
         "config_fingerprint": origin.config_fingerprint,
         "model": origin.model,
         "model_fingerprint": origin.model_fingerprint,
@@ -126,6 +127,13 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
         Verdict.REJECT: f"The prompt that won on dev is worse than the baseline: {span} (p = {gap.p:.2g}).",
     }
     return says[confirmation.verdict]
+
+
+def reopened(openings: int) -> list[str]:
+    """What has to be said where the test split had judged other choices before: nothing, or a sentence."""
+    times = "once" if openings == 2 else f"{openings - 1} times"
+    said = f"The test split had been opened {times} before in this folder, for other choices: it is no longer unseen."
+    return [said] if openings > 1 else []
 
 
 def _count(confirmation: Confirmation) -> int:

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from autoprompt_search.config import SearchConfig
-from autoprompt_search.confirm import confirm
+from autoprompt_search.confirm import Seal, confirm
 from autoprompt_search.core.protocols import Progress
 from autoprompt_search.deliver import deliver, rebuild_report
 from autoprompt_search.result import SearchResult
@@ -43,7 +43,7 @@ def search(
             confirmation = confirm(
                 parts.study.records(),
                 plan.job,
-                plan.splits.test,
+                Seal(plan.splits.test, place.openings),
                 runner=runner,
                 ledger=parts.ledger,
                 count=config.confirm.finalists,

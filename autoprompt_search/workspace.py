@@ -18,6 +18,8 @@ from autoprompt_search.config.reader import read
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError, StateError
 
+_KEPT = ("lock", "test_openings.jsonl")
+"""Of the state folder, through a fresh start: forgetting a search does not make its test split unseen."""
 _OUTPUTS = ("report.html", "summary.md", "trials.csv", "config.yaml", "result.json", "best_prompt")
 
 
@@ -55,6 +57,11 @@ class Workspace:
     ) -> None:
         if self._lock is not None:
             self._lock.close()
+
+    @property
+    def openings(self) -> Path:
+        """Where it is written down what the test split has judged."""
+        return self.state / _KEPT[1]
 
     @property
     def is_finished(self) -> bool:
@@ -117,7 +124,7 @@ class Workspace:
 
     def _wipe(self) -> None:
         for path in (*(self.folder / name for name in _OUTPUTS), *self.state.iterdir()):
-            if path.name == "lock":
+            if path.name in _KEPT:
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.confirm import Bench, confirm, corrected, rank
+from autoprompt_search.confirm import Bench, Seal, confirm, corrected, rank
 from autoprompt_search.confirm.judging import Scale, Verdict, judge
 from autoprompt_search.core.protocols import Scored
 from autoprompt_search.core.registry import ComponentSpec
@@ -80,7 +80,7 @@ def one(seed: int) -> dict[str, Any]:
         scale, bench = Scale(work.metric, work.labels, 0.95), Bench(work, LocalRunner(), ledger)
         _, ranked = rank(records)
         values = [scale.contributions(bench.trial_on_dev(r)) for r in ranked]
-        found = confirm(records, work, test, runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)
+        found = confirm(records, work, Seal(test), runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)
         ledger.close()
     truth = statistics.fmean(chance(e.inputs["text"]) for e in dev)
     rivals = [f for f in found.finalists if f.record.number != found.baseline.record.number]

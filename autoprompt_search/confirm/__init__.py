@@ -5,12 +5,14 @@ from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
 from autoprompt_search.confirm.correcting import corrected
 from autoprompt_search.confirm.judging import Verdict, judge
+from autoprompt_search.confirm.seal import Seal
 
 __all__ = [
     "Bench",
     "Confirmation",
     "Finalist",
     "OwnText",
+    "Seal",
     "Verdict",
     "choose",
     "confirm",

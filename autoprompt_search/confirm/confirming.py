@@ -13,9 +13,10 @@ from autoprompt_search.confirm.bench import Bench, Candidate
 from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.correcting import corrected
 from autoprompt_search.confirm.judging import Scale, Verdict, judge
+from autoprompt_search.confirm.seal import Seal
 from autoprompt_search.confirm.texts import Texts
 from autoprompt_search.core.stats import Difference, Interval
-from autoprompt_search.core.types import Example, Measurement, Params, TrialRecord
+from autoprompt_search.core.types import Measurement, Params, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner
 from autoprompt_search.trial import TrialJob
@@ -70,12 +71,14 @@ class Confirmation:
     """How often luck alone would give the best of so many prompts its lead over the baseline on dev."""
     corrected: float
     """The dev score of the best prompt without what being the best of many has added to it."""
+    test_openings: int
+    """Choices that this test split has judged, this one included: above 1 it is no longer unseen."""
 
 
 def confirm(
     records: Sequence[TrialRecord],
     job: TrialJob,
-    test: Sequence[Example],
+    test: Seal,
     *,
     runner: Runner,
     ledger: Ledger,
@@ -104,7 +107,8 @@ def confirm(
     wanted = [Candidate.of(r) for r in (baseline, *finalists)]
     wanted += [texts.candidate(chosen)] if chosen.kind == "soft" else []
     distinct = {c.name: c for c in wanted}
-    on_test = dict(zip(distinct, bench.measure(list(distinct.values()), test, "test"), strict=True))
+    unseen = test.open([(c.name, dict(c.params), c.soft.sha256 if c.soft else "") for c in distinct.values()])
+    on_test = dict(zip(distinct, bench.measure(list(distinct.values()), unseen, "test"), strict=True))
 
     def finalist(record: TrialRecord) -> Finalist:
         made, number = on_test[Candidate.of(record).name], record.number
@@ -142,4 +146,5 @@ def confirm(
         own_text=own_text(best) if chosen.kind == "soft" else None,
         luck=choice.luck,
         corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, everything),
+        test_openings=test.openings_before + 1,
     )

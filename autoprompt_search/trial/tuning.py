@@ -18,7 +18,7 @@ from autoprompt_search.trial.making import Maker, balanced, unshown
 _SHOWN = 2
 """Training examples per label that stand for demonstrations where the prompt has none of its own."""
 _LOOK, _SHARE = 32, 4
-"""Snapshots are told apart on a quarter of a rung, on 32 examples at least: what is left of it only the best one sees."""
+"""Snapshots are told apart on a quarter of a rung, 32 examples at least: what is left of it only the best one sees."""
 
 Measure = Callable[[Prompt, Fidelity], Measurement]
 

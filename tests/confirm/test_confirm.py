@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_search.confirm import Bench, Confirmation, Verdict, confirm
+from autoprompt_search.confirm import Bench, Confirmation, Seal, Verdict, confirm
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, TrialRecord
@@ -41,7 +41,7 @@ def ledger(work: TrialJob) -> Iterator[Ledger]:
 
 def confirmed(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, **changes: object) -> Confirmation:
     options = {"runner": LocalRunner(), "ledger": ledger, "count": 3, "confidence": 0.95, **changes}
-    return confirm(records, work, UNSEEN, **options)  # type: ignore[arg-type]
+    return confirm(records, work, Seal(UNSEEN), **options)  # type: ignore[arg-type]
 
 
 def test_demonstrations_that_help_are_promoted(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger) -> None:
@@ -80,7 +80,7 @@ def test_the_test_split_judges_the_choice_and_does_not_make_it(
 
     by_id = [type(e)(e.id + " turned", e.inputs, e.target) for e in UNSEEN]
     plain = confirmed(records, work, ledger)
-    contrary = confirm(records, work, by_id, runner=Contrary(), ledger=ledger, count=3, confidence=0.95)
+    contrary = confirm(records, work, Seal(by_id), runner=Contrary(), ledger=ledger, count=3, confidence=0.95)
     assert contrary.best.record.number == plain.best.record.number
     assert contrary.verdict is Verdict.REJECT
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.confirm import Confirmation, confirm
+from autoprompt_search.confirm import Confirmation, Seal, confirm
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.ledger import Ledger
@@ -61,7 +61,7 @@ def searched(folder: Path, gain: float, **options: Any) -> tuple[Sequence[TrialR
 
 
 def confirmed(records: Sequence[TrialRecord], made: TrialJob, ledger: Ledger) -> Confirmation:
-    return confirm(records, made, UNSEEN, runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)
+    return confirm(records, made, Seal(UNSEEN), runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)
 
 
 def test_a_soft_prompt_that_helps_is_chosen_and_its_text_is_measured_beside_it(tmp_path: Path, ledger: Ledger) -> None:

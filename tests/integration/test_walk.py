@@ -63,6 +63,22 @@ def test_a_larger_budget_continues(folder: Path) -> None:
     assert [r.params for r in more.records[:16]] == [r.params for r in first.records]
 
 
+def test_a_test_split_that_judged_another_choice_before_is_said_to_have(folder: Path) -> None:
+    first = search(load_config(space_file(folder, budget={"trials": 4})))
+    assert first.data["test_openings"] == 1
+    assert search(load_config(space_file(folder, budget={"trials": 4}))).data["test_openings"] == 1
+    more = search(load_config(space_file(folder)))
+    finalists = [[f["params"] for f in result.data["finalists"]] for result in (first, more)]
+    assert finalists[0] != finalists[1], "the larger budget was to bring other finalists"
+    assert more.data["test_openings"] == 2
+    assert "opened once before" in more.data["reason"]
+    assert "opened once before" in (more.folder / "summary.md").read_text(encoding="utf-8")
+    forgotten = search(load_config(space_file(folder, budget={"trials": 4})), fresh=True)
+    assert forgotten.data["test_openings"] == 2, "a fresh start does not make the split unseen"
+    elsewhere = search(load_config(space_file(folder)), out=folder / "elsewhere")
+    assert elsewhere.data["test_openings"] == 1
+
+
 def test_another_search_in_the_folder_is_refused_until_fresh(folder: Path) -> None:
     search(load_config(space_file(folder)))
     other = load_config(space_file(folder), ["seed=4"])

@@ -1,0 +1,289 @@
+"""The embedded world searched by several strategies: how many forward passes until the prompt is nearly the best?
+
+Every text of a space over the embedded reviews and the embedded GPT is measured once on all of dev, so that the best
+is known. Then each strategy searches that table at a row of budgets, and what counts is the budget from which on
+its choices are within one point of the best, on average over seeds. Ours, random search and TPE with full evaluation
+are the study of the product with another sampler and pruner; MIPROv2's way (minibatches of 35 random examples, the
+best mean measured on everything after every fifth) is written down here. All but MIPROv2's pay for the baseline too.
+Truth is dev itself, as in the replay: what choosing on few examples adds is the matter of `aa.py`.
+
+    python benchmarks/world.py [--seeds 10] [--keep FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import yaml
+from numpy.typing import NDArray
+from optuna.storages import InMemoryStorage
+
+from autoprompt_search.config import SearchConfig
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.rng import derive_seed
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialState
+from autoprompt_search.evaluate import losses, measure
+from autoprompt_search.runners import RUNNERS
+from autoprompt_search.session import prepare
+from autoprompt_search.space import SearchSpace
+from autoprompt_search.studies.grid import points
+from autoprompt_search.studies.optuna import OptunaStudy
+from autoprompt_search.studies.ranking import ranked
+from autoprompt_search.trial import backend_of, build_prompt
+from autoprompt_search.workspace import Workspace
+from benchmarks.machine import described, table
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
+NARROWER: dict[str, Any] = {
+    "demos.k": {"kind": "choice", "values": [2, 4, 8], "when": {"demos.strategy": ["random", "balanced", "knn"]}},
+    "demos.draw": {"kind": "int", "low": 0, "high": 2, "when": {"demos.strategy": ["random", "balanced"]}},
+}
+"""Where the space differs from the quickstart's, besides having no soft prompts: so that it can be measured whole."""
+RUNGS = (32, 128, 512)
+BUDGETS = tuple(round(512 * 2 ** (n / 2)) for n in range(15))
+WITHIN = 1.0
+"""Points."""
+MINIBATCH, FULL_EVERY = 35, 5
+Bits = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class World:
+    """All that can be known."""
+
+    space: SearchSpace
+    rows: Mapping[str, int]
+    """Fingerprint of a point -> its row."""
+    right: Bits
+    """[points, examples]: 1 where the prompt is right."""
+    loss: Bits
+    """[points, examples]."""
+
+    def row(self, params: Params) -> int:
+        return self.rows[fingerprint(dict(params))]
+
+    def regret(self, row: int) -> float:
+        """In points."""
+        means = self.right.mean(axis=1)
+        return float(100 * (means.max() - means[row]))
+
+    def measured(self, row: int, examples: int, before: int) -> Measurement:
+        """As a worker would hand it back."""
+        right, loss = self.right[row, :examples], self.loss[row, :examples]
+        return Measurement(
+            score=float(right.mean()),
+            stderr=float(right.std() / math.sqrt(examples - 1)),
+            metrics={"loss": float(loss.mean())},
+            fidelity=Fidelity(examples, is_full=examples == self.right.shape[1]),
+            cost=Cost(forward_passes=examples - before),
+            prompt=str(row),
+        )
+
+
+Strategy = Callable[[World, int, int], int]
+"""(world, passes, seed) -> the row chosen."""
+
+
+def space_of() -> tuple[dict[str, Any], SearchSpace]:
+    """The plain configuration of the world and its space."""
+    plain = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
+    kept = {name: param for name, param in plain["space"].items() if not name.startswith("soft.")}
+    plain |= {"space": {**kept, **NARROWER}, "rungs": [RUNGS[-1]], "runner": "local", "tracker": "none"}
+    return plain, SearchSpace.model_validate(plain["space"])
+
+
+def measured_world(keep: Path | None) -> World:
+    """Every point on all of dev: some ten minutes of a core, or a file that an earlier call left."""
+    plain, space = space_of()
+    every = list(points(space, {}))
+    rows = {fingerprint(point): n for n, point in enumerate(every)}
+    if keep is not None and keep.exists():
+        with np.load(keep, allow_pickle=False) as found:
+            return World(space, rows, found["right"], found["loss"])
+    config = SearchConfig.model_validate(plain)
+    right, loss = np.zeros((len(every), RUNGS[-1])), np.zeros((len(every), RUNGS[-1]))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Workspace(Path(folder), config, fresh=False) as place,
+        closing(RUNNERS.build(config.runner)) as runner,
+    ):
+        job = prepare(config, place, runner).job
+        backend = backend_of(job.backend)
+        for n, point in enumerate(every):
+            made = measure(build_prompt(job, point, backend), job.dev, job.labels, backend, metric=job.metric)
+            right[n], loss[n] = [o.is_right for o in made.outcomes], losses(made.outcomes, job.labels)
+            if n % 50 == 0:
+                print(f"{n} of {len(every)} points measured", flush=True, file=sys.stderr)
+    if keep is not None:
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(keep, right=right, loss=loss)
+    return World(space, rows, right, loss)
+
+
+def by_study(sampler: str, pruner: str) -> Strategy:
+    """A search by the study of the product, one trial at a time, until the passes are spent."""
+
+    def choose(world: World, passes: int, seed: int) -> int:
+        rungs = RUNGS if pruner != "none" else RUNGS[-1:]
+        study = OptunaStudy(
+            world.space,
+            seed,
+            10_000,
+            None,
+            world.space.baseline({}),
+            Path("nowhere"),
+            "world",
+            rungs=rungs,
+            passes=max(1, passes - RUNGS[-1]),
+            sampler=sampler,  # type: ignore[arg-type]
+            pruner=pruner,  # type: ignore[arg-type]
+            storage=InMemoryStorage(),  # type: ignore[arg-type]
+        )
+        seen = _play(study, world, passes, rungs)
+        leader = study.leader()
+        if leader is not None:
+            return seen[leader]
+        done = ranked(study.records())
+        return seen[done[0].number] if done else seen[0]
+
+    return choose
+
+
+def _play(study: OptunaStudy, world: World, passes: int, rungs: Sequence[int]) -> dict[int, int]:
+    """Trial -> row."""
+    seen: dict[int, int] = {}
+    known: dict[int, int] = {}
+    left = passes
+    while (asked := study.ask()) is not None:
+        number, params = asked
+        row = seen[number] = world.row(params)
+        state = TrialState.COMPLETE
+        for examples in rungs:
+            before = known.get(number, 0)
+            if examples > before:
+                if left < examples - before:
+                    return seen
+                left -= examples - before
+                known[number] = examples
+            if study.report(number, world.measured(row, examples, min(before, examples))):
+                state = TrialState.PRUNED
+                break
+        study.tell(number, state)
+    return seen
+
+
+def mipro(world: World, passes: int, seed: int) -> int:
+    """TPE over minibatches of random examples, no two alike; full evaluations enter with equal weight."""
+    rng = np.random.default_rng(seed)
+    sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    total = world.right.shape[1]
+    means: dict[int, list[float]] = {}
+    full: dict[int, float] = {}
+    left, drawn = passes, 0
+    while left >= MINIBATCH:
+        trial = study.ask()
+        row = world.row(world.space.suggest(trial))
+        score = float(world.right[row, rng.choice(total, MINIBATCH, replace=False)].mean())
+        study.tell(trial, score)
+        means.setdefault(row, []).append(score)
+        left, drawn = left - MINIBATCH, drawn + 1
+        open_ones = [r for r in means if r not in full]
+        if drawn % FULL_EVERY == 0 and open_ones and left >= total:
+            best = max(open_ones, key=lambda r: statistics.fmean(means[r]))
+            full[best] = float(world.right[best].mean())
+            left -= total
+    return max(full or means, key=lambda r: full.get(r, statistics.fmean(means.get(r, [0.0]))))
+
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "random search, full evaluation": by_study("random", "none"),
+    "Optuna TPE, full evaluation": by_study("tpe", "none"),
+    "MIPROv2-style": mipro,
+    "ours: tpe, halving (default)": by_study("tpe", "halving"),
+    "ours: tpe, gradient": by_study("tpe", "gradient"),
+}
+RANDOM, OURS = "random search, full evaluation", "ours: tpe, gradient"
+
+
+def needed(regrets: Sequence[float]) -> int | None:
+    """The passes from which on the mean regret stays within `WITHIN`, between budgets on a log scale; None: more."""
+    place = len(regrets)
+    while place and regrets[place - 1] <= WITHIN:
+        place -= 1
+    if place == len(regrets):
+        return None
+    if place == 0:
+        return BUDGETS[0]
+    over, under = regrets[place - 1] - WITHIN, WITHIN - regrets[place]
+    low, high = math.log(BUDGETS[place - 1]), math.log(BUDGETS[place])
+    return round(math.exp(low + (high - low) * over / (over + under)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--keep", type=Path, help="where the measured world stays")
+    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/world.json")
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    world = measured_world(options.keep)
+    regret: dict[str, list[float]] = {}
+    for name, choose in STRATEGIES.items():
+        regret[name] = [
+            statistics.fmean(
+                world.regret(choose(world, passes, derive_seed("world", seed))) for seed in range(options.seeds)
+            )
+            for passes in BUDGETS
+        ]
+        print(name, [round(r, 2) for r in regret[name]], flush=True, file=sys.stderr)
+    passes = {name: needed(values) for name, values in regret.items()}
+    means = world.right.mean(axis=1)
+    top = passes[RANDOM] or BUDGETS[-1]
+    made = {
+        **described("optuna"),
+        "points": len(means),
+        "within_one_point": int((means >= means.max() - WITHIN / 100).sum()),
+        "best": round(float(means.max()), 4),
+        "seeds": options.seeds,
+        "budgets": BUDGETS,
+        "regret": {name: [round(r, 3) for r in values] for name, values in regret.items()},
+        "passes": passes,
+        "ratio": {name: round(top / n, 2) if n else None for name, n in passes.items()},
+        "remake": f"python benchmarks/world.py --seeds {options.seeds}",
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    shown = BUDGETS[::2]
+    rows = [
+        {
+            "strategy": name,
+            **{f"{b:,}": f"{values[BUDGETS.index(b)]:.2f}" for b in shown},
+            "passes to within 1 point": f"{passes[name]:,}" if passes[name] else f"more than {BUDGETS[-1]:,}",
+            "fewer than random": f"{made['ratio'][name]} times" if made["ratio"][name] else "",
+        }
+        for name, values in regret.items()
+    ]
+    text = (
+        f"# The embedded world\n\n{made['points']} texts, the best right on {made['best']:.1%} of dev, "
+        f"{made['within_one_point']} within a point of it. Regret in points after so many forward passes, mean over "
+        f"{options.seeds} seeds. Made by `{made['remake']}`.\n\n{table(rows)}\n"
+    )
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
