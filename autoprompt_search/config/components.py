@@ -46,9 +46,13 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
 
 _COUNT = Annotated[int, Field(ge=1)]
 _SEARCHED: Mapping[str, Mapping[str, Option]] = {
-    "soft": {"start": Option("start", _COUNT, is_required=False, default=1)}
+    "soft": {
+        "start": Option("start", _COUNT, is_required=False, default=1),
+        "draw": Option("draw", Annotated[int, Field(ge=0)], is_required=False, default=0),
+    }
 }
-"""Options that the search itself takes with a component: `soft.start`, the n-th best text that training starts from."""
+"""Options that the search itself takes with a component: `soft.start`, the n-th best text that training starts from,
+and `soft.draw`, what the training's seed is made of."""
 
 
 @cache

@@ -19,6 +19,7 @@ from autoprompt_search.core.stats import Difference, Interval
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner
+from autoprompt_search.studies.replicates import steadiest
 from autoprompt_search.trial import TrialJob
 
 
@@ -88,19 +89,25 @@ def confirm(
     """Choose on dev, then measure baseline, finalists and the own text of a soft choice on `test`, and judge.
 
     A soft prompt is chosen only where the paired test on dev says that it is better than its own text: vectors
-    that add nothing are not worth carrying along. Raises `SearchError` when the baseline, or every trial, failed.
+    that add nothing are not worth carrying along. Where soft prompts were trained again from other draws, only those
+    with the steadiest settings are eligible. Raises `SearchError` when the baseline, or every trial, failed.
     """
     baseline, ranked = rank(records)
     by_number = {r.number: r for r in ranked}
     scale, bench = Scale(job.metric, job.labels, confidence), Bench(job, runner, ledger)
     texts = Texts(ranked, bench, scale)
+    steady = steadiest(records)
     values = cache(lambda number: scale.contributions(bench.trial_on_dev(by_number[number])))
+
+    def is_steady(record: TrialRecord) -> bool:
+        return steady is None or record.kind != "soft" or record.number in steady
+
     choice = choose(
         ranked,
         baseline,
         tried=sum(r.number != baseline.number and r.last is not None for r in records),
         values=lambda r: values(r.number),
-        is_eligible=lambda r: r.number == 0 or texts.are_beaten_by(r),
+        is_eligible=lambda r: r.number == 0 or (is_steady(r) and texts.are_beaten_by(r)),
     )
     chosen = choice.record
     finalists = shortlist(ranked, chosen, count)

@@ -100,7 +100,7 @@ class OptunaStudy:
                 load_if_exists=True,
                 sampler=RandomSampler(),  # never asked
             )
-        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed))
+        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed), trials)
         self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error))
         self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
         is_modelled = scores == "modelled" or (scores is None and self._allocation is not None)

@@ -13,6 +13,7 @@ from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
 from autoprompt_search.studies.draws import Draws
 from autoprompt_search.studies.ranking import best_texts, text_of
+from autoprompt_search.studies.replicates import DRAW, draws_of, next_replicate, reserved
 
 _METHOD, _NONE = "soft.method", "none"
 
@@ -24,16 +25,21 @@ class Phases:
         space: What may vary.
         baseline: Parameters of trial 0; soft prompts start from its text while no other is known.
         make: Makes the sampler of a space.
+        trials: Of the search: the last ones train the best soft prompts again, see `replicates`.
     """
 
-    def __init__(self, space: SearchSpace, baseline: Params, make: Callable[[SearchSpace], Draws]) -> None:
+    def __init__(self, space: SearchSpace, baseline: Params, make: Callable[[SearchSpace], Draws], trials: int) -> None:
         self._baseline = baseline
+        self._seeds = draws_of(space)
+        self._repeats_from = trials - reserved(self._seeds)
         param = space.root.get(_METHOD)
         values = param.values if isinstance(param, Choice) else []
         methods = [value for value in values if value != _NONE]
         self._are_two = _NONE in values and bool(methods)
         self._texts = make(_limited(space, [_NONE]) if self._are_two else space)
         self._softs = make(_limited(space, methods)) if self._are_two else self._texts
+        self._usual: Params = {DRAW: self._seeds[0]} if self._seeds else {}
+        """What no soft prompt varies before it is trained again."""
 
     def of(self, params: Params) -> Draws:
         """The sampler that learns from a trial."""
@@ -61,9 +67,24 @@ class Phases:
             is_soft: Whether the second phase has begun.
             scores: As in `Draws.draw`.
         """
+        records = list(records)
+        again = next_replicate(records, self._seeds, known)
+        if again is not None and number >= self._repeats_from:
+            return again
+        return self._drawn(number, known, records, is_soft=is_soft, scores=scores) or again
+
+    def _drawn(
+        self,
+        number: int,
+        known: Container[str],
+        records: Sequence[TrialRecord],
+        *,
+        is_soft: bool,
+        scores: Mapping[int, float] | None,
+    ) -> dict[str, Scalar] | None:
         if not self._are_two:
-            return self._texts.draw(number, known, scores=scores)
-        texts = best_texts(records) or [text_of(self._baseline)]
+            return self._texts.draw(number, known, [self._usual], scores=scores)
+        texts = [{**text, **self._usual} for text in best_texts(records) or [text_of(self._baseline)]]
         order: list[tuple[Draws, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]
         for draws, given in reversed(order) if is_soft else order:
             if not draws.is_used_up and (point := draws.draw(number, known, given, scores=scores)) is not None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols import Fitted, Floats, Scored, TuneData, Tunes
+from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
@@ -53,13 +54,17 @@ class ScriptedTuning:
 
     Args:
         gain: What the fully trained vectors add to the model's skill.
+        luck: Standard deviation of what the seed adds to that.
         tokens: How many vectors there are.
         steps: Of the whole training.
-        seed: Changes nothing.
+        seed: Of the luck.
     """
 
-    def __init__(self, *, gain: float = 0.2, tokens: int = 4, steps: int = 10, seed: int = 0) -> None:
-        self._gain, self._tokens, self.steps, self._seed = gain, tokens, steps, seed
+    def __init__(
+        self, *, gain: float = 0.2, luck: float = 0.0, tokens: int = 4, steps: int = 10, seed: int = 0
+    ) -> None:
+        lucky = gain + luck * derive_rng(seed, "scripted-luck", tokens).gauss(0, 1)
+        self._gain, self._tokens, self.steps = min(1.0, max(0.0, lucky)), tokens, steps
 
     def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:  # noqa: ARG002
         """See `SoftMethod.fit`."""

@@ -8,6 +8,7 @@ from typing import cast
 
 from autoprompt_search.core.protocols import SoftMethod, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Prompt, SoftPrompt
 from autoprompt_search.evaluate import ScoringBackend, embedder, render_all
 from autoprompt_search.prompting import answer_words, own_words, render_text
@@ -37,9 +38,11 @@ class Tuning:
     def __init__(self, job: TrialJob, params: Params, prompt: Prompt, backend: ScoringBackend, maker: Maker) -> None:
         self._job, self._params, self._prompt = job, params, prompt
         self._backend, self._maker = backend, maker
-        # `soft.start` says which text the study puts into the point: it is not an option of the method.
-        spec = ComponentSpec(type=str(params["soft.method"]), **options(params, "soft.", but=("method", "start")))
-        self._method: SoftMethod = SOFT.build(spec, seed=job.seed)
+        # `soft.start` says which text the study puts into the point, `soft.draw` the seed: no options of the method.
+        own = options(params, "soft.", but=("method", "start", "draw"))
+        draw = params.get("soft.draw", 0)
+        seed = derive_seed(job.seed, "soft-draw", draw) if draw else job.seed
+        self._method: SoftMethod = SOFT.build(ComponentSpec(type=str(params["soft.method"]), **own), seed=seed)
         self._folder = job.state / "soft" / params_key(params)
         self._best: Prompt | None = None
         self._finished: dict[str, Prompt] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -99,6 +100,29 @@ def test_a_soft_prompt_that_adds_nothing_beyond_doubt_is_not_chosen(
         assert leader.gain is not None
         assert leader.gain.score > 0 > leader.gain.low
         assert not leader.is_tied
+
+
+def test_of_soft_prompts_that_were_trained_again_only_the_steadiest_settings_are_chosen(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    """Draws differ by so much here that the luckiest is not of the settings with the best mean minus spread."""
+    space = over(0.3).model_dump()
+    when = {"soft.method": ["scripted"]}
+    space |= {
+        "soft.luck": {"kind": "fixed", "value": 0.08, "when": when},
+        "soft.draw": {"kind": "int", "low": 0, "high": 2, "when": when},
+    }
+    made = work(tmp_path / "search")
+    records = drive(LocalRunner(), made, trials=14, over=SearchSpace.model_validate(space)).records
+    soft = [r for r in records if r.kind == "soft"]
+    assert [r.params["soft.draw"] for r in soft[-4:]] == [1, 1, 2, 2]
+    found = confirmed(records, made, ledger)
+    families: dict[Any, list[float]] = {}
+    for record in soft:
+        families.setdefault(record.params["soft.tokens"], []).append(record.measurements[-1].score)
+    standings = {n: fmean(scores) - stdev(scores) for n, scores in families.items() if len(scores) > 1}
+    assert len(standings) == 2
+    assert found.best.record.params["soft.tokens"] == max(standings, key=lambda n: standings[n])
 
 
 def test_a_text_that_no_trial_tried_is_measured_on_dev_and_paid_for_once(tmp_path: Path, ledger: Ledger) -> None:

@@ -132,6 +132,23 @@ def fake(work: TrialJob, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     return method
 
 
+def test_another_draw_is_another_seed_and_the_first_is_the_search_s(
+    work: TrialJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def build(spec: ComponentSpec, **injected: Any) -> Fake:
+        assert spec.options == {"tokens": 2}
+        seeds.append(injected["seed"])
+        return Fake(backend_of(work.backend))
+
+    monkeypatch.setattr(SOFT, "build", build)
+    for draw in ({}, {"soft.draw": 0}, {"soft.draw": 1}, {"soft.draw": 2}):
+        next(climb(work, {**SOFT_POINT, **draw}))
+    assert seeds[:2] == [work.seed] * 2
+    assert len(set(seeds)) == 3
+
+
 def test_every_snapshot_is_calibrated_once(work: TrialJob, fake: Fake) -> None:
     params: Params = {**SOFT_POINT, "calibration": "batch"}
     made = list(climb(work, params))

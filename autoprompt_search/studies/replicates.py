@@ -1,0 +1,72 @@
+"""The same soft prompt trained again from other draws: how good its settings are, and how steady. Knows no sampler.
+
+What a training ends in depends on its initial vectors, networks and batches by several points (`soft.draw` seeds
+them), so that the best of many trainings is in part the luckiest. Where a space has `soft.draw`, the last trials of
+the budget train the best two soft prompts again, and settings are judged by the mean over their draws minus its spread.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
+
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.types import Params, Scalar, TrialRecord
+from autoprompt_search.space import Choice, Int, SearchSpace
+from autoprompt_search.studies.ranking import ranked
+
+DRAW = "soft.draw"
+_CANDIDATES = 2
+
+
+def draws_of(space: SearchSpace) -> list[Scalar]:
+    """The values of `soft.draw`, the first of which every soft prompt is trained with; [] where there is no choice."""
+    param = space.root.get(DRAW)
+    values: Sequence[Scalar] = ()
+    if isinstance(param, Int):
+        values = list(range(param.low, param.high + 1))
+    elif isinstance(param, Choice):
+        values = param.values
+    return list(values) if len(values) > 1 else []
+
+
+def reserved(draws: Sequence[Scalar]) -> int:
+    """Trials at the end of the budget."""
+    return _CANDIDATES * (len(draws) - 1) if draws else 0
+
+
+def next_replicate(
+    records: Iterable[TrialRecord], draws: Sequence[Scalar], known: Container[str]
+) -> dict[str, Scalar] | None:
+    """One of the best two soft prompts at its first draw that was not tried; None where there is none left."""
+    if not draws:
+        return None
+    first = [r for r in ranked(records) if r.kind == "soft" and r.params.get(DRAW) == draws[0]]
+    points = ({**record.params, DRAW: draw} for draw in draws[1:] for record in first[:_CANDIDATES])
+    return next((point for point in points if fingerprint(point) not in known), None)
+
+
+def steadiest(records: Iterable[TrialRecord]) -> frozenset[int] | None:
+    """Numbers of the soft trials with the settings of the highest mean minus standard deviation over draws.
+
+    Settings with one draw have no spread and are not compared; None where there are no others. A draw that
+    was stopped early counts with what it scored last.
+    """
+    families: dict[str, list[TrialRecord]] = defaultdict(list)
+    for record in records:
+        if record.kind == "soft" and DRAW in record.params and record.last is not None:
+            families[fingerprint(_without_draw(record.params))].append(record)
+    replicated = [family for family in families.values() if len(family) > 1]
+    if not replicated:
+        return None
+
+    def standing(family: Sequence[TrialRecord]) -> tuple[float, int]:
+        scores = [record.measurements[-1].score for record in family]
+        return statistics.fmean(scores) - statistics.stdev(scores), -family[0].number
+
+    return frozenset(record.number for record in max(replicated, key=standing))
+
+
+def _without_draw(params: Params) -> dict[str, Scalar]:
+    return {name: value for name, value in params.items() if name != DRAW}
