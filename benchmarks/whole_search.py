@@ -8,6 +8,7 @@ last one's end, so that starting Ray is left out on both sides.
 
 Theirs may be run at every n-th of the points alone (`--every`): what a trial takes there does not depend on the
 others. Both sides draw demonstrations and initial vectors by generators of their own: scores agree within noise.
+Where our time goes is seen by a profile of some of our trials in one process, without Ray.
 
     python -m benchmarks.whole_search [--every 4] [--out reports/benchmarks/whole_search.json]
 """
@@ -15,8 +16,10 @@ others. Both sides draw demonstrations and initial vectors by generators of thei
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import os
+import pstats
 import subprocess
 import sys
 import tempfile
@@ -37,6 +40,18 @@ from benchmarks.machine import described, table
 HERE = Path(__file__).parent
 SPACE = HERE / "whole_search.yaml"
 MODEL = HERE.parent / "autoprompt_search" / "embedded" / "gpt"
+
+
+PROFILED = 24
+"""Trials of the profile: the first texts, and soft prompts on them."""
+PARTS = {
+    "training steps, backward": ("torch/autograd/graph.py", "_engine_run_backward"),
+    "training steps, all": ("soft/training.py", "_backward"),
+    "examples measured, all": ("evaluate.py", "_ask"),
+    "examples measured, rendering": ("evaluate.py", "render_all"),
+    "examples measured, rows and tokens": ("backends/causal.py", "units"),
+}
+"""What is shown of the profile: part -> end of the file, and the function."""
 
 
 class Watch(Silent):
@@ -62,6 +77,25 @@ def ours(folder: Path, trials: int) -> tuple[SearchResult, float]:
     space.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     result = search(load_config(space), out=folder / "out", progress=watch)
     return result, max(watch.times) - min(watch.times)
+
+
+def profiled(folder: Path) -> dict[str, float]:
+    """Part -> share of the time of some of our trials, in percent; parts named `all` hold those beside them."""
+    plain = yaml.safe_load(SPACE.read_text(encoding="utf-8"))
+    plain |= {"budget": {"trials": PROFILED}, "runner": "local", "tracker": "none"}
+    space = folder / "profiled.yaml"
+    space.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+    profile = cProfile.Profile()
+    profile.enable()
+    search(load_config(space), out=folder / "profiled")
+    profile.disable()
+    found = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+
+    def seconds(file: str, function: str) -> float:
+        return sum(row[3] for (where, _, name), row in found.items() if where.endswith(file) and name == function)
+
+    whole = seconds("trial/climbing.py", "step") + seconds("trial/climbing.py", "run_test")
+    return {part: round(100 * seconds(*at) / whole, 1) for part, at in PARTS.items()}
 
 
 def theirs(folder: Path, points: list[Params], run: list[int]) -> dict[str, Any]:
@@ -103,6 +137,7 @@ def main() -> None:
         best = max(scores, key=lambda n: (scores[n], -n))
         run = sorted({*range(0, len(records), options.every), best})
         found = theirs(Path(name), [r.params for r in records], run)
+        shares = profiled(Path(name))
         tested = {result.best.number: result.data["best"]["test"], 0: result.data["baseline"]["test"]}
     per_minute = {"ours": 60 * len(records) / seconds, "theirs": 60 * len(run) / found["seconds"]}
     known = {int(n): score for n, score in found["scores"].items()}
@@ -123,6 +158,7 @@ def main() -> None:
             "theirs": {"trial": found["best"], "dev": known[found["best"]], "test": found["test"]},
             "ours at the highest dev score": {"trial": best, "dev": scores[best], "theirs, dev": known[best]},
         },
+        "profile_percent": shares,
         "remake": f"python -m benchmarks.whole_search --every {options.every}",
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +172,11 @@ def main() -> None:
         }
         for side in made["trials"]
     ]
-    text = f"# A whole search, the same trials\n\n{table(rows)}\n\nRatio {made['ratio']} (bar 10). {made['machine']}.\n"
+    parts = table([{"part": part, "% of our trials' time": share} for part, share in shares.items()])
+    text = (
+        f"# A whole search, the same trials\n\n{table(rows)}\n\nRatio {made['ratio']} (bar 10). {made['machine']}. "
+        f"Made by `{made['remake']}`.\n\nWhere our trials' time goes ({PROFILED} trials in one process):\n\n{parts}\n"
+    )
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(json.dumps(made, indent=2))
 
