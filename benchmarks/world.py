@@ -1,11 +1,14 @@
 """The embedded world searched by several strategies: how many forward passes until the prompt is nearly the best?
 
 Every text of a space over the embedded reviews and the embedded GPT is measured once on all of dev, so that the best
-is known. Then each strategy searches that table at a row of budgets, and what counts is the budget from which on
-its choices are within one point of the best, on average over seeds. Ours, random search and TPE with full evaluation
-are the study of the product with another sampler and pruner; MIPROv2's way (minibatches of 35 random examples, the
-best mean measured on everything after every fifth) is written down here. All but MIPROv2's pay for the baseline too.
-Truth is dev itself, as in the replay: what choosing on few examples adds is the matter of `aa.py`.
+is known. In that world an instruction that speaks of experts is answered by the careful rater, whatever the rest of
+the prompt: 2 of 24 instructions do. (Of the quickstart's own texts, with up to 8 demonstrations, 28 % are within a
+point of the best: four random ones find it, and no search is needed.) Then each strategy searches that table at a row
+of budgets, and what counts is the budget from which on its choices are within one point of the best, on average over
+seeds. Ours, random search and TPE with full evaluation are the study of the product with another sampler and pruner;
+MIPROv2's way (minibatches of 35 random examples, the best mean measured on everything after every fifth) is written
+down here. All but MIPROv2's pay for the baseline too. Truth is dev itself, as in the replay: what choosing on few
+examples adds is the matter of `aa.py`.
 
     python benchmarks/world.py [--seeds 10] [--keep FILE]
 """
@@ -47,11 +50,38 @@ from benchmarks.machine import described, table
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
-NARROWER: dict[str, Any] = {
-    "demos.k": {"kind": "choice", "values": [2, 4, 8], "when": {"demos.strategy": ["random", "balanced", "knn"]}},
-    "demos.draw": {"kind": "int", "low": 0, "high": 2, "when": {"demos.strategy": ["random", "balanced"]}},
+INSTRUCTIONS = (
+    "Say what the customer thinks.",
+    "Reviews from a shop.",
+    "Here are some opinions about products.",
+    "Decide how the customer feels.",
+    "Read the review and answer.",
+    "A review and what it says.",
+    "What people write about what they bought.",
+    "Tell a good review from a bad one.",
+    "Answer with one word.",
+    "These are reviews of many things.",
+    "Think about the review first.",
+    "Look at every word of the review.",
+    "Expert judges.",
+    "Every review has an answer.",
+    "Opinions of customers, old and new.",
+    "Give the feeling of the text.",
+    "Some customers are happy, and some are not.",
+    "A list of comments.",
+    "Please judge the review.",
+    "Does the customer like it?",
+    "Careful readers.",
+    "The answer stands behind the review.",
+    "Reviews of this week.",
+    "Find out whether it is good or bad.",
+)
+SPACE: dict[str, Any] = {
+    "instruction": {"kind": "choice", "values": [f"i{n}" for n in range(len(INSTRUCTIONS))]},
+    "demos.strategy": {"kind": "choice", "values": ["none", "balanced"]},
+    "demos.k": {"kind": "choice", "values": [4, 8], "when": {"demos.strategy": ["balanced"]}},
 }
-"""Where the space differs from the quickstart's, besides having no soft prompts: so that it can be measured whole."""
+"""Beside the quickstart's templates and separators."""
 RUNGS = (32, 128, 512)
 BUDGETS = tuple(round(512 * 2 ** (n / 2)) for n in range(15))
 WITHIN = 1.0
@@ -100,8 +130,9 @@ Strategy = Callable[[World, int, int], int]
 def space_of() -> tuple[dict[str, Any], SearchSpace]:
     """The plain configuration of the world and its space."""
     plain = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
-    kept = {name: param for name, param in plain["space"].items() if not name.startswith("soft.")}
-    plain |= {"space": {**kept, **NARROWER}, "rungs": [RUNGS[-1]], "runner": "local", "tracker": "none"}
+    kept = {name: plain["space"][name] for name in ("template", "layout.separator")}
+    plain |= {"space": {**kept, **SPACE}, "rungs": [RUNGS[-1]], "runner": "local", "tracker": "none"}
+    plain["instructions"] = {f"i{n}": text for n, text in enumerate(INSTRUCTIONS)}
     return plain, SearchSpace.model_validate(plain["space"])
 
 
