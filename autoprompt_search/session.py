@@ -105,7 +105,10 @@ def session(
     done = study.records()
     for record in done:
         tracker.log_trial(record)
-    progress.begin(config.name, config.budget.trials, done)
+    budget = config.budget
+    progress.begin(
+        config.name, budget.most_trials(config.rungs), done, budget.most_passes if budget.goes_by_passes else None
+    )
     started, status = time.time(), "failed"
     try:
         yield Parts(study, ledger, tracker, driver, progress, started, ledger.total().forward_passes)
@@ -128,13 +131,13 @@ def _study(config: SearchConfig, place: Workspace) -> Study:
         config.study,
         space=config.space,
         seed=config.seed,
-        trials=config.budget.trials,
+        trials=config.budget.most_trials(config.rungs),
         minutes=config.budget.minutes,
         baseline=config.space.baseline(config.baseline),
         folder=place.state,
         name=place.identity,
         rungs=config.rungs,
-        passes=config.budget.passes,
+        passes=config.budget.most_passes,
     )
 
 
@@ -146,7 +149,8 @@ def stored_study(config: SearchConfig, place: Workspace) -> Study:
 def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
     sizes = " / ".join(str(len(getattr(plan.splits, name))) for name in SPLITS)
     description = (
-        f"**{config.name}**: {config.budget.trials} trials of {plan.model} on {config.task.options.get('data')}, "
+        f"**{config.name}**: {config.budget.spelled(config.rungs)} of {plan.model} on "
+        f"{config.task.options.get('data')}, "
         f"{sizes} examples in train / dev / test, rungs {list(config.rungs)}.\n\nThe search is running."
     )
     tags = {
@@ -176,7 +180,7 @@ def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
 class Silent:
     """A `Progress` that shows nothing."""
 
-    def begin(self, name: str, trials: int, done: object) -> None:
+    def begin(self, name: str, trials: int, done: object, passes: int | None = None) -> None:
         """Nothing."""
 
     def started(self, number: int, params: Params) -> None:

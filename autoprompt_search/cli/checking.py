@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,10 +121,26 @@ def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend
 
 
 def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
-    """Most forward passes by purpose, as if no trial were stopped early and nothing were known already."""
-    last, trials, space = config.rungs[-1], config.budget.trials, config.space
-    methods, finalists = soft_methods(config), config.confirm.finalists + 1
-    made = trials + finalists  # prompts: those of finalists are made again for the test
+    """Most forward passes by purpose, as if no trial were stopped early and nothing were known already.
+
+    A budget of passes is one purpose: what comes on top of it stands beside it.
+    """
+    finalists, budget = config.confirm.finalists + 1, config.budget
+    found = _of_trials(config, splits, budget.most_trials(config.rungs), finalists)
+    if budget.most_passes is not None and budget.most_passes < sum(found.values()):
+        running = int(config.runner.options.get("concurrency", 1))
+        found = {
+            "the trials": budget.most_passes,
+            "finishing the last of them": sum(_of_trials(config, splits, running, 0).values()),
+            "baseline and finalists on dev": sum(_of_trials(config, splits, 1, finalists).values()),
+        }
+    found["the final test"] = finalists * len(splits.test)
+    return found
+
+
+def _of_trials(config: SearchConfig, splits: Splits, trials: int, finalists: int) -> dict[str, int]:
+    """Of so many trials; the prompts of finalists are made again for the test."""
+    last, space, methods, made = config.rungs[-1], config.space, soft_methods(config), trials + finalists
     found = {"scoring dev examples": trials * last}
     if methods:
         training = max(largest(config, m, "steps") * largest(config, m, "batch_size") * 3 for m in methods)
@@ -137,7 +152,6 @@ def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
         found["proposing words"] = made * SAMPLE
     if "hard" in possible(space, "demos.strategy"):
         found["finding hard examples"] = made * len(splits.train)
-    found["the final test"] = finalists * len(splits.test)
     return found
 
 
@@ -197,8 +211,8 @@ def _advice(config: SearchConfig) -> Iterator[str]:
     unused = sorted(set(config.templates) - set(map(str, possible(config.space, "template"))))
     if "template" in config.space.root and unused:
         yield f"templates: not in the space: {', '.join(unused)}"
-    if math.isfinite(config.space.size) and config.space.size < config.budget.trials:
-        yield f"budget.trials: the space has only {config.space.size:.0f} points; the search ends when all are tried"
+    if config.space.size < config.budget.most_trials(config.rungs):
+        yield f"budget: the space has only {config.space.size:.0f} points; the search ends when all are tried"
 
 
 def _all_words(config: SearchConfig) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:

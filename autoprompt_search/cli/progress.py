@@ -41,6 +41,10 @@ class Tally:
 
     name: str = ""
     trials: int = 0
+    passes: int | None = None
+    """That all trials but the baseline may take, where those decide."""
+    booked: int = 0
+    """Of them, earlier runs included."""
     states: Counter[TrialState] = field(default_factory=Counter)
     running: dict[int, str] = field(default_factory=dict)
     """Number -> what it is and how far it got."""
@@ -60,6 +64,17 @@ class Tally:
         return sum(self.states.values())
 
     @property
+    def share(self) -> tuple[int, int]:
+        """How much of what is done: forward passes where those decide, trials otherwise."""
+        return (self.done, self.trials) if self.passes is None else (min(self.booked, self.passes), self.passes)
+
+    @property
+    def place(self) -> str:
+        """`12/48`, or `12 trials, 640/1,500 passes`."""
+        done, whole = self.share
+        return f"{done}/{whole}" if self.passes is None else f"{self.done} trials, {done:,}/{whole:,} passes"
+
+    @property
     def elapsed(self) -> float:
         """Seconds of this run."""
         return time.monotonic() - self.began
@@ -67,16 +82,19 @@ class Tally:
     @property
     def remaining(self) -> float | None:
         """Seconds to go at the pace of late; None at first, when a trial also loads the model, and at the end."""
-        left = self.trials - self.done
-        if len(self.ends) < 2 or left <= 0 or self.is_over:
+        done, whole = self.share
+        if len(self.ends) < 2 or done >= whole or self.is_over:
             return None
-        return left * (time.monotonic() - self.ends[0]) / (len(self.ends) - 1)
+        if self.passes is not None:
+            return (whole - done) * self.elapsed / self.forward_passes if self.forward_passes else None
+        return (whole - done) * (time.monotonic() - self.ends[0]) / (len(self.ends) - 1)
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
         """Start counting, from what earlier runs left."""
-        self.name, self.trials, self.began = name, trials, time.monotonic()
+        self.name, self.trials, self.passes, self.began = name, trials, passes, time.monotonic()
         for record in done:
             self._count(record)
+            self.booked += sum(m.cost.forward_passes for m in record.measurements) if record.number else 0
 
     def started(self, number: int, params: Params) -> None:
         """A trial runs."""
@@ -85,6 +103,7 @@ class Tally:
     def measured(self, number: int, measurement: Measurement) -> None:
         """A rung is reached."""
         self.forward_passes += measurement.cost.forward_passes
+        self.booked += measurement.cost.forward_passes if number else 0
         kind = self.running.get(number, "").split(" ")[0]
         self.running[number] = f"{kind} {measurement.score:.3f} on {measurement.fidelity.examples}"
 
@@ -113,10 +132,10 @@ class PlainLines:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._tally = stream, Tally()
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
-        self._tally.begin(name, trials, done)
-        kept = f", {len(done)} of them finished before" if done else ""
-        self.note(f"{name}: {trials} trials{kept}")
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
+        self._tally.begin(name, trials, done, passes)
+        whole, what = (f"{trials} trials", "of them") if passes is None else (f"{passes:,} forward passes", "trials")
+        self.note(f"{name}: {whole}" + (f", {len(done)} {what} finished before" if done else ""))
 
     def started(self, number: int, params: Params) -> None:
         self._tally.started(number, params)
@@ -128,7 +147,7 @@ class PlainLines:
         self._tally.finished(record)
         tally, left = self._tally, self._tally.remaining
         parts = [
-            f"[{tally.done}/{tally.trials}]",
+            f"[{tally.place}]",
             _ended(record),
             f"| best {_best(tally)}",
             f"| {tally.forward_passes:,} passes",
@@ -152,8 +171,8 @@ class LiveView:
         self._console, self._tally = console, Tally()
         self._live: Live | None = None
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
-        self._tally.begin(name, trials, done)
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
+        self._tally.begin(name, trials, done, passes)
         self._live = Live(self, console=self._console, refresh_per_second=4)
         self._live.start()
 
@@ -185,8 +204,9 @@ class LiveView:
         head.add_column(no_wrap=True, overflow="ellipsis", max_width=_NAME)
         head.add_column(min_width=6, max_width=_BAR)
         head.add_column(no_wrap=True)
-        bar = ProgressBar(total=max(1, tally.trials), completed=tally.done)
-        head.add_row(Text(tally.name, style="bold"), bar, f"{tally.done}/{tally.trials}")
+        done, whole = tally.share
+        bar = ProgressBar(total=max(1, whole), completed=done)
+        head.add_row(Text(tally.name, style="bold"), bar, f"{done:,}/{whole:,}")
         left = tally.remaining
         lines = [
             Text(f"best    {_best(tally)}", style="green" if tally.best else "dim"),
@@ -204,7 +224,7 @@ class LiveView:
 class Quiet:
     """A `Progress` that shows nothing."""
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None: ...
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None: ...
 
     def started(self, number: int, params: Params) -> None: ...
 

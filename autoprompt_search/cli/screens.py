@@ -51,8 +51,10 @@ def _facts(found: Checked) -> Iterator[tuple[str, str]]:
         "rungs",
         f"{' -> '.join(map(str, config.rungs))} dev examples, one ladder for each of: {', '.join(found.kinds)}",
     )
-    limit = f" or {config.budget.minutes:g} minutes" if config.budget.minutes else ""
-    yield "budget", f"{config.budget.trials} trials{limit}"
+    budget = config.budget
+    preset = f"{budget.preset}: " if budget.preset and budget.passes is None else ""
+    room = f", at most {budget.most_trials(config.rungs):,} trials" if budget.goes_by_passes else ""
+    yield "budget", f"{preset}{budget.spelled(config.rungs)}{room}"
     parts = " + ".join(f"{count:,} {purpose}" for purpose, count in found.passes.items())
     yield "forward passes", f"at most {sum(found.passes.values()):,} ({parts}); early stopping saves most of it"
     yield "longest prompt", f"{found.longest:,} {found.unit}"

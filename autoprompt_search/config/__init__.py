@@ -2,7 +2,8 @@
 
 from autoprompt_search.config.data import check_data, check_model
 from autoprompt_search.config.load import check_config, load_config
-from autoprompt_search.config.models import Budget, Confirm, SearchConfig, TemplateSpec
+from autoprompt_search.config.models import SearchConfig, TemplateSpec
+from autoprompt_search.config.sections import Budget, Confirm
 
 __all__ = [
     "Budget",

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from autoprompt_search.config.dialect import Dumper
+from autoprompt_search.config.sections import Budget, Confirm, Preset, Section, preset_named
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Scalar, Template, Verbalizer
@@ -32,10 +33,6 @@ PARAM_KEYS = ("kind", "value", "values", "low", "high", "log", "when")
 
 _SECRET = re.compile(r"(^|_)(api_?key|token|secret|password|passwd)$", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+(?=@)")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _named(value: Any) -> Any:
@@ -69,7 +66,7 @@ LabelWords = Annotated[dict[str, Words], BeforeValidator(_named)]
 Component = Annotated[ComponentSpec, BeforeValidator(_typed)]
 
 
-class TemplateSpec(_Section):
+class TemplateSpec(Section):
     """A template and what is written with it."""
 
     text: str = Field(min_length=1)
@@ -82,27 +79,10 @@ class TemplateSpec(_Section):
 
 
 Worded = Annotated[TemplateSpec, BeforeValidator(_worded, json_schema_input_type=TemplateSpec | str)]
+Spending = Annotated[Budget, BeforeValidator(preset_named, json_schema_input_type=Budget | Preset)]
 
 
-class Budget(_Section):
-    """When to stop asking for new trials."""
-
-    trials: int = Field(default=48, ge=1)
-    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Wall clock; trials that run are finished."""
-    passes: int | None = Field(default=None, ge=1)
-    """Forward passes that finding the best may take, for `study.pruner: gradient`. The baseline's, and what the best
-    lacks of all of dev in the end, come on top."""
-
-
-class Confirm(_Section):
-    """The final comparison on the sealed test split."""
-
-    finalists: int = Field(default=3, ge=1)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-
-
-class SearchConfig(_Section):
+class SearchConfig(Section):
     """One complete search. Sections stand in the order of the file."""
 
     name: str = Field(max_length=64)
@@ -118,7 +98,7 @@ class SearchConfig(_Section):
     """Where trial 0 differs from the first choice and lowest number of every parameter."""
     rungs: tuple[int, ...] = Field(min_length=1)
     """Dev examples per rung; the last one is the full measurement."""
-    budget: Budget = Budget()
+    budget: Spending = Budget()
     study: Component = ComponentSpec(type="optuna")
     runner: Component = ComponentSpec(type="ray")
     tracker: Component = ComponentSpec(type="mlflow")

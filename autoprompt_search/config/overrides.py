@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from autoprompt_search.config.models import PARAM_KEYS, Budget, Confirm, SearchConfig, TemplateSpec
+from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
 from autoprompt_search.config.reader import Document, Place, parse_value
+from autoprompt_search.config.sections import Budget, Confirm, preset_named
 from autoprompt_search.core.registry import ComponentSpec, unknown
 
 COMPONENTS = ("task", "backend", "study", "runner", "tracker")
@@ -132,6 +133,8 @@ def _opened(value: Any, place: Place) -> Any:
         return {"type": default.type} if isinstance(default, ComponentSpec) else {}
     if isinstance(value, str) and (place[0] in COMPONENTS or place[0] == "exports"):
         return {"type": value}
+    if place == ("budget",):
+        return preset_named(value)
     return {"text": value} if isinstance(value, str) and place[0] == "templates" else value
 
 

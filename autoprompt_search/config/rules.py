@@ -132,16 +132,9 @@ def _sizes(draft: Draft) -> Iterator[Problem]:
 
 
 def _passes(draft: Draft) -> Iterator[Problem]:
-    """A budget that nobody goes by would be a promise not kept."""
-    budget, study = draft.config.budget, draft.config.study
-    if not draft.is_sound("budget", "study") or budget.passes is None:
-        return
-    pruner = study.options.get("pruner", "halving")
-    if study.type == "optuna" and pruner != "gradient":
-        text = f"needs study.pruner: gradient, the only one that goes by forward passes (got study.pruner: {pruner})"
-        yield Problem(("budget", "passes"), f"budget.passes: {text}")
-    elif budget.passes < draft.config.rungs[0] and draft.is_sound("rungs"):
-        text = f"must pay for one prompt on the first rung, {draft.config.rungs[0]} (got {budget.passes})"
+    passes, first = draft.config.budget.most_passes, draft.config.rungs[0]
+    if draft.is_sound("budget", "rungs") and passes is not None and passes < first:
+        text = f"must pay for one prompt on the first rung, {first} (got {passes})"
         yield Problem(("budget", "passes"), f"budget.passes: {text}")
 
 

@@ -44,7 +44,9 @@ space:
 {demonstrations}{soft}
 rungs: [{rungs}]   # dev examples per step: weak prompts stop early
 
-budget: {{trials: 32}}   # minutes: 30
+# How much to spend, in forward passes: quick 1,500, standard 5,000, thorough 20,000; a training step on one example
+# counts three. Or by numbers, whichever comes first: {{passes: 8000, trials: 32, minutes: 30}}
+budget: standard
 runner: {{type: ray, concurrency: 1, cpus: 2}}   # more at once: --set runner.concurrency=4; with GPUs: gpus: 1
 tracker: {{type: mlflow, uri: "sqlite:///mlflow.db"}}   # look at it with: autoprompt-search dashboard
 """

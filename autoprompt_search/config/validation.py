@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from autoprompt_search.config.models import PARAM_KEYS, Budget, Confirm, SearchConfig, TemplateSpec
+from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
+from autoprompt_search.config.sections import Budget, Confirm
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import unknown
 

@@ -313,8 +313,8 @@ class Study(Protocol):
 class Progress(Protocol):
     """What a person at the terminal sees. Only the driver calls it."""
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord]) -> None:
-        """A search of `trials` trials starts, or goes on after `done`."""
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
+        """A search of `trials` trials starts, or goes on after `done`; of `passes` where those decide."""
         ...
 
     def started(self, number: int, params: Params) -> None: ...

@@ -113,6 +113,11 @@ class Gradient:
         return -max(alive)[1] if alive else None
 
     @property
+    def looked(self) -> float:
+        """Share of the passes for first looks that was spent on them."""
+        return self._looked / (BREADTH * self._passes)
+
+    @property
     def spent(self) -> int:
         """Passes so far."""
         return sum(cost for number, cost in self._costs.items() if number)

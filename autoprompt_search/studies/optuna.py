@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,12 +14,12 @@ from optuna.trial import create_trial
 from pydantic import Field
 
 from autoprompt_search.core.disk import reading
-from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board
 from autoprompt_search.studies.draws import Draws, distribution_of, latest
+from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
 from autoprompt_search.studies.items import ITEMS, Items, from_text, items_of, rounded
 from autoprompt_search.studies.journal import Journal
@@ -30,10 +28,9 @@ from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms
 from autoprompt_search.studies.records import ERROR, NUMBER, STATES, measurements_of, to_record
 from autoprompt_search.studies.samplers import BLIND, SamplerName
+from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.storage import database
 
-_SAME_FAILURE = 3
-"""So many first trials failing for one reason end the search."""
 _SECONDS = "seconds_used"
 
 
@@ -53,7 +50,8 @@ class OptunaStudy:
         folder: Where the journal lives.
         name: Of the study within its storage.
         rungs: Dev examples per rung, for pruners that look ahead.
-        passes: Budget: forward passes of all trials but the baseline, for `gradient`.
+        passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
+            that run are finished; `gradient` keeps within them.
         sampler: What to try: `tpe`, `gp`, `random`, `grid`, or `auto` for what fits the space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
             stands at its class. With `gradient` trials are paused and taken up again.
@@ -62,7 +60,7 @@ class OptunaStudy:
         scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
             they got. `modelled`: all by the score they are expected to have on all of dev (`studies/additive.py`).
             None: `modelled` with `gradient`, where most trials are paused, `told` otherwise.
-        text_share: Of the budget, in trials and in minutes: so much goes to texts before soft prompts start from
+        text_share: Of the budget, in trials, passes and minutes: so much goes to texts before soft prompts start from
             the best of them; where the space leaves open whether there is a soft prompt.
         storage: Any Optuna RDB URL instead of the journal file, e.g. a PostgreSQL database. One that goes away is
             waited for, see `studies.storage`.
@@ -88,7 +86,7 @@ class OptunaStudy:
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
-        self._space, self._trials, self._minutes, self._share = space, trials, minutes, text_share
+        self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
         self._most = min(trials, space.size)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         place = Path("the study's database") if storage else folder / "study.journal"
@@ -112,9 +110,8 @@ class OptunaStudy:
         self._orphans: list[int] = []
         self._is_used_up = False
         """Whether no point of the space is left."""
-        self._opened = time.monotonic()
         with reading(place, optuna.exceptions.OptunaError):
-            self._used = float(self._study.user_attrs.get(_SECONDS, 0.0))
+            self._spending.used = float(self._study.user_attrs.get(_SECONDS, 0.0))
             self._remember()
 
     def ask(self) -> tuple[int, Params] | None:
@@ -148,7 +145,7 @@ class OptunaStudy:
     def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord | None:
         """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
-        self._study.set_user_attr(_SECONDS, round(self._seconds(), 3))
+        self._study.set_user_attr(_SECONDS, round(self._spending.seconds, 3))
         if self._allocation and state is TrialState.PRUNED:
             live.pause(self._allocation.reached(number))
             self._paused[number] = live
@@ -158,7 +155,7 @@ class OptunaStudy:
         if error:
             live.stored.set_user_attr(ERROR, error)
         record = self._ended[number] = to_record(live.end(state))
-        self._check_systemic()
+        check_systemic(self.records())
         return record
 
     def leader(self) -> int | None:
@@ -192,6 +189,7 @@ class OptunaStudy:
                 home[number] = Live(optuna.Trial(self._study, trial._trial_id), mirror)
 
     def _learn(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
+        self._spending.book(number, measurement)
         self._pruner.add(number, kind, measurement, items)
         if self._board is not None:
             self._board.add(number, kind, measurement)
@@ -199,19 +197,25 @@ class OptunaStudy:
     def _next_step(self, waiting: Collection[int]) -> Begin | GoOn | None:
         """A new trial, or a waiting one, or neither."""
         number = len(self._seen)
-        may_begin = number < self._most and not self._is_used_up and not self._is_late()
+        is_late = self._spending.is_late()
+        may_begin = number < self._most and not self._is_used_up and not is_late
         if self._allocation is None or number == 0:
-            return Begin() if may_begin else None
-        return self._allocation.choose(waiting, may_begin=may_begin, is_over=self._is_late())
+            return Begin() if may_begin and not self._spending.is_paid_out else None
+        return self._allocation.choose(waiting, may_begin=may_begin, is_over=is_late)
 
     def _new(self) -> tuple[int, Params] | None:
         number = len(self._seen)
         if number == 0:
             params = self._phases.first()
         else:
-            is_soft = number >= self._share * self._trials or self._is_late(self._share)
+            is_soft = self._spending.is_beyond(self._share, number) or (
+                self._allocation is not None and self._allocation.looked >= self._share
+            )
             scores = self._board.expected() if self._board else None
-            params = self._phases.draw(number, self._seen, self._ended.values(), is_soft=is_soft, scores=scores)
+            left = self._spending.passes_left
+            params = self._phases.draw(
+                number, self._seen, self._ended.values(), is_soft=is_soft, left=left, scores=scores
+            )
         self._is_used_up = params is None
         return None if params is None else self._begin(number, params)
 
@@ -229,22 +233,3 @@ class OptunaStudy:
         self._seen.add(fingerprint(params))
         self._live[number] = Live(latest(self._study), self._phases.of(params).mirror(trial))
         return number, params
-
-    def _seconds(self) -> float:
-        return self._used + time.monotonic() - self._opened
-
-    def _is_late(self, share: float = 1.0) -> bool:
-        return self._minutes is not None and self._seconds() >= share * 60 * self._minutes
-
-    def _check_systemic(self) -> None:
-        if len(self._ended) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in self._ended.values()):
-            return
-        records = self.records()
-        if len({_gist(r.error) for r in records}) == 1:
-            raise SystemicError(f"the first {len(records)} trials all failed in the same way: {records[0].error}")
-
-
-def _gist(error: str) -> str:
-    """An error without the numbers in it and the machine it happened on, so that equal reasons look equal."""
-    first = error.splitlines()[0] if error else ""
-    return re.sub(r"\d+", "#", re.sub(r" \(on [^\s()]+\)$", "", first))

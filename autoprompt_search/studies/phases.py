@@ -13,7 +13,7 @@ from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
 from autoprompt_search.studies.draws import Draws
 from autoprompt_search.studies.ranking import best_texts, text_of
-from autoprompt_search.studies.replicates import DRAW, draws_of, next_replicate, reserved
+from autoprompt_search.studies.replicates import DRAW, draws_of, next_replicate, repeats_take, reserved
 
 _METHOD, _NONE = "soft.method", "none"
 
@@ -56,6 +56,7 @@ class Phases:
         records: Iterable[TrialRecord],
         *,
         is_soft: bool,
+        left: int | None = None,
         scores: Mapping[int, float] | None = None,
     ) -> dict[str, Scalar] | None:
         """A new point for trial `number`, of the other kind where there is none of the wanted kind; None: no more.
@@ -65,11 +66,12 @@ class Phases:
             known: Fingerprints of the points that were tried.
             records: Finished trials: soft prompts start from the best texts among them.
             is_soft: Whether the second phase has begun.
+            left: Forward passes that are left; None for no limit.
             scores: As in `Draws.draw`.
         """
         records = list(records)
         again = next_replicate(records, self._seeds, known)
-        if again is not None and number >= self._repeats_from:
+        if again is not None and (number >= self._repeats_from or repeats_take(records, self._seeds, left)):
             return again
         return self._drawn(number, known, records, is_soft=is_soft, scores=scores) or again
 

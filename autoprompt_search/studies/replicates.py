@@ -36,6 +36,12 @@ def reserved(draws: Sequence[Scalar]) -> int:
     return _CANDIDATES * (len(draws) - 1) if draws else 0
 
 
+def repeats_take(records: Iterable[TrialRecord], draws: Sequence[Scalar], left: int | None) -> bool:
+    """Whether training the best again takes all the forward passes that are left, going by soft trials so far."""
+    costs = [sum(m.cost.forward_passes for m in r.measurements) for r in ranked(records) if r.kind == "soft"]
+    return left is not None and bool(costs) and left <= reserved(draws) * statistics.fmean(costs)
+
+
 def next_replicate(
     records: Iterable[TrialRecord], draws: Sequence[Scalar], known: Container[str]
 ) -> dict[str, Scalar] | None:

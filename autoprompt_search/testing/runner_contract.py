@@ -47,7 +47,7 @@ class Watch:
     def __init__(self) -> None:
         self.seen: list[Shown] = []
 
-    def begin(self, name: str, trials: int, done: object) -> None:
+    def begin(self, name: str, trials: int, done: object, passes: int | None = None) -> None:
         """Nothing."""
 
     def started(self, number: int, params: Params) -> None:

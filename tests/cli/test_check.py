@@ -62,6 +62,17 @@ def test_forward_passes_count_soft_prompts(work):
     assert passes["scoring dev examples"] == 4 * 4 * (10 + 20)
 
 
+def test_a_budget_of_passes_is_said_as_what_it_means_for_the_space(work, cli):
+    out = " ".join(cli("check", "space.yaml", "--set", "budget={passes: 35, minutes: 2}").stdout.split())
+    assert "35 forward passes or 2 minutes, at most 4 trials" in out
+    found = forward_passes(load_config("space.yaml", ["budget.passes=35"]), Splits((), (), ()))
+    assert found["the trials"] == 35
+    assert found["finishing the last of them"] == 20
+    out = " ".join(cli("check", "space.yaml", "--set", "budget=quick").stdout.split())
+    assert "quick: 1,500 forward passes, at most 151 trials" in out
+    assert "budget: the space has only 8 points" in out
+
+
 def test_forward_passes_count_what_makes_prompts(work):
     train, test = (Example("a", {}, "pos"),) * 10, (Example("b", {}, "pos"),) * 40
     changes = [

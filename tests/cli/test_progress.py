@@ -98,6 +98,22 @@ def test_no_line_of_the_view_is_broken_in_any_width(width):
     assert max(map(len, lines)) <= width
 
 
+def test_a_search_of_so_many_passes_counts_passes():
+    """The baseline's come on top."""
+    tally = Tally()
+    tally.begin("tiny", 99, [record(0), record(1)], 100)
+    first = tally.booked
+    assert first == sum(m.cost.forward_passes for m in record(1).measurements)
+    tally.measured(2, measured(0.75, full=False))
+    assert tally.place == f"2 trials, {first + 20}/100 passes"
+    tally.finished(record(2))
+    tally.finished(record(3))
+    assert tally.remaining is not None
+    tally.measured(4, measured(0.75, full=False))
+    tally.booked = 100
+    assert tally.remaining is None
+
+
 def test_the_time_to_go_follows_the_trials_that_ended_last(monkeypatch):
     """A hundred texts of a second each, then soft prompts of a minute each."""
     now = [0.0]

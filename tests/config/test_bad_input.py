@@ -24,10 +24,11 @@ CASES = {
     "wrong type of a rung": (put("rungs", [4, "x"]), ["rungs.1: must be a valid integer", "got 'x'"]),
     "rungs that fall": (put("rungs", [12, 4]), ["rungs: must be whole numbers above 0, each larger", "got [12, 4]"]),
     "no trials": (put("budget", "trials", 0), ["budget.trials: must be greater than or equal to 1", "got 0"]),
-    "passes that nobody goes by": (
-        put("budget", "passes", 900),
-        ["budget.passes: needs study.pruner: gradient", "got study.pruner: halving"],
+    "passes that buy nothing": (
+        put("budget", "passes", 3),
+        ["budget.passes: must pay for one prompt on the first rung, 4", "got 3"],
     ),
+    "unknown preset": (put("budget", "quik"), ["budget.preset: must be 'quick', 'standard' or 'thorough'", "'quik'"]),
     "wrong pruner": (put("study", {"type": "optuna", "pruner": "racin"}), ["study.pruner", "got 'racin'"]),
     "wrong error": (put("study", {"type": "optuna", "error": 1}), ["study.error: must be less than 1", "got 1"]),
     "bad name": (put("name", "my search/1"), ["name: must start with", "got 'my search/1'"]),

@@ -66,7 +66,11 @@ def test_another_type_leaves_the_options_of_the_old_one_behind(space_file):
 def test_short_forms_can_be_opened(space_file):
     space_file.data["tracker"] = "mlflow"
     space_file.data["templates"]["third"] = "{text} so"
-    config = space_file.load("tracker.uri=sqlite:///x.db", "templates.third.style=question", "exports=[prompt]")
+    space_file.data["budget"] = "standard"
+    config = space_file.load(
+        "tracker.uri=sqlite:///x.db", "templates.third.style=question", "exports=[prompt]", "budget.minutes=5"
+    )
+    assert (config.budget.preset, config.budget.minutes) == ("standard", 5)
     assert config.tracker.options == {"uri": "sqlite:///x.db"}
     assert config.templates["third"].style == "question"
 

@@ -1,0 +1,75 @@
+"""Sections of a space file that stand for themselves: how much to spend, and how to prove the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Preset = Literal["quick", "standard", "thorough"]
+PRESETS: Mapping[Preset, int] = MappingProxyType({"quick": 1_500, "standard": 5_000, "thorough": 20_000})
+"""Forward-equivalents of a whole search, without the baseline's and the final test's."""
+_TRIALS = 48
+"""Where nothing else says how much to spend."""
+
+
+class Section(BaseModel):
+    """A part of a space file: frozen, and closed to keys that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Budget(Section):
+    """When to stop asking for new trials: whichever comes first. Trials that run are finished.
+
+    Without `preset`, `passes` and `trials` it is 48 trials; with passes and no `trials` the passes alone decide.
+    """
+
+    preset: Preset | None = None
+    """A number of passes by name: quick is 1,500, standard 5,000, thorough 20,000. `budget: quick` is short for it."""
+    passes: int | None = Field(default=None, ge=1)
+    """Forward-equivalents of all trials: one per scored example, three per example of a training step. The baseline's,
+    the final test's, and what finishing the last trials takes, come on top."""
+    trials: int | None = Field(default=None, ge=1)
+    """Of any end, the baseline among them."""
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Wall clock."""
+
+    @property
+    def most_passes(self) -> int | None:
+        """What all trials but the baseline may take; None for no limit."""
+        return self.passes if self.passes is not None or self.preset is None else PRESETS[self.preset]
+
+    @property
+    def goes_by_passes(self) -> bool:
+        """Whether no number of trials was asked for."""
+        return self.trials is None and self.most_passes is not None
+
+    def most_trials(self, rungs: tuple[int, ...]) -> int:
+        """Most trials; where passes decide, the baseline and as many first rungs as they pay for.
+
+        Only trials that cost less, because what they need was measured before, can come up against that.
+        """
+        if self.trials is not None or self.most_passes is None:
+            return self.trials or _TRIALS
+        return 1 + self.most_passes // rungs[0]
+
+    def spelled(self, rungs: tuple[int, ...]) -> str:
+        """For people: `48 trials`, `5,000 forward passes`, `48 trials or 30 minutes`."""
+        limits = [] if self.goes_by_passes else [f"{self.most_trials(rungs)} trials"]
+        limits += [f"{self.most_passes:,} forward passes"] if self.most_passes is not None else []
+        return " or ".join(limits + ([f"{self.minutes:g} minutes"] if self.minutes is not None else []))
+
+
+class Confirm(Section):
+    """The final comparison on the sealed test split."""
+
+    finalists: int = Field(default=3, ge=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+def preset_named(value: Any) -> Any:
+    """A budget without anything beside its preset may be written as its bare name."""
+    return {"preset": value} if isinstance(value, str) else value

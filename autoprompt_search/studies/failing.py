@@ -1,0 +1,26 @@
+"""When failures are not those of single trials: the search cannot work and should say so at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from autoprompt_search.core.errors import SystemicError
+from autoprompt_search.core.types import TrialRecord, TrialState
+
+_SAME_FAILURE = 3
+"""So many first trials failing for one reason end the search."""
+
+
+def check_systemic(records: Sequence[TrialRecord]) -> None:
+    """Raise `SystemicError` where all of the first trials failed for one reason."""
+    if len(records) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in records):
+        return
+    if len({_gist(r.error) for r in records}) == 1:
+        raise SystemicError(f"the first {len(records)} trials all failed in the same way: {records[0].error}")
+
+
+def _gist(error: str) -> str:
+    """An error without the numbers in it and the machine it happened on, so that equal reasons look equal."""
+    first = error.splitlines()[0] if error else ""
+    return re.sub(r"\d+", "#", re.sub(r" \(on [^\s()]+\)$", "", first))

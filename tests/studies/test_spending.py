@@ -1,0 +1,99 @@
+"""A budget of forward passes, whoever decides when a trial ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoprompt_search.core.types import Params, TrialRecord, TrialState
+from autoprompt_search.space import SearchSpace
+from autoprompt_search.studies.optuna import OptunaStudy
+from autoprompt_search.studies.pruning import PRUNERS
+from autoprompt_search.testing.factories import RUNGS, ladder, space
+from autoprompt_search.testing.study_contract import BASELINE, facts, play
+
+PASSES = 200
+MOST = sum(RUNGS)
+"""Passes of one trial of the factories' ladder, which books every rung as a whole."""
+
+
+def make(folder: Path, passes: int = PASSES, over: SearchSpace | None = None, **options: Any) -> OptunaStudy:
+    baseline = BASELINE if over is None else over.baseline()
+    return OptunaStudy(
+        over or space(), 0, 60, None, baseline, folder, "spending", rungs=RUNGS, passes=passes, **options
+    )
+
+
+def spent(records: list[TrialRecord]) -> list[int]:
+    return [sum(m.cost.forward_passes for m in r.measurements) for r in records if r.number]
+
+
+@pytest.mark.parametrize("pruner", sorted(set(PRUNERS) - {"gradient"}))
+def test_no_trial_begins_once_the_passes_are_spent(pruner: Any, tmp_path: Path) -> None:
+    study = make(tmp_path, pruner=pruner)
+    play(study)
+    costs = spent(list(study.records()))
+    assert sum(costs[:-1]) < PASSES <= sum(costs), "the last trial began while there was something left"
+    assert sum(costs) < PASSES + MOST
+
+
+def test_gradient_keeps_within_them(tmp_path: Path) -> None:
+    """But for what the best one lacks of all of dev."""
+    study = make(tmp_path, pruner="gradient")
+    play(study)
+    assert PASSES - RUNGS[0] < sum(spent(list(study.records()))) <= PASSES + RUNGS[-1]
+
+
+def test_trials_that_run_are_finished(tmp_path: Path) -> None:
+    study = make(tmp_path, passes=RUNGS[0], pruner="none")
+    running = [study.ask() for _ in range(4)]
+    assert None not in running
+    for asked in running:
+        assert asked is not None
+        for made in ladder([0.5, 0.6]):
+            assert not study.report(asked[0], made)
+        study.tell(asked[0], TrialState.COMPLETE)
+    assert study.ask() is None
+    assert [r.state for r in study.records()] == [TrialState.COMPLETE] * 4
+
+
+def test_the_baseline_comes_on_top(tmp_path: Path) -> None:
+    study = make(tmp_path, passes=1, pruner="none")
+    assert [number for number, _ in play(study)] == [0, 1]
+
+
+def test_a_resumed_search_spends_what_an_undisturbed_one_does_and_more_passes_go_on(tmp_path: Path) -> None:
+    whole = make(tmp_path / "whole")
+    play(whole)
+    for most in (3, 5):
+        play(make(tmp_path / "parts"), most)
+    parts = make(tmp_path / "parts")
+    play(parts)
+    assert facts(parts.records()) == facts(whole.records())
+    before = len(parts.records())
+    assert make(tmp_path / "parts").ask() is None
+    play(more := make(tmp_path / "parts", passes=PASSES + 1 + sum(spent(list(parts.records()))) - PASSES))
+    assert len(more.records()) == before + 1
+
+
+SOFT = SearchSpace.model_validate(
+    {
+        "template": {"kind": "choice", "values": ["plain", "cloze", "ask"]},
+        "layout.casing": {"kind": "choice", "values": ["as-is", "upper", "lower"]},
+        "soft.method": {"kind": "choice", "values": ["none", "prompt-tuning"]},
+        "soft.tokens": {"kind": "int", "low": 1, "high": 40, "when": {"soft.method": ["prompt-tuning"]}},
+    }
+)
+
+
+@pytest.mark.parametrize("pruner", ["halving", "gradient"])
+def test_soft_prompts_begin_when_their_share_of_the_passes_does(pruner: Any, tmp_path: Path) -> None:
+    """Though a number of trials would never come to that."""
+    study = make(tmp_path, over=SOFT, pruner=pruner, text_share=0.5)
+    asked: list[tuple[int, Params]] = [(n, p) for n, p in play(study)]  # type: ignore[misc]
+    kinds = [params["soft.method"] for _, params in asked]
+    assert kinds[0] == "none"
+    assert "prompt-tuning" in kinds
+    assert kinds.index("prompt-tuning") > 1
