@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols import Backend, DemoSelector, EmbedTexts, Floats, Metric, Scored, Scores
 from autoprompt_search.core.registry import ComponentSpec
@@ -155,14 +155,54 @@ def _ask(
     """Ask the model. The words of one label are alternatives: their probabilities add."""
     started = time.monotonic()
     answers, groups = answer_words(prompt, labels)
-    scored = backend.score(render_all(prompt, examples, labels, embedder(backend)), answers, prompt.soft)
-    if not np.isfinite(scored.logliks.max(axis=1)).all():
+
+    def score(of: Sequence[Example]) -> Scored:
+        return backend.score(render_all(prompt, of, labels, embedder(backend)), answers, prompt.soft)
+
+    try:
+        scored = score(examples)
+    except SearchError:
+        raise
+    except Exception as exc:
+        poison = _poison(score, examples)
+        if poison is None:
+            raise
+        raise TrialError(f"{poison} breaks the model: {type(exc).__name__}: {str(exc).strip()}") from exc
+    is_number = np.isfinite(scored.logliks.max(axis=1))
+    if not is_number.all():
+        where = "" if not is_number.any() else f" on the example {examples[int(np.argmin(is_number))].id!r}"
         raise TrialError(
-            "the model's scores of the answers are not a number (NaN), or all answers are impossible to it"
+            f"the model's scores of the answers are not a number (NaN){where}, or all answers are impossible to it"
         )
     rows = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
     made = {e.id: (tuple(row), n) for e, row, n in zip(examples, rows, scored.prompt_tokens, strict=True)}
     return made, _cost(scored, time.monotonic() - started)
+
+
+def _poison(score: Callable[[Sequence[Example]], Scored], examples: Sequence[Example]) -> str | None:
+    """The example that the model cannot be asked about, in words, and the field at fault; None where it is not one
+    example's fault, because the first and the last one fail alone.
+
+    Halves are asked until one example is left, so that it takes about as many passes as asking all.
+    """
+
+    def fails(some: Sequence[Example]) -> bool:
+        try:
+            score(some)
+        except Exception:  # noqa: BLE001 - whatever it was the first time
+            return True
+        return False
+
+    ends = [e for e in (examples[0], examples[-1]) if fails([e])]
+    suspects = ends or list(examples[1:-1])
+    while not ends and len(suspects) > 1:
+        first, second = suspects[: len(suspects) // 2], suspects[len(suspects) // 2 :]
+        suspects = first if fails(first) else second
+    if len(suspects) != 1 or not fails(suspects):
+        return None
+    (culprit,) = suspects
+    at_fault = [n for n in culprit.inputs if not fails([replace(culprit, inputs={**culprit.inputs, n: ""})])]
+    return f"the example {culprit.id!r}" + (f" (its field {at_fault[0]!r})" if at_fault else "")
 
 
 def _cost(scored: Scored, seconds: float) -> Cost:

@@ -33,6 +33,7 @@ from transformers.models.auto.modeling_auto import (
 from transformers.utils import logging as transformers_logging
 
 from autoprompt_search.backends.identity import weight_files, weight_names
+from autoprompt_search.core.disk import is_folder, is_there
 from autoprompt_search.core.errors import ConfigError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -63,7 +64,7 @@ def resolve_folder(model: str, revision: str | None = None, *, weights: bool = T
     if model.startswith("builtin:"):
         return _builtin(model)
     path = Path(model).expanduser()
-    if path.is_dir():
+    if is_folder(path):
         if not (path / "config.json").is_file():
             raise ConfigError(f"model: the folder {model!r} holds no config.json")
         return path
@@ -85,9 +86,9 @@ def _builtin(model: str) -> Path:
 
 def _is_path(model: str) -> bool:
     """Whether the text can only mean a place on this machine."""
-    if model.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(model) or Path(model).exists():
+    if model.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(model) or is_there(Path(model)):
         return True
-    return "/" in model and Path(model).parent.is_dir()
+    return "/" in model and is_folder(Path(model).parent)
 
 
 def _snapshot(model: str, revision: str | None, weights: bool) -> Path:
@@ -143,7 +144,7 @@ def context_length(config: Any, tokenizer: Any) -> int | None:
 
 def weights_problem(model: str, folder: Path) -> str | None:
     """That a folder of the user holds no weights we read; None for a hub repository, whose weights come later."""
-    is_local = model.startswith("builtin:") or Path(model).expanduser().is_dir()
+    is_local = model.startswith("builtin:") or is_folder(Path(model).expanduser())
     return _no_weights(folder) if is_local and not weight_files(folder) else None
 
 

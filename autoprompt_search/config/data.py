@@ -13,6 +13,7 @@ from autoprompt_search.config.rules import most, task_problems
 from autoprompt_search.config.rules_backend import architecture_problem
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.validation import Draft
+from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Backend
 from autoprompt_search.core.types import Example, Prompt, Rendered, Scalar, Splits
@@ -115,7 +116,7 @@ def local_data_problems(draft: Draft) -> list[str]:
         return []
     data = draft.config.task.options.get("data")
     paths = list(data.values()) if isinstance(data, dict) else [data]
-    if not all(isinstance(p, str) and (Path(p).exists() or Path(p).suffix or ":" in p) for p in paths):
+    if not all(isinstance(p, str) and (is_there(Path(p)) or Path(p).suffix or ":" in p) for p in paths):
         return []
     try:
         splits = draft.task.load(draft.config.seed)

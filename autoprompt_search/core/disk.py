@@ -1,7 +1,8 @@
-"""Files that cannot be written, or not be understood, are one clear error, wherever it happens."""
+"""Files that cannot be written, found or understood are one clear error, wherever it happens."""
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,25 @@ from autoprompt_search.core.errors import StateError
 
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RecursionError)
 """What reading a file of our own raises that somebody, or a dying disk, has changed."""
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder, as far as can be told: what may not be looked at is for its reader to refuse.
+
+    A name that is too long for any file system is that of no file.
+    """
+    try:
+        return path.exists()
+    except OSError as exc:
+        return exc.errno != errno.ENAMETOOLONG
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; one that may not be looked at counts as none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+import heapq
+import math
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
@@ -23,6 +26,9 @@ START = "soft.start"
 """Which of the given texts a soft prompt starts from: 1 is the best."""
 _GUIDED, _PATIENCE = 6, 300
 """After so many known points in a row the sampler goes random; after so many the space counts as used up."""
+MOST, _BEST = 1000, 100
+"""Trials that a sampler learns from: the best of all and the latest. What a draw takes grows with them, and with all of
+them a long search would spend its time on drawing."""
 
 
 class Draws:
@@ -67,7 +73,7 @@ class Draws:
         """
         if self._kind == "grid":
             return next(self._unknown(known, given), None)
-        study = self._study if scores is None else self._rescored(scores)
+        study = self._recent() if scores is None else self._rescored(scores)
         for attempt in range(_PATIENCE):
             sampler = self._sampler(attempt, derive_seed(self._seed, "sampler", number, attempt))
             values = dict(given[0])
@@ -109,11 +115,20 @@ class Draws:
                 if fingerprint(whole) not in known:
                     yield whole
 
+    def _recent(self) -> optuna.Study:
+        """The memory as far as samplers look at it."""
+        shown = lessons(self._study.get_trials(deepcopy=False), _value)
+        return optuna.Study(self._study.study_name, cast("BaseStorage", _Shows(self._study._storage, shown)))
+
     def _rescored(self, scores: Mapping[int, float]) -> optuna.Study:
         """The memory with every trial that has a score as a complete one; failures stay failures."""
         study = _memory()
-        for trial in self._study.get_trials(deepcopy=False)[1:]:
-            score = scores.get(trial.user_attrs.get(NUMBER, -1))
+
+        def score_of(trial: FrozenTrial) -> float | None:
+            return scores.get(trial.user_attrs.get(NUMBER, -1))
+
+        for trial in lessons(self._study.get_trials(deepcopy=False), score_of)[1:]:
+            score = score_of(trial)
             if score is None or trial.state is OptunaState.FAIL:
                 study.add_trial(trial)
                 continue
@@ -141,6 +156,43 @@ class _Pen:
         if name not in self._values:
             self._values.update(self._draws.propose(name, self._study, self._sampler, self._values))
         return self._values[name]
+
+
+class _Shows:
+    """A storage that shows some of its trials only. Optuna reads a storage by its methods alone."""
+
+    def __init__(self, storage: BaseStorage, shown: Sequence[FrozenTrial]) -> None:
+        self._storage, self._shown = storage, shown
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get_all_trials(
+        self,
+        study_id: int,  # noqa: ARG002
+        deepcopy: bool = False,  # noqa: ARG002
+        states: Container[OptunaState] | None = None,
+    ) -> list[FrozenTrial]:
+        """As `BaseStorage.get_all_trials`; the trials themselves, whatever `deepcopy` says: samplers change none."""
+        return [trial for trial in self._shown if states is None or trial.state in states]
+
+
+def lessons(trials: list[FrozenTrial], score: Callable[[FrozenTrial], float | None]) -> list[FrozenTrial]:
+    """The first trial, which stands for the one that is being drawn; and of the others `MOST` at most, in their order:
+    the best by `score`, and the latest.
+
+    A Parzen estimator compares the best few with all others, and gives old ones little weight.
+    """
+    if len(trials) <= MOST + 1:
+        return trials
+    split = len(trials) - (MOST - _BEST)
+    scored = ((-math.inf if (s := score(trials[n])) is None else s, -n) for n in range(1, split))
+    best = sorted(-place for _, place in heapq.nlargest(_BEST, scored))
+    return [trials[0], *(trials[n] for n in best), *trials[split:]]
+
+
+def _value(trial: FrozenTrial) -> float | None:
+    return trial.values[0] if trial.state is OptunaState.COMPLETE and trial.values else None
 
 
 def _memory() -> optuna.Study:

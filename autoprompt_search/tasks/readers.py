@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from autoprompt_search.core.disk import is_folder, is_there
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.tables import Row
 
@@ -19,12 +20,10 @@ _CELL_LIMIT = 1 << 27
 def read_file(path: Path, problems: Problems) -> list[Row]:
     """All rows of a data file; what is wrong with it goes to `problems` and the rest is still read."""
     reader = READERS.get(path.suffix.lower())
-    if not path.exists():
+    if not is_there(path):
         problems.add(str(path), f"no such file{_nearest(path)}" if path.suffix else "no such file or folder")
     elif reader is None:
         problems.add(str(path), f"unknown kind of file; known are {', '.join(READERS)}")
-    elif not path.is_file():
-        problems.add(str(path), "is a folder, not a file")
     else:
         return _read(path, reader, problems)
     return []
@@ -33,6 +32,9 @@ def read_file(path: Path, problems: Problems) -> list[Row]:
 def _read(path: Path, reader: Callable[[Path, Problems], Iterator[Row]], problems: Problems) -> list[Row]:
     before = problems.count
     try:
+        if not path.is_file():
+            problems.add(str(path), "is a folder, not a file")
+            return []
         rows = list(reader(path, problems))
     except OSError as exc:
         problems.add(str(path), f"cannot be read: {exc.strerror or exc}")
@@ -43,7 +45,7 @@ def _read(path: Path, reader: Callable[[Path, Problems], Iterator[Row]], problem
 
 
 def _nearest(path: Path) -> str:
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         return ""
     names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in READERS]
     close = difflib.get_close_matches(path.name, names, n=1)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autoprompt_search.core.disk import is_folder, is_there
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import READERS, read_file
 from autoprompt_search.tasks.tables import SPLITS, Row, Table, columns_of
@@ -27,7 +28,7 @@ def read_tables(data: str | Mapping[str, str], columns: Sequence[str], problems:
     if not isinstance(data, str):
         return _files({split: Path(path) for split, path in data.items()}, problems)
     path = Path(data).expanduser()
-    if path.is_dir():
+    if is_folder(path):
         return _folder(path, columns, problems)
     if not _is_path(data):
         return _hub(data, columns, problems)
@@ -56,10 +57,10 @@ def _is_path(data: str) -> bool:
     path = Path(data)
     first = Path(path.parts[0]) if path.parts else path
     return (
-        path.exists()
+        is_there(path)
         or path.suffix.lower() in READERS
         or not _HUB_NAME.fullmatch(data)
-        or (len(path.parts) > 1 and first.is_dir())
+        or (len(path.parts) > 1 and is_folder(first))
     )
 
 

@@ -189,3 +189,49 @@ def test_predictions_have_an_address_of_model_prompt_and_answers() -> None:
     }
     assert len(others | {key()}) == 7
     assert key() == key() == measure(prompt(), DEV[:1], LABELS, ScriptedBackend()).prompt
+
+
+class Poisoned(ScriptedBackend):
+    """Breaks on prompts that hold a word."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.asked = word, 0
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        self.asked += len(prompts)
+        if any(self.word in p.text for p in prompts):
+            raise IndexError("index out of range in self")
+        return super().score(prompts, answers, soft)
+
+
+@pytest.mark.parametrize("place", [0, 17, 39])
+def test_an_example_that_breaks_the_model_is_named_with_its_field(place: int) -> None:
+    bad = replace(DEV[place], inputs={"title": "fine", "text": "so \ufffe it was bad"})
+    part = [replace(e, inputs={"title": "fine", **e.inputs}) for e in DEV]
+    part[place] = bad
+    backend = Poisoned("\ufffe")
+    wanted = (
+        rf"^the example 'dev:{place}' \(its field 'text'\) breaks the model: IndexError: index out of range in self$"
+    )
+    with pytest.raises(TrialError, match=wanted):
+        measure(prompt("{title}: {text} Sentiment:"), part, LABELS, backend)
+    assert backend.asked <= 40 + 40 + 5
+
+
+def test_a_prompt_that_breaks_the_model_on_every_example_blames_none() -> None:
+    backend = Poisoned("Review")
+    with pytest.raises(IndexError, match="out of range"):
+        measure(prompt(), DEV, LABELS, backend)
+    assert backend.asked == 40 + 2
+
+
+def test_an_example_without_a_number_is_named() -> None:
+    class Nan(ScriptedBackend):
+        def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+            made = super().score(prompts, answers, soft)
+            made.logliks[7] = np.nan
+            return made
+
+    with pytest.raises(TrialError, match=r"not a number \(NaN\) on the example 'dev:7'"):
+        measure(prompt(), DEV, LABELS, Nan())

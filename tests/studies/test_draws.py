@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.draws import Draws, SamplerName, distribution_of
+from autoprompt_search.studies.draws import MOST, Draws, SamplerName, distribution_of, lessons
 
 SPACE = SearchSpace.model_validate(
     {
@@ -116,3 +116,32 @@ def test_soft_start_names_the_text_by_rank_and_never_one_that_is_not_there() -> 
         assert SOFT.contains(point)
         remember(draws, point, 0.5 + rank / 10, space=SOFT)
     assert set(ranks) == {1, 2, 3}
+
+
+def test_a_sampler_learns_from_the_best_trials_and_the_latest() -> None:
+    asking = create_trial(state=TrialState.RUNNING)
+    trials = [asking, *(create_trial(value=float(n % 997)) for n in range(3 * MOST))]
+    few = trials[: MOST + 1]
+    assert lessons(few, lambda t: t.value) is few
+    shown = lessons(trials, lambda t: t.value)
+    places = [next(n for n, t in enumerate(trials) if t is one) for one in shown]
+    assert places == sorted(set(places))
+    assert len(places) == MOST + 1
+    assert places[0] == 0
+    old, late = trials[1 : places[-1] - 898], [n for n in places if n > places[-1] - 900]
+    assert late == list(range(len(trials) - 900, len(trials)))
+    kept = [trials[n] for n in places if n not in late][1:]
+    assert len(kept) == 100
+    assert min(t.value or 0 for t in kept) >= max(t.value or 0 for t in old if not any(t is k for k in kept))
+
+
+def test_a_long_search_goes_on_as_it_did() -> None:
+    """Beyond `MOST` trials every draw still repeats."""
+    one, other = Draws(SPACE, "tpe", 3), Draws(SPACE, "tpe", 3)
+    points = search(0, 12, "random")
+    for draws in (one, other):
+        for number in range(MOST + 50):
+            point = points[number % len(points)]
+            distributions = {name: distribution_of(SPACE.root[name]) for name in point}
+            draws.mirror(create_trial(value=score(point), params=point, distributions=distributions))
+    assert one.draw(MOST + 50, ()) == other.draw(MOST + 50, ())

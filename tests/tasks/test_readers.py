@@ -143,3 +143,7 @@ def test_reading_text_files_needs_no_heavy_library(here):
     files = [str(Path(name).resolve()) for name in ("a.jsonl", "a.csv")]
     root = Path(autoprompt_search.core.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code, *files], check=True, timeout=60, cwd=root)
+
+
+def test_a_name_that_no_file_system_takes_is_no_such_file(here):
+    assert "no such file" in complaint("x" * 300 + ".csv")
