@@ -12,6 +12,7 @@ from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import ComponentSpec, unknown
+from autoprompt_search.core.stats import is_mean
 from autoprompt_search.metrics import METRICS
 from autoprompt_search.space import Choice, Fixed
 from autoprompt_search.tasks import TASKS
@@ -35,6 +36,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += _baseline(draft)
     problems += _sizes(draft)
     problems += _passes(draft)
+    problems += _means(draft)
     return problems
 
 
@@ -136,6 +138,17 @@ def _passes(draft: Draft) -> Iterator[Problem]:
     if draft.is_sound("budget", "rungs") and passes is not None and passes < first:
         text = f"must pay for one prompt on the first rung, {first} (got {passes})"
         yield Problem(("budget", "passes"), f"budget.passes: {text}")
+
+
+def _means(draft: Draft) -> Iterator[Problem]:
+    """Pruners that compare examples one by one, or add them up, where the score is no mean over examples."""
+    study, task = draft.config.study, draft.task
+    pruner = study.options.get("pruner")
+    if not draft.is_sound("study", "task") or task is None or study.type != "optuna":
+        return
+    if pruner in ("wilcoxon", "gradient") and task.metric in METRICS.names() and not is_mean(METRICS.load(task.metric)):
+        text = f"takes a score for the mean of its examples, which {task.metric} is not (task.metric)"
+        yield Problem(("study", "pruner"), f"study.pruner: {text} (got {pruner}); racing, halving and none fit")
 
 
 def most(param: object) -> int:

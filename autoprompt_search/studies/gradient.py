@@ -18,7 +18,6 @@ from scipy.special import ndtr
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.additive import Board, Fit
-from autoprompt_search.studies.items import Items
 
 Floats = NDArray[np.float64]
 BREADTH = 0.4
@@ -50,7 +49,7 @@ class Gradient:
         trials: Most trials.
     """
 
-    needs_items = False
+    evidence = None
 
     def __init__(self, rungs: Sequence[int], passes: int | None, trials: int) -> None:
         if not rungs:
@@ -65,7 +64,7 @@ class Gradient:
         self._fit: Fit | None = None
         self._ahead: tuple[Floats, Floats, dict[int, int]] | None = None
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None = None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: None = None) -> None:  # noqa: ARG002
         """As `Pruner.add`."""
         if self._board.add(number, kind, measurement):
             self._fit = self._ahead = None

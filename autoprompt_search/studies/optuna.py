@@ -18,10 +18,11 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board
+from autoprompt_search.studies.corpus import Jackknife
 from autoprompt_search.studies.draws import Draws, distribution_of, latest
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
-from autoprompt_search.studies.items import ITEMS, Items, from_text, items_of, rounded
+from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
@@ -52,6 +53,8 @@ class OptunaStudy:
         rungs: Dev examples per rung, for pruners that look ahead.
         passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
             that run are finished; `gradient` keeps within them.
+        jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
+            share of right answers.
         sampler: What to try: `tpe`, `gp`, `random`, `grid`, or `auto` for what fits the space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
             stands at its class. With `gradient` trials are paused and taken up again.
@@ -78,6 +81,7 @@ class OptunaStudy:
         *,
         rungs: Sequence[int] = (),
         passes: int | None = None,
+        jackknife: Jackknife | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -99,7 +103,7 @@ class OptunaStudy:
                 sampler=RandomSampler(),  # never asked
             )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed), trials)
-        self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error))
+        self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
         self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
         is_modelled = scores == "modelled" or (scores is None and self._allocation is not None)
         self._board = Board(rungs) if is_modelled and sampler not in BLIND else None
@@ -132,9 +136,9 @@ class OptunaStudy:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
-            items = items_of(measurement) if self._pruner.needs_items else None
-            live.record(measurement, items)
-            self._learn(number, live.kind, measurement, rounded(items) if items else None)
+            kept = self._pruner.evidence.of(measurement) if self._pruner.evidence else None
+            live.record(measurement, kept)
+            self._learn(number, live.kind, measurement, self._as_stored(kept.to_text()) if kept else None)
         if number == 0 or measurement.fidelity.is_full:
             return False
         if self._allocation is None:
@@ -175,9 +179,9 @@ class OptunaStudy:
             number = trial.user_attrs[NUMBER]
             self._seen.add(fingerprint(trial.params))
             mirror = self._phases.of(trial.params).mirror(trial)
-            items = from_text(trial.user_attrs[ITEMS]) if ITEMS in trial.user_attrs else None
+            kept = self._as_stored(trial.user_attrs.get(ITEMS))
             for made in measurements_of(trial):
-                self._learn(number, kind_of(trial.params), made, items.first(made.fidelity.examples) if items else None)
+                self._learn(number, kind_of(trial.params), made, kept.first(made.fidelity.examples) if kept else None)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
                 if self._allocation and trial.state is OptunaState.FAIL:
@@ -188,9 +192,13 @@ class OptunaStudy:
                 home = self._paused if waits else self._live
                 home[number] = Live(optuna.Trial(self._study, trial._trial_id), mirror)
 
-    def _learn(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
+    def _as_stored(self, text: str | None) -> Evidence | None:
+        """What the next driver will read, so that both decide alike."""
+        return self._pruner.evidence.from_text(text) if text and self._pruner.evidence else None
+
+    def _learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
         self._spending.book(number, measurement)
-        self._pruner.add(number, kind, measurement, items)
+        self._pruner.add(number, kind, measurement, evidence)
         if self._board is not None:
             self._board.add(number, kind, measurement)
 
