@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -99,7 +99,7 @@ def session(
     """
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=place.state)
-    study = stored_study(config, place)
+    study = _study(config, place, plan.job.book.texts)
     tracker.open(_card(config, place, plan))
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
@@ -128,8 +128,7 @@ def session(
             ledger.close()
 
 
-def stored_study(config: SearchConfig, place: Workspace) -> Study:
-    """The study of a search, as far as it has come."""
+def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[str, str]]) -> Study:
     return STUDIES.build(
         config.study,
         space=config.space,
@@ -142,7 +141,13 @@ def stored_study(config: SearchConfig, place: Workspace) -> Study:
         rungs=config.rungs,
         passes=config.budget.most_passes,
         jackknife=_jackknife(TASKS.build(config.task)),
+        texts=texts,
     )
+
+
+def stored_study(config: SearchConfig, place: Workspace) -> Study:
+    """The study of a finished search, for reading."""
+    return _study(config, place, {})
 
 
 def _jackknife(task: Task) -> Callable[[Sequence[str], Sequence[str]], list[float]] | None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from autoprompt_search.config.components import component_problems, names, signature
 from autoprompt_search.config.rules_backend import backend_rules
 from autoprompt_search.config.rules_space import space_rules
+from autoprompt_search.config.rules_study import study_rules
 from autoprompt_search.config.rules_text import text_rules
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import ComponentSpec, unknown
-from autoprompt_search.core.stats import is_mean
 from autoprompt_search.metrics import METRICS
 from autoprompt_search.space import Choice, Fixed
 from autoprompt_search.tasks import TASKS
@@ -35,8 +35,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += backend_rules(draft)
     problems += _baseline(draft)
     problems += _sizes(draft)
-    problems += _passes(draft)
-    problems += _means(draft)
+    problems += study_rules(draft)
     return problems
 
 
@@ -131,24 +130,6 @@ def _sizes(draft: Draft) -> Iterator[Problem]:
             ("space", "demos.k"),
             f"space.demos.k: {high} demonstrations are more than the train split has (task.splits.train: {train})",
         )
-
-
-def _passes(draft: Draft) -> Iterator[Problem]:
-    passes, first = draft.config.budget.most_passes, draft.config.rungs[0]
-    if draft.is_sound("budget", "rungs") and passes is not None and passes < first:
-        text = f"must pay for one prompt on the first rung, {first} (got {passes})"
-        yield Problem(("budget", "passes"), f"budget.passes: {text}")
-
-
-def _means(draft: Draft) -> Iterator[Problem]:
-    """Pruners that compare examples one by one, or add them up, where the score is no mean over examples."""
-    study, task = draft.config.study, draft.task
-    pruner = study.options.get("pruner")
-    if not draft.is_sound("study", "task") or task is None or study.type != "optuna":
-        return
-    if pruner in ("wilcoxon", "gradient") and task.metric in METRICS.names() and not is_mean(METRICS.load(task.metric)):
-        text = f"takes a score for the mean of its examples, which {task.metric} is not (task.metric)"
-        yield Problem(("study", "pruner"), f"study.pruner: {text} (got {pruner}); racing, halving and none fit")
 
 
 def most(param: object) -> int:

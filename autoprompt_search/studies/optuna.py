@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,12 +14,13 @@ from optuna.trial import create_trial
 from pydantic import Field
 
 from autoprompt_search.core.disk import reading
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board
 from autoprompt_search.studies.corpus import Jackknife
-from autoprompt_search.studies.draws import Draws, distribution_of, latest
+from autoprompt_search.studies.draws import Draws, latest
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
 from autoprompt_search.studies.items import ITEMS, Evidence
@@ -28,7 +29,8 @@ from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms
 from autoprompt_search.studies.records import ERROR, NUMBER, STATES, measurements_of, to_record
-from autoprompt_search.studies.samplers import BLIND, SamplerName
+from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
+from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.storage import database
 
@@ -55,14 +57,17 @@ class OptunaStudy:
             that run are finished; `gradient` keeps within them.
         jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
             share of right answers.
-        sampler: What to try: `tpe`, `gp`, `random`, `grid`, or `auto` for what fits the space (`studies/samplers.py`).
+        texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
+        sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
+            space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
             stands at its class. With `gradient` trials are paused and taken up again.
         reduction: Of successive halving: one in so many goes on to the next rung.
         error: Of `racing` and `wilcoxon`: how often a test may be wrong.
         scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
             they got. `modelled`: all by the score they are expected to have on all of dev (`studies/additive.py`).
-            None: `modelled` with `gradient`, where most trials are paused, `told` otherwise.
+            None: `modelled` with `gradient`, where most trials are paused, and with `gp`, `cma`, `nsga2` and
+            `surrogate`, which would learn from complete trials alone; `told` otherwise. `surrogate` takes no other.
         text_share: Of the budget, in trials, passes and minutes: so much goes to texts before soft prompts start from
             the best of them; where the space leaves open whether there is a soft prompt.
         storage: Any Optuna RDB URL instead of the journal file, e.g. a PostgreSQL database. One that goes away is
@@ -82,6 +87,7 @@ class OptunaStudy:
         rungs: Sequence[int] = (),
         passes: int | None = None,
         jackknife: Jackknife | None = None,
+        texts: Mapping[str, Mapping[str, str]] | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -102,10 +108,14 @@ class OptunaStudy:
                 load_if_exists=True,
                 sampler=RandomSampler(),  # never asked
             )
-        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed), trials)
+        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
         self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
         self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
-        is_modelled = scores == "modelled" or (scores is None and self._allocation is not None)
+        kind = resolved(sampler, {name: distribution_of(param) for name, param in space.root.items()})
+        is_default = scores is None and (self._allocation is not None or (kind in OF_COMPLETE and bool(rungs)))
+        is_modelled = scores == "modelled" or is_default
+        if sampler == "surrogate" and not (is_modelled and rungs):
+            raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
         self._board = Board(rungs) if is_modelled and sampler not in BLIND else None
         self._live: dict[int, Live] = {}
         self._paused: dict[int, Live] = {}
@@ -219,7 +229,7 @@ class OptunaStudy:
             is_soft = self._spending.is_beyond(self._share, number) or (
                 self._allocation is not None and self._allocation.looked >= self._share
             )
-            scores = self._board.expected() if self._board else None
+            scores = self._board.estimates() if self._board else None
             left = self._spending.passes_left
             params = self._phases.draw(
                 number, self._seen, self._ended.values(), is_soft=is_soft, left=left, scores=scores

@@ -35,6 +35,14 @@ CASES = {
         ),
         ["study.pruner: takes a score for the mean", "macro_f1", "got wilcoxon", "racing, halving and none fit"],
     ),
+    "cma without numbers": (
+        lambda data: (data["space"].pop("demos.draw"), data.update(study={"type": "optuna", "sampler": "cma"})),
+        ["study.sampler: cma adapts numbers", "the space has demos.k open", "use tpe"],
+    ),
+    "a surrogate told of ends alone": (
+        put("study", {"type": "optuna", "sampler": "surrogate", "scores": "told"}),
+        ["study.scores: surrogate weighs", "got told"],
+    ),
     "wrong pruner": (put("study", {"type": "optuna", "pruner": "racin"}), ["study.pruner", "got 'racin'"]),
     "wrong error": (put("study", {"type": "optuna", "error": 1}), ["study.error: must be less than 1", "got 1"]),
     "bad name": (put("name", "my search/1"), ["name: must start with", "got 'my search/1'"]),
