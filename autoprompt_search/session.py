@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,8 +13,10 @@ from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols import Progress, SearchCard, Study, Tracker
+from autoprompt_search.core.protocols import Progress, SearchCard, Study, Task, Tracker
+from autoprompt_search.core.stats import contributions, is_mean
 from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
+from autoprompt_search.evaluate import metric_named
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
@@ -97,7 +99,7 @@ def session(
     """
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=place.state)
-    study = _study(config, place)
+    study = _study(config, place, plan.job.book.texts)
     tracker.open(_card(config, place, plan))
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
@@ -126,7 +128,7 @@ def session(
             ledger.close()
 
 
-def _study(config: SearchConfig, place: Workspace) -> Study:
+def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[str, str]]) -> Study:
     return STUDIES.build(
         config.study,
         space=config.space,
@@ -138,12 +140,20 @@ def _study(config: SearchConfig, place: Workspace) -> Study:
         name=place.identity,
         rungs=config.rungs,
         passes=config.budget.most_passes,
+        jackknife=_jackknife(TASKS.build(config.task)),
+        texts=texts,
     )
 
 
 def stored_study(config: SearchConfig, place: Workspace) -> Study:
     """The study of a finished search, for reading."""
-    return _study(config, place)
+    return _study(config, place, {})
+
+
+def _jackknife(task: Task) -> Callable[[Sequence[str], Sequence[str]], list[float]] | None:
+    """What every example adds to the search's score; None where that is 1 for a right answer and 0 for a wrong one."""
+    metric = metric_named(task.metric)
+    return None if is_mean(metric) else lambda targets, said: contributions(metric, targets, said, task.labels)
 
 
 def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:

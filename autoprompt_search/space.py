@@ -221,6 +221,11 @@ class SearchSpace(RootModel[dict[str, Param]]):
         return point
 
     @property
+    def numbers(self) -> list[str]:
+        """Parameters that are ranges of more than one number."""
+        return [name for name, param in self.root.items() if isinstance(param, _Range) and param.size > 1]
+
+    @property
     def size(self) -> float:
         """How many distinct points there are; infinite with an active float."""
         return sum(

@@ -211,6 +211,9 @@ def _advice(config: SearchConfig) -> Iterator[str]:
     unused = sorted(set(config.templates) - set(map(str, possible(config.space, "template"))))
     if "template" in config.space.root and unused:
         yield f"templates: not in the space: {', '.join(unused)}"
+    names = [n for n, p in config.space.root.items() if p.size > 1 and n not in config.space.numbers]
+    if config.study.options.get("sampler") == "cma" and names:
+        yield f"study.sampler: cma moves numbers; chance alone draws {', '.join(names)}"
     if config.space.size < config.budget.most_trials(config.rungs):
         yield f"budget: the space has only {config.space.size:.0f} points; the search ends when all are tried"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from autoprompt_search.config.components import component_problems, names, signature
 from autoprompt_search.config.rules_backend import backend_rules
 from autoprompt_search.config.rules_space import space_rules
+from autoprompt_search.config.rules_study import study_rules
 from autoprompt_search.config.rules_text import text_rules
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
@@ -34,7 +35,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += backend_rules(draft)
     problems += _baseline(draft)
     problems += _sizes(draft)
-    problems += _passes(draft)
+    problems += study_rules(draft)
     return problems
 
 
@@ -129,13 +130,6 @@ def _sizes(draft: Draft) -> Iterator[Problem]:
             ("space", "demos.k"),
             f"space.demos.k: {high} demonstrations are more than the train split has (task.splits.train: {train})",
         )
-
-
-def _passes(draft: Draft) -> Iterator[Problem]:
-    passes, first = draft.config.budget.most_passes, draft.config.rungs[0]
-    if draft.is_sound("budget", "rungs") and passes is not None and passes < first:
-        text = f"must pay for one prompt on the first rung, {first} (got {passes})"
-        yield Problem(("budget", "passes"), f"budget.passes: {text}")
 
 
 def most(param: object) -> int:

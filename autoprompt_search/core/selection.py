@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -40,6 +42,7 @@ def luck(gaps: ArrayLike, leader: int, tried: int) -> float:
     return float(1 - (1 - p) ** (max(tried, prompts) / prompts))
 
 
+@lru_cache(maxsize=4)
 def _flips(examples: int) -> NDArray[np.float64]:
     rng = np.random.default_rng(derive_seed("flips", examples))
     return rng.choice(np.array([-1.0, 1.0]), size=(FLIPS, examples))

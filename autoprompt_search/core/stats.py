@@ -45,7 +45,7 @@ def metric_stderr(
     n = len(targets)
     if n < 2:
         return 0.0
-    if _is_accuracy(metric):
+    if is_mean(metric):
         rate = sum(t == p for t, p in zip(targets, predictions, strict=True)) / n
         return math.sqrt(rate * (1 - rate) / (n - 1))
     blocks = np.array_split(np.arange(n), min(n, 20))
@@ -69,7 +69,7 @@ def interval(
 ) -> Interval:
     """Wilson's interval for accuracy (Wilson 1927), percentile bootstrap for any other metric."""
     score = metric(targets, predictions, labels)
-    if _is_accuracy(metric):
+    if is_mean(metric):
         from scipy.stats import binomtest
 
         hits = sum(t == p for t, p in zip(targets, predictions, strict=True))
@@ -96,7 +96,7 @@ def paired_difference(
     Accuracy: exact McNemar test on the examples they disagree about, and Bonett and Price's (2012)
     adjusted Wald interval for paired proportions. Other metrics: paired percentile bootstrap.
     """
-    if _is_accuracy(metric):
+    if is_mean(metric):
         return _paired_accuracy(targets, ours, theirs, confidence)
     score = metric(targets, ours, labels) - metric(targets, theirs, labels)
     values = []
@@ -134,7 +134,7 @@ def contributions(
     Of accuracy 1.0 where the answer is right and 0.0 where not. Of any other metric the jackknife's pseudo-values
     (Tukey 1958; Efron 1982, chapter 3), whose mean differs from the score by the jackknife's bias alone.
     """
-    if _is_accuracy(metric):
+    if is_mean(metric):
         return [float(t == p) for t, p in zip(targets, predictions, strict=True)]
     n, whole = len(targets), metric(targets, predictions, labels)
     if n < 2:
@@ -156,7 +156,8 @@ def paired_stderr(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return float(gaps.std(ddof=1) / math.sqrt(len(gaps)))
 
 
-def _is_accuracy(metric: LabelMetric) -> bool:
+def is_mean(metric: LabelMetric) -> bool:
+    """Whether the metric is the share of right answers, which is a mean over examples."""
     return getattr(metric, "__name__", "") == "accuracy"
 
 

@@ -43,6 +43,20 @@ class PromptBook:
             layout=_layout(params),
         )
 
+    @property
+    def texts(self) -> dict[str, dict[str, str]]:
+        """Parameter -> value -> what that value says, for those who compare prompts by what they say."""
+        templates = {
+            name: "\n".join([self.intros.get(name, ""), template.text, _words(self.words.get(name, {}))])
+            for name, template in self.templates.items()
+        }
+        verbalizers = {name: _words(words) for name, words in self.verbalizers.items()}
+        return {
+            "template": templates,
+            "instruction": {"none": "", **self.instructions},
+            "verbalizer": {AUTO: _words(self._own_words()), **verbalizers},
+        }
+
     def _verbalizer(self, template: str, params: Params) -> Verbalizer:
         if params.get("verbalizer") == AUTO:
             return self._own_words()
@@ -62,6 +76,10 @@ class PromptBook:
             return self.intros.get(template, "")
         name = str(params["instruction"])
         return "" if name == "none" else self.instructions[name]
+
+
+def _words(verbalizer: Verbalizer) -> str:
+    return "; ".join(f"{label}: {', '.join(words)}" for label, words in verbalizer.items())
 
 
 def _layout(params: Params) -> Layout:

@@ -27,6 +27,18 @@ _SWEEPS, _SETTLED = 60, 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is known of one trial."""
+
+    score: float
+    """Expected on all of dev: drawn towards the others of its kind by as much as its noise deserves."""
+    seen: float
+    """What it scored, as if it had been measured on examples of average difficulty; not drawn towards anything."""
+    stderr: float
+    """Of `seen`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """What is believed of every trial of a `Board`."""
 
@@ -38,6 +50,8 @@ class Fit:
     """Expected on all of dev; the observed score where all of it was seen."""
     variance: Floats
     """Of that expectation."""
+    seen: Floats
+    """As `Estimate.seen`."""
     effect_variance: Floats
     """Of the prompt's own part."""
     noise: float
@@ -87,12 +101,13 @@ class Board:
         rows = [self._rows[n] for n in numbers]
         return numbers, np.array([r.values for r in rows]), np.array([r.weights for r in rows])
 
-    def expected(self) -> dict[int, float]:
-        """Trial -> the score it is expected to have on all of dev."""
+    def estimates(self) -> dict[int, Estimate]:
+        """Of every trial."""
         if not self._rows:
             return {}
         fit = self.fit()
-        return dict(zip(fit.numbers, fit.score.tolist(), strict=True))
+        columns = fit.score.tolist(), fit.seen.tolist(), np.sqrt(fit.noise / fit.examples).tolist()
+        return {number: Estimate(*row) for number, *row in zip(fit.numbers, *columns, strict=True)}
 
     def fit(self) -> Fit:
         """By alternating between examples and prompts until both agree, and between them and the two variances."""
@@ -131,6 +146,7 @@ class Board:
             examples=seen,
             score=((weights * values).sum(axis=1) + ahead) / total,
             variance=np.zeros(len(numbers)),
+            seen=np.average(blocks, weights=sizes) + (weights * (values - blocks)).sum(axis=1) / seen,
             effect_variance=own,
             noise=float(noise),
             spread=float(spread),

@@ -5,22 +5,26 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.rng import derive_seed
+from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.types import Params, Scalar
-from autoprompt_search.space import AnyParam, Float, Int, SearchSpace
+from autoprompt_search.space import SearchSpace, Suggests
+from autoprompt_search.studies.additive import Estimate
+from autoprompt_search.studies.dice import CANDIDATES, Dice
 from autoprompt_search.studies.grid import points
 from autoprompt_search.studies.records import NUMBER
-from autoprompt_search.studies.samplers import SAMPLERS, SamplerName, resolved
+from autoprompt_search.studies.samplers import SAMPLERS, STARTUP, SamplerName, resolved
+from autoprompt_search.studies.scales import distribution_of
 
 START = "soft.start"
 """Which of the given texts a soft prompt starts from: 1 is the best."""
@@ -39,8 +43,10 @@ class Draws:
     together, and only where they are active. A draw leaves no trace until it is mirrored.
     """
 
-    def __init__(self, space: SearchSpace, sampler: SamplerName, seed: int) -> None:
-        self._space, self._seed = space, seed
+    def __init__(
+        self, space: SearchSpace, sampler: SamplerName, seed: int, texts: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        self._space, self._seed, self._texts = space, seed, texts or {}
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
         self._kind = resolved(sampler, self._distributions)
         self._study = _memory()
@@ -61,7 +67,7 @@ class Draws:
         known: Container[str],
         given: Sequence[Params] = ({},),
         *,
-        scores: Mapping[int, float] | None = None,
+        scores: Mapping[int, Estimate] | None = None,
     ) -> dict[str, Scalar] | None:
         """A point for trial `number`; None when none is left.
 
@@ -73,17 +79,13 @@ class Draws:
         """
         if self._kind == "grid":
             return next(self._unknown(known, given), None)
+        if self._kind == "surrogate":
+            return self._most_promising(number, known, given, scores or {})
         study = self._recent() if scores is None else self._rescored(scores)
         for attempt in range(_PATIENCE):
             sampler = self._sampler(attempt, derive_seed(self._seed, "sampler", number, attempt))
-            values = dict(given[0])
-            point = self._space.suggest(_Pen(self, study, sampler, values))
-            rank = int(point.get(START, 1))
-            if rank > len(given):
-                continue
-            if rank > 1:
-                point = self._space.suggest(_Pen(self, study, sampler, {**values, **given[rank - 1]}))
-            if fingerprint(point) not in known:
+            point = self._point(partial(_Pen, self, study, sampler), given)
+            if point is not None and fingerprint(point) not in known:
                 return point
         return None
 
@@ -100,11 +102,48 @@ class Draws:
         }
         asking = study.get_trials(deepcopy=False)[0]
         drawn = sampler.sample_relative(study, asking, together)
-        return drawn or {name: sampler.sample_independent(study, asking, name, own)}
+        if not drawn:
+            return {name: sampler.sample_independent(study, asking, name, own)}
+        return {
+            other: drawn[other] if other in drawn else sampler.sample_independent(study, asking, other, distribution)
+            for other, distribution in together.items()
+        }
+
+    def _point(self, pen: Callable[[dict[str, Any]], Suggests], given: Sequence[Params]) -> dict[str, Scalar] | None:
+        """A point with what is given; None where `soft.start` names a text that is not there."""
+        values = dict(given[0])
+        point = self._space.suggest(pen(values))
+        rank = int(point.get(START, 1))
+        if rank > len(given):
+            return None
+        return point if rank == 1 else self._space.suggest(pen({**values, **point, **given[rank - 1]}))
+
+    def _most_promising(
+        self, number: int, known: Container[str], given: Sequence[Params], scores: Mapping[int, Estimate]
+    ) -> dict[str, Scalar] | None:
+        """Of many random points that were not tried the one with the largest expected improvement."""
+        rng = derive_rng(self._seed, "surrogate", number)
+        drawn = (self._point(partial(Dice, rng), given) for _ in range(CANDIDATES))
+        fresh = {fingerprint(point): point for point in drawn if point is not None}
+        candidates = [point for mark, point in fresh.items() if mark not in known]
+        if not candidates:
+            return next(self._unknown(known, given), None)
+        trials = {
+            int(t.user_attrs[NUMBER]): t
+            for t in self._study.get_trials(deepcopy=False)[1:]
+            if t.state is not OptunaState.FAIL
+        }
+        seen = [(t.params, scores[n]) for n, t in trials.items() if n in scores]
+        if len(seen) < STARTUP:
+            return candidates[0]
+        from autoprompt_search.studies.surrogate import most_promising  # scikit-learn takes a second
+
+        waiting = [t.params for n, t in trials.items() if n not in scores and not t.state.is_finished()]
+        return candidates[most_promising(self._space, self._texts, seen, waiting, candidates)]
 
     def _sampler(self, attempt: int, seed: int) -> BaseSampler:
         """First the best of many proposals; where that is known, any proposal, which is cheaper and more varied."""
-        return SAMPLERS["random" if attempt >= _GUIDED else self._kind](seed, attempt)
+        return SAMPLERS["random" if attempt >= _GUIDED else self._kind](seed, attempt, self._distributions)
 
     def _unknown(self, known: Container[str], given: Sequence[Params]) -> Iterator[dict[str, Scalar]]:
         """Points of the grid that were not tried, in its order."""
@@ -120,12 +159,13 @@ class Draws:
         shown = lessons(self._study.get_trials(deepcopy=False), _value)
         return optuna.Study(self._study.study_name, cast("BaseStorage", _Shows(self._study._storage, shown)))
 
-    def _rescored(self, scores: Mapping[int, float]) -> optuna.Study:
+    def _rescored(self, scores: Mapping[int, Estimate]) -> optuna.Study:
         """The memory with every trial that has a score as a complete one; failures stay failures."""
         study = _memory()
 
         def score_of(trial: FrozenTrial) -> float | None:
-            return scores.get(trial.user_attrs.get(NUMBER, -1))
+            estimate = scores.get(trial.user_attrs.get(NUMBER, -1))
+            return estimate.score if estimate else None
 
         for trial in lessons(self._study.get_trials(deepcopy=False), score_of)[1:]:
             score = score_of(trial)
@@ -200,15 +240,6 @@ def _memory() -> optuna.Study:
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(state=OptunaState.RUNNING))
     return study
-
-
-def distribution_of(param: AnyParam) -> BaseDistribution:
-    """A parameter as Optuna describes it."""
-    if isinstance(param, Int):
-        return IntDistribution(param.low, param.high, log=param.log)
-    if isinstance(param, Float):
-        return FloatDistribution(param.low, param.high, log=param.log)
-    return CategoricalDistribution(param.values)
 
 
 def latest(study: optuna.Study) -> optuna.Trial:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.additive import Board, Fit
-from autoprompt_search.studies.items import Items
+from autoprompt_search.studies.gains import expected_gain
 
 Floats = NDArray[np.float64]
 BREADTH = 0.4
@@ -50,7 +49,7 @@ class Gradient:
         trials: Most trials.
     """
 
-    needs_items = False
+    evidence = None
 
     def __init__(self, rungs: Sequence[int], passes: int | None, trials: int) -> None:
         if not rungs:
@@ -65,7 +64,7 @@ class Gradient:
         self._fit: Fit | None = None
         self._ahead: tuple[Floats, Floats, dict[int, int]] | None = None
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None = None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: None = None) -> None:  # noqa: ARG002
         """As `Pruner.add`."""
         if self._board.add(number, kind, measurement):
             self._fit = self._ahead = None
@@ -148,7 +147,7 @@ class Gradient:
         lead = -np.abs(fit.score - self._rivals(fit))
         step = np.sqrt(np.maximum(fit.variance - fit.variance_after(rungs), 0.0))
         cost = np.where(rungs > fit.examples, price * (rungs - fit.examples), np.inf)
-        return _expected_gain(lead, step), cost, {n: row for row, n in enumerate(fit.numbers)}
+        return expected_gain(lead, step), cost, {n: row for row, n in enumerate(fit.numbers)}
 
     def _rivals(self, fit: Fit) -> Floats:
         """Per trial the highest expected score of the others of its kind; its own where there are none."""
@@ -162,11 +161,3 @@ class Gradient:
                 rival[member] = fit.score[first]
                 rival[first] = fit.score[second]
         return rival
-
-
-def _expected_gain(lead: Floats, step: Floats) -> Floats:
-    """E max(0, lead + step * z) with z standard normal: what changing one's mind is worth, on average."""
-    safe = np.maximum(step, 1e-12)
-    z = lead / safe
-    gain: Floats = safe * np.exp(-z * z / 2) / np.sqrt(2 * np.pi) + lead * ndtr(z)
-    return gain

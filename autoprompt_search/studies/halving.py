@@ -11,7 +11,6 @@ import math
 from collections import defaultdict
 
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.items import Items
 
 Standing = tuple[float, float]
 """(score, minus loss): the loss breaks the many ties of small rungs."""
@@ -24,13 +23,13 @@ class Ladders:
     Nothing is promised about the best prompt: an unlucky first rung ends it.
     """
 
-    needs_items = False
+    evidence = None
 
     def __init__(self, reduction: int) -> None:
         self._reduction = reduction
         self._rungs: dict[tuple[str, int], dict[int, Standing]] = defaultdict(dict)
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None = None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: None = None) -> None:  # noqa: ARG002
         """Enter a trial on its rung; entering it again changes nothing."""
         rung = self._rungs[kind, measurement.fidelity.examples]
         rung.setdefault(number, (measurement.score, -measurement.metrics.get("loss", 0.0)))

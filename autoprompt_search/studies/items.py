@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,53 +20,102 @@ _FAR = 99
 """Beyond this many tenths a margin says nothing more."""
 
 
+class Evidence(Protocol):
+    """Something about every example of a measurement, in rung order."""
+
+    @classmethod
+    def of(cls, measurement: Measurement) -> Self | None:
+        """None where the measurement does not tell."""
+        ...
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The inverse of `to_text`, up to rounding."""
+        ...
+
+    def to_text(self) -> str:
+        """For the storage."""
+        ...
+
+    def first(self, examples: int) -> Self:
+        """Of a lower rung."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Per example, in rung order."""
+    """Where the score is the share of right answers: which ones were right, and by how much."""
 
     hits: NDArray[np.float64]
     """1 where the answer was right, 0 where not."""
     margins: NDArray[np.float64]
     """By how much, in log-probability, the answer led the second; below zero where it was wrong."""
 
+    @classmethod
+    def of(cls, measurement: Measurement) -> Self | None:
+        """None where there are no outcomes, or where the score is not the share of right answers."""
+        if not measurement.outcomes:
+            return None
+        hits = np.array([o.is_right for o in measurement.outcomes], dtype=float)
+        if abs(hits.mean() - measurement.score) > 1e-9:
+            return None
+        return cls(hits, np.array([_margin(o) for o in measurement.outcomes]))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """As `Evidence.from_text`."""
+        marks = [mark for mark in text if mark in "+-"]
+        sizes = text.replace("-", "+").split("+")[1:]
+        hits = np.array([mark == "+" for mark in marks], dtype=float)
+        return cls(hits, np.array([float(size) for size in sizes]) / _SCALE * np.where(hits > 0, 1, -1))
+
+    def to_text(self) -> str:
+        """A few characters per example: `+` or `-` for the answer, then the margin's size in tenths."""
+        rounded = np.minimum(np.abs(self.margins) * _SCALE, _FAR).round().astype(int)
+        return "".join(f"{'+' if hit else '-'}{size}" for hit, size in zip(self.hits, rounded, strict=True))
+
+    def first(self, examples: int) -> Self:
+        """As `Evidence.first`."""
+        return type(self)(self.hits[:examples], self.margins[:examples])
+
     def __len__(self) -> int:
         return len(self.hits)
 
-    def first(self, examples: int) -> Items:
-        """Of a lower rung."""
-        return Items(self.hits[:examples], self.margins[:examples])
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Where the score is a function of all answers together, such as macro-F1: what was meant and what was said."""
 
-def items_of(measurement: Measurement) -> Items | None:
-    """None where there are no outcomes, or where the score is not the share of right answers.
+    targets: tuple[str, ...]
+    predictions: tuple[str, ...]
 
-    A score such as macro-F1 is no mean over examples: differences of hits do not say which prompt has the better one.
-    """
-    if not measurement.outcomes:
-        return None
-    hits = np.array([o.is_right for o in measurement.outcomes], dtype=float)
-    if abs(hits.mean() - measurement.score) > 1e-9:
-        return None
-    return Items(hits, np.array([_margin(o) for o in measurement.outcomes]))
+    @classmethod
+    def of(cls, measurement: Measurement) -> Self | None:
+        """None where there are no outcomes."""
+        made = measurement.outcomes
+        return cls(tuple(o.target for o in made), tuple(o.prediction for o in made)) if made else None
 
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """As `Evidence.from_text`."""
+        labels, targets, predictions = json.loads(text)
+        return cls(tuple(labels[i] for i in targets), tuple(labels[i] for i in predictions))
 
-def to_text(items: Items) -> str:
-    """A few characters per example: `+` or `-` for the answer, then the margin's size in tenths."""
-    rounded = np.minimum(np.abs(items.margins) * _SCALE, _FAR).round().astype(int)
-    return "".join(f"{'+' if hit else '-'}{size}" for hit, size in zip(items.hits, rounded, strict=True))
+    def to_text(self) -> str:
+        """Label names once, then their places."""
+        labels = sorted({*self.targets, *self.predictions})
+        place = {label: i for i, label in enumerate(labels)}
+        rows = [[place[label] for label in row] for row in (self.targets, self.predictions)]
+        return json.dumps([labels, *rows], separators=(",", ":"))
 
+    def first(self, examples: int) -> Self:
+        """As `Evidence.first`."""
+        return type(self)(self.targets[:examples], self.predictions[:examples])
 
-def from_text(text: str) -> Items:
-    """The inverse of `to_text`, up to the rounding of margins."""
-    marks = [mark for mark in text if mark in "+-"]
-    sizes = text.replace("-", "+").split("+")[1:]
-    hits = np.array([mark == "+" for mark in marks], dtype=float)
-    return Items(hits, np.array([float(size) for size in sizes]) / _SCALE * np.where(hits > 0, 1, -1))
-
-
-def rounded(items: Items) -> Items:
-    """As the next driver will read them, so that both decide alike."""
-    return from_text(to_text(items))
+    def __len__(self) -> int:
+        return len(self.targets)
 
 
 def _margin(outcome: Outcome) -> float:

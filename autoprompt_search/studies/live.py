@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from autoprompt_search.core.types import Measurement, Params, TrialState, kind_of
-from autoprompt_search.studies.items import ITEMS, Items, to_text
+from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.records import RUNG, measurements_of, to_attribute
 
 _PAUSED = "paused"
@@ -38,14 +38,14 @@ class Live:
         """Whether this rung was recorded."""
         return f"{RUNG}{examples}" in self.stored.user_attrs
 
-    def record(self, measurement: Measurement, items: Items | None) -> None:
+    def record(self, measurement: Measurement, items: Evidence | None) -> None:
         """Keep a rung. The measurement comes last: a driver that dies before it is told the rung again."""
         examples = measurement.fidelity.examples
         for trial in (self.stored, self.mirror):
             if examples not in trial.storage.get_trial(trial._trial_id).intermediate_values:
                 trial.report(measurement.score, examples)
         if items is not None:
-            self.stored.set_user_attr(ITEMS, to_text(items))
+            self.stored.set_user_attr(ITEMS, items.to_text())
         self.stored.set_user_attr(f"{RUNG}{examples}", json.dumps(to_attribute(measurement), sort_keys=True))
 
     def pause(self, examples: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,20 +14,23 @@ from optuna.trial import create_trial
 from pydantic import Field
 
 from autoprompt_search.core.disk import reading
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board
-from autoprompt_search.studies.draws import Draws, distribution_of, latest
+from autoprompt_search.studies.corpus import Jackknife
+from autoprompt_search.studies.draws import Draws, latest
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
-from autoprompt_search.studies.items import ITEMS, Items, from_text, items_of, rounded
+from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms
 from autoprompt_search.studies.records import ERROR, NUMBER, STATES, measurements_of, to_record
-from autoprompt_search.studies.samplers import BLIND, SamplerName
+from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
+from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.storage import database
 
@@ -52,14 +55,19 @@ class OptunaStudy:
         rungs: Dev examples per rung, for pruners that look ahead.
         passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
             that run are finished; `gradient` keeps within them.
-        sampler: What to try: `tpe`, `gp`, `random`, `grid`, or `auto` for what fits the space (`studies/samplers.py`).
+        jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
+            share of right answers.
+        texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
+        sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
+            space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
             stands at its class. With `gradient` trials are paused and taken up again.
         reduction: Of successive halving: one in so many goes on to the next rung.
         error: Of `racing` and `wilcoxon`: how often a test may be wrong.
         scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
             they got. `modelled`: all by the score they are expected to have on all of dev (`studies/additive.py`).
-            None: `modelled` with `gradient`, where most trials are paused, `told` otherwise.
+            None: `modelled` with `gradient`, where most trials are paused, and with `gp`, `cma`, `nsga2` and
+            `surrogate`, which would learn from complete trials alone; `told` otherwise. `surrogate` takes no other.
         text_share: Of the budget, in trials, passes and minutes: so much goes to texts before soft prompts start from
             the best of them; where the space leaves open whether there is a soft prompt.
         storage: Any Optuna RDB URL instead of the journal file, e.g. a PostgreSQL database. One that goes away is
@@ -78,6 +86,8 @@ class OptunaStudy:
         *,
         rungs: Sequence[int] = (),
         passes: int | None = None,
+        jackknife: Jackknife | None = None,
+        texts: Mapping[str, Mapping[str, str]] | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -98,10 +108,14 @@ class OptunaStudy:
                 load_if_exists=True,
                 sampler=RandomSampler(),  # never asked
             )
-        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed), trials)
-        self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error))
+        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
+        self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
         self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
-        is_modelled = scores == "modelled" or (scores is None and self._allocation is not None)
+        kind = resolved(sampler, {name: distribution_of(param) for name, param in space.root.items()})
+        is_default = scores is None and (self._allocation is not None or (kind in OF_COMPLETE and bool(rungs)))
+        is_modelled = scores == "modelled" or is_default
+        if sampler == "surrogate" and not (is_modelled and rungs):
+            raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
         self._board = Board(rungs) if is_modelled and sampler not in BLIND else None
         self._live: dict[int, Live] = {}
         self._paused: dict[int, Live] = {}
@@ -132,9 +146,9 @@ class OptunaStudy:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
-            items = items_of(measurement) if self._pruner.needs_items else None
-            live.record(measurement, items)
-            self._learn(number, live.kind, measurement, rounded(items) if items else None)
+            kept = self._pruner.evidence.of(measurement) if self._pruner.evidence else None
+            live.record(measurement, kept)
+            self._learn(number, live.kind, measurement, self._as_stored(kept.to_text()) if kept else None)
         if number == 0 or measurement.fidelity.is_full:
             return False
         if self._allocation is None:
@@ -175,9 +189,9 @@ class OptunaStudy:
             number = trial.user_attrs[NUMBER]
             self._seen.add(fingerprint(trial.params))
             mirror = self._phases.of(trial.params).mirror(trial)
-            items = from_text(trial.user_attrs[ITEMS]) if ITEMS in trial.user_attrs else None
+            kept = self._as_stored(trial.user_attrs.get(ITEMS))
             for made in measurements_of(trial):
-                self._learn(number, kind_of(trial.params), made, items.first(made.fidelity.examples) if items else None)
+                self._learn(number, kind_of(trial.params), made, kept.first(made.fidelity.examples) if kept else None)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
                 if self._allocation and trial.state is OptunaState.FAIL:
@@ -188,9 +202,13 @@ class OptunaStudy:
                 home = self._paused if waits else self._live
                 home[number] = Live(optuna.Trial(self._study, trial._trial_id), mirror)
 
-    def _learn(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
+    def _as_stored(self, text: str | None) -> Evidence | None:
+        """What the next driver will read, so that both decide alike."""
+        return self._pruner.evidence.from_text(text) if text and self._pruner.evidence else None
+
+    def _learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
         self._spending.book(number, measurement)
-        self._pruner.add(number, kind, measurement, items)
+        self._pruner.add(number, kind, measurement, evidence)
         if self._board is not None:
             self._board.add(number, kind, measurement)
 
@@ -211,7 +229,7 @@ class OptunaStudy:
             is_soft = self._spending.is_beyond(self._share, number) or (
                 self._allocation is not None and self._allocation.looked >= self._share
             )
-            scores = self._board.expected() if self._board else None
+            scores = self._board.estimates() if self._board else None
             left = self._spending.passes_left
             params = self._phases.draw(
                 number, self._seen, self._ended.values(), is_soft=is_soft, left=left, scores=scores

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
+from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.draws import Draws
 from autoprompt_search.studies.ranking import best_texts, text_of
 from autoprompt_search.studies.replicates import DRAW, draws_of, next_replicate, repeats_take, reserved
@@ -57,7 +58,7 @@ class Phases:
         *,
         is_soft: bool,
         left: int | None = None,
-        scores: Mapping[int, float] | None = None,
+        scores: Mapping[int, Estimate] | None = None,
     ) -> dict[str, Scalar] | None:
         """A new point for trial `number`, of the other kind where there is none of the wanted kind; None: no more.
 
@@ -82,7 +83,7 @@ class Phases:
         records: Sequence[TrialRecord],
         *,
         is_soft: bool,
-        scores: Mapping[int, float] | None,
+        scores: Mapping[int, Estimate] | None,
     ) -> dict[str, Scalar] | None:
         if not self._are_two:
             return self._texts.draw(number, known, [self._usual], scores=scores)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Measurement
+from autoprompt_search.studies.corpus import CorpusRacing, Jackknife
 from autoprompt_search.studies.gradient import Gradient
 from autoprompt_search.studies.halving import Ladders
-from autoprompt_search.studies.items import Items
+from autoprompt_search.studies.items import Evidence
 from autoprompt_search.studies.racing import Racing
 from autoprompt_search.studies.wilcoxon import Wilcoxon
 
@@ -30,18 +32,22 @@ class Terms:
     """Of halving."""
     error: float
     """How often a test may be wrong."""
+    jackknife: Jackknife | None = None
+    """Of a metric that is no mean over examples; None where the score is the share of right answers."""
 
 
 class Pruner(Protocol):
     """Sees every rung of every trial, and says which trials end early. Trials of one kind compete with each other."""
 
-    needs_items: bool
-    """Whether it compares example by example; the study then keeps items in its storage."""
+    @property
+    def evidence(self) -> type[Evidence] | None:
+        """What it compares example by example, if it does; the study then keeps that in its storage."""
+        ...
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: Any) -> None:
         """Enter a trial on a rung; entering it again changes nothing.
 
-        `items` are those of the measurement, None where it has none that could be compared.
+        `evidence` is that of the measurement, None where it has none that could be compared.
         """
         ...
 
@@ -53,9 +59,9 @@ class Pruner(Protocol):
 class Never:
     """Every trial is measured on all of dev: no prompt is lost, at the price of measuring all."""
 
-    needs_items = False
+    evidence = None
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: None) -> None:
         """Nothing."""
 
     def stops(self, number: int, kind: str, examples: int) -> bool:  # noqa: ARG002
@@ -63,10 +69,27 @@ class Never:
         return False
 
 
+def _racing(terms: Terms) -> Pruner:
+    if terms.jackknife is None:
+        return Racing(terms.error, terms.trials, terms.rungs)
+    return CorpusRacing(terms.error, terms.rungs, terms.jackknife)
+
+
+def _for_means(name: str, make: Callable[[Terms], Pruner]) -> Callable[[Terms], Pruner]:
+    """A pruner that takes a score for the mean of its examples, refused where it is none."""
+
+    def made(terms: Terms) -> Pruner:
+        if terms.jackknife is not None:
+            raise ConfigError(f"study.pruner: {name} needs a score that is the share of right answers (task.metric)")
+        return make(terms)
+
+    return made
+
+
 PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
     "halving": lambda terms: Ladders(terms.reduction),
-    "racing": lambda terms: Racing(terms.error, terms.trials, terms.rungs),
-    "wilcoxon": lambda terms: Wilcoxon(terms.error),
-    "gradient": lambda terms: Gradient(terms.rungs, terms.passes, terms.trials),
+    "racing": _racing,
+    "wilcoxon": _for_means("wilcoxon", lambda terms: Wilcoxon(terms.error)),
+    "gradient": _for_means("gradient", lambda terms: Gradient(terms.rungs, terms.passes, terms.trials)),
     "none": lambda terms: Never(),  # noqa: ARG005
 }

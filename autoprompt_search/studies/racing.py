@@ -1,4 +1,7 @@
-"""Paired racing: a prompt ends early when its items alone show that another one is better on all of dev."""
+"""Paired racing: a prompt ends early when its items alone show that another one is better on all of dev.
+
+Of the share of right answers; `studies/corpus.py` does it for scores that are no mean over examples.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class Racing:
         rungs: Dev examples per rung.
     """
 
-    needs_items = True
+    evidence = Items
 
     def __init__(self, error: float, trials: int, rungs: Sequence[int]) -> None:
         if not rungs:

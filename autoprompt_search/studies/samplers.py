@@ -6,18 +6,27 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-SamplerName = Literal["tpe", "gp", "random", "grid", "auto"]
+from autoprompt_search.studies.cma import Cma
+from autoprompt_search.studies.evolution import Evolution
+from autoprompt_search.studies.gaussian import Gaussian
+
+SamplerName = Literal["tpe", "gp", "cma", "nsga2", "surrogate", "random", "grid", "auto"]
 BLIND = ("random", "grid")
 """Samplers that learn nothing from scores."""
+OF_COMPLETE = ("gp", "cma", "nsga2", "surrogate")
+"""Samplers that would learn from complete trials alone, of which there are few where trials end early: they are given
+the expected scores of all."""
 STARTUP = 8
 """Random trials before a sampler has anything to go by."""
 _CANDIDATES = 24
 """Proposals of TPE, of which the best is taken."""
 
+Distributions = Mapping[str, BaseDistribution]
 
-def tpe(seed: int, attempt: int) -> BaseSampler:
+
+def tpe(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
     """Tree-structured Parzen estimator, multivariate, with constant liar (Watanabe 2023, arXiv 2304.11127)."""
     return TPESampler(
         seed=seed,
@@ -28,22 +37,40 @@ def tpe(seed: int, attempt: int) -> BaseSampler:
     )
 
 
-def gp(seed: int, attempt: int) -> BaseSampler:  # noqa: ARG001
+def gp(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
     """Gaussian process with expected improvement, for scores that are noisy."""
-    return GPSampler(seed=seed, n_startup_trials=STARTUP, deterministic_objective=False)
+    return Gaussian(seed, STARTUP)
 
 
-def random(seed: int, attempt: int) -> BaseSampler:  # noqa: ARG001
+def cma(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
+    """CMA-ES over the numbers; names are drawn at random."""
+    return Cma(over, seed)
+
+
+def nsga2(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
+    """Evolution: crossover and mutation of the best so far."""
+    return Evolution(seed)
+
+
+def random(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
     """Any point as likely as any other."""
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: Mapping[str, Callable[[int, int], BaseSampler]] = {"tpe": tpe, "gp": gp, "random": random}
+SAMPLERS: Mapping[str, Callable[[int, int, Distributions], BaseSampler]] = {
+    "tpe": tpe,
+    "gp": gp,
+    "cma": cma,
+    "nsga2": nsga2,
+    "random": random,
+}
+"""Those that draw parameter by parameter; `grid` and `surrogate` propose whole points."""
 
 
-def resolved(name: SamplerName, distributions: Mapping[str, BaseDistribution]) -> SamplerName:
-    """What `auto` stands for in a space: `gp` where every parameter is a number, `tpe` where there are names to choose
-    from, of which a Gaussian process can only say whether two are the same."""
+def resolved(name: SamplerName, distributions: Distributions) -> SamplerName:
+    """The sampler of a space: `auto` is `gp` where every parameter is a number, `tpe` where there are names to choose
+    from, of which Optuna's Gaussian process can only say whether two are the same.
+    """
     if name != "auto":
         return name
     open_ones = [d for d in distributions.values() if not d.single()]

@@ -30,7 +30,7 @@ class Wilcoxon:
         error: Threshold of p.
     """
 
-    needs_items = True
+    evidence = Items
 
     def __init__(self, error: float) -> None:
         with warnings.catch_warnings():

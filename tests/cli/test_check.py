@@ -128,3 +128,9 @@ def test_init_writes_a_file_that_check_accepts(work, cli, name):
     assert "# 70 labelled rows, 2 labels: neg (35), pos (35)" in made.stderr
     (work / "own.yaml").write_text(made.stdout, encoding="utf-8")
     assert "data is sound" in cli("check", "own.yaml", "--set", "backend=scripted").stdout
+
+
+def test_what_cma_leaves_to_chance_is_said(work, cli):
+    draws = "space.demos.draw={kind: int, low: 0, high: 2, when: {demos.strategy: [random]}}"
+    out = cli("check", "space.yaml", "--set", "study.sampler=cma", "--set", draws).stdout
+    assert "study.sampler: cma moves numbers; chance alone draws template" in out

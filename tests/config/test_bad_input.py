@@ -29,6 +29,20 @@ CASES = {
         ["budget.passes: must pay for one prompt on the first rung, 4", "got 3"],
     ),
     "unknown preset": (put("budget", "quik"), ["budget.preset: must be 'quick', 'standard' or 'thorough'", "'quik'"]),
+    "a pruner of means where the score is none": (
+        lambda plain: (
+            plain["task"].update(metric="macro_f1") or plain.update(study={"type": "optuna", "pruner": "wilcoxon"})
+        ),
+        ["study.pruner: takes a score for the mean", "macro_f1", "got wilcoxon", "racing, halving and none fit"],
+    ),
+    "cma without numbers": (
+        lambda data: (data["space"].pop("demos.draw"), data.update(study={"type": "optuna", "sampler": "cma"})),
+        ["study.sampler: cma adapts numbers", "the space has demos.k open", "use tpe"],
+    ),
+    "a surrogate told of ends alone": (
+        put("study", {"type": "optuna", "sampler": "surrogate", "scores": "told"}),
+        ["study.scores: surrogate weighs", "got told"],
+    ),
     "wrong pruner": (put("study", {"type": "optuna", "pruner": "racin"}), ["study.pruner", "got 'racin'"]),
     "wrong error": (put("study", {"type": "optuna", "error": 1}), ["study.error: must be less than 1", "got 1"]),
     "bad name": (put("name", "my search/1"), ["name: must start with", "got 'my search/1'"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from autoprompt_search import load_config, load_prompt, search
 from autoprompt_search.core.errors import ConfigError, StateError
 from autoprompt_search.walk import rebuild_report
 
-from .conftest import space_file
+from .conftest import BASE, space_file
 
 KEYS = {
     "verdict", "baseline", "best", "difference", "trials", "forward_passes", "new_forward_passes", "seconds",
@@ -129,20 +130,29 @@ def test_failing_trials_are_records_and_the_search_goes_on(folder: Path) -> None
         assert {row["state"] for row in csv.DictReader(file)} >= {"failed", "complete"}
 
 
-@pytest.mark.parametrize("pruner", ["racing", "wilcoxon", "gradient", "none"])
-def test_every_pruner_takes_a_search_to_its_verdict_and_is_continued(folder: Path, pruner: str) -> None:
+@pytest.mark.parametrize(
+    ("pruner", "metric"),
+    [
+        ("racing", "accuracy"),
+        ("racing", "mcc"),
+        ("wilcoxon", "accuracy"),
+        ("gradient", "accuracy"),
+        ("none", "macro_f1"),
+    ],
+)
+def test_every_pruner_takes_a_search_to_its_verdict_and_is_continued(folder: Path, pruner: str, metric: str) -> None:
     """Stopped in the middle by its budget, and gone on with: as one that was never stopped, at no cost twice."""
-    study = {"type": "optuna", "pruner": pruner}
+    study: dict[str, Any] = {"study": {"type": "optuna", "pruner": pruner}, "task": {**BASE["task"], "metric": metric}}
     budget = {"trials": 16, "passes": 500} if pruner == "gradient" else {"trials": 16}
-    whole = search(load_config(space_file(folder, study=study, budget=budget)))
+    whole = search(load_config(space_file(folder, **study, budget=budget)))
     assert whole.best.measurements[-1].fidelity.is_full
     assert sorted(r.number for r in whole.records) == list(range(len(whole.records)))
-    again = search(load_config(space_file(folder, study=study, budget=budget)))
+    again = search(load_config(space_file(folder, **study, budget=budget)))
     assert again.data["new_forward_passes"] == 0
     assert again.records == whole.records
     if pruner != "gradient":
-        search(load_config(space_file(folder, study=study, budget={"trials": 5})), out=folder / "parts")
-        parts = search(load_config(space_file(folder, study=study, budget=budget)), out=folder / "parts")
+        search(load_config(space_file(folder, **study, budget={"trials": 5})), out=folder / "parts")
+        parts = search(load_config(space_file(folder, **study, budget=budget)), out=folder / "parts")
         assert [r.state for r in parts.records] == [r.state for r in whole.records]
         assert [r.params for r in parts.records] == [r.params for r in whole.records]
 

@@ -60,3 +60,14 @@ def test_every_layout_parameter_arrives() -> None:
         "<layout.answer_gap>",
         "<layout.answer>",
     )
+
+
+def test_what_names_stand_for_is_told_with_what_is_written_beside_them() -> None:
+    """All names of the book, and those that are built in; a template says its words and its instruction too."""
+    texts = BOOK.texts
+    assert set(texts["template"]) == set(BOOK.templates)
+    assert all(BOOK.templates[name].text in text for name, text in texts["template"].items())
+    assert texts["instruction"] == {"none": "", **BOOK.instructions}
+    assert set(texts["verbalizer"]) == {AUTO, *BOOK.verbalizers}
+    for name, words in BOOK.words.items():
+        assert all(word in texts["template"][name] for said in words.values() for word in said)

@@ -91,4 +91,4 @@ def test_the_two_variances_are_found() -> None:
 
 def test_nothing_is_expected_of_nobody() -> None:
     empty = Board(RUNGS)
-    assert (len(empty), empty.expected(), empty.reached(3)) == (0, {}, 0)
+    assert (len(empty), empty.estimates(), empty.reached(3)) == (0, {}, 0)

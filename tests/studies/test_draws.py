@@ -9,7 +9,9 @@ from optuna.trial import TrialState, create_trial
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.draws import MOST, Draws, SamplerName, distribution_of, lessons
+from autoprompt_search.studies.draws import MOST, Draws, lessons
+from autoprompt_search.studies.samplers import SamplerName
+from autoprompt_search.studies.scales import distribution_of
 
 SPACE = SearchSpace.model_validate(
     {
