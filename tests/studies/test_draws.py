@@ -118,3 +118,17 @@ def test_soft_start_names_the_text_by_rank_and_never_one_that_is_not_there() -> 
         assert SOFT.contains(point)
         remember(draws, point, 0.5 + rank / 10, space=SOFT)
     assert set(ranks) == {1, 2, 3}
+
+
+def test_a_gaussian_process_learns_of_a_group_from_the_trials_that_had_it() -> None:
+    """Ten with demonstrations and ten without; a draw is the same whatever was drawn before."""
+    draws = Draws(SPACE, "gp", 0)
+    for n in range(20):
+        shown: Params = {"k": 1 + n // 2 % 8, "lr": 0.2 * (1 + n // 2), "steps": 60} if n % 2 else {}
+        point: Params = {"template": "abcd"[n % 4], "demos": "random" if n % 2 else "none", **shown}
+        remember(draws, point, score(point))
+    drawn = draws.draw(20, (), [{"demos": "random"}])
+    assert drawn is not None
+    assert SPACE.contains(drawn)
+    assert int(drawn["k"]) > 4
+    assert draws.draw(20, (), [{"demos": "random"}]) == drawn
