@@ -147,3 +147,17 @@ def test_a_long_search_goes_on_as_it_did() -> None:
             distributions = {name: distribution_of(SPACE.root[name]) for name in point}
             draws.mirror(create_trial(value=score(point), params=point, distributions=distributions))
     assert one.draw(MOST + 50, ()) == other.draw(MOST + 50, ())
+
+
+def test_a_gaussian_process_learns_of_a_group_from_the_trials_that_had_it() -> None:
+    """Ten with demonstrations and ten without; a draw is the same whatever was drawn before."""
+    draws = Draws(SPACE, "gp", 0)
+    for n in range(20):
+        shown: Params = {"k": 1 + n // 2 % 8, "lr": 0.2 * (1 + n // 2), "steps": 60} if n % 2 else {}
+        point: Params = {"template": "abcd"[n % 4], "demos": "random" if n % 2 else "none", **shown}
+        remember(draws, point, score(point))
+    drawn = draws.draw(20, (), [{"demos": "random"}])
+    assert drawn is not None
+    assert SPACE.contains(drawn)
+    assert int(drawn["k"]) > 4
+    assert draws.draw(20, (), [{"demos": "random"}]) == drawn
