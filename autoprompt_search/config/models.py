@@ -95,6 +95,17 @@ class Budget(_Section):
     lacks of all of dev in the end, come on top."""
 
 
+class Proposals(_Section):
+    """How new texts are added to the values of one parameter, `instruction` or `template`, during the search."""
+
+    slots: int = Field(default=24, ge=1)
+    """New texts at most; they are the values `new-1`, `new-2`, ..."""
+    share: float = Field(default=0.4, gt=0, le=1)
+    """Of the trials on texts, once the first eight were measured: so many try a new text."""
+    proposers: tuple[Component, ...] = Field(min_length=1)
+    """Who writes them. Which one is asked is learned from how often its texts beat those they were made from."""
+
+
 class Confirm(_Section):
     """The final comparison on the sealed test split."""
 
@@ -114,6 +125,8 @@ class SearchConfig(_Section):
     instructions: dict[str, str] = Field(default_factory=dict)
     verbalizers: dict[str, LabelWords] = Field(default_factory=dict)
     space: SearchSpace
+    proposals: dict[str, Proposals] = Field(default_factory=dict)
+    """Parameter -> how its texts grow. One that is fixed in the space does not grow."""
     baseline: dict[str, Scalar] = Field(default_factory=dict)
     """Where trial 0 differs from the first choice and lowest number of every parameter."""
     rungs: tuple[int, ...] = Field(min_length=1)

@@ -283,7 +283,7 @@ class Parent:
     score: float
     """Of the best trial with it, on as much of dev as that trial saw; higher is better."""
     ancestors: tuple[str, ...] = ()
-    """The texts it was made from, from the first on; () for one that the space file names."""
+    """The texts it descends from, the first ones first; () for one that the space file names."""
 
 
 @dataclass(frozen=True, slots=True)

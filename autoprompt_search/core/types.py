@@ -308,6 +308,8 @@ class Origin:
     """Numbers of the trials whose texts it was made from; the trial took all but the text from the first."""
     like: str = ""
     """Of a template: the one of the space file that it descends from, whose words it keeps."""
+    ancestors: tuple[str, ...] = ()
+    """The texts it descends from, parents last."""
 
 
 @dataclass(frozen=True, slots=True)

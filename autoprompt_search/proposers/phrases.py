@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -69,8 +70,14 @@ class Phrases:
             return None
         i, place = rng.choice(found)
         was, now = pieces[i][place.start : place.end], rng.choice(place.others)
-        changed = pieces[i][: place.start] + now + pieces[i][place.end :]
+        changed = _with_article(pieces[i][: place.start], now) + now + pieces[i][place.end :]
         return (*pieces[:i], changed, *pieces[i + 1 :]), f"say {now!r} for {was!r}"
+
+
+def _with_article(before: str, word: str) -> str:
+    """What stands before a word, `a` and `an` as its first letter wants them."""
+    article = "an" if word[:1].lower() in "aeiou" else "a"
+    return re.sub(r"\b([Aa])n? $", lambda found: found.group(1) + article[1:] + " ", before)
 
 
 def _delete(pieces: Pieces, _: Parent, rng: random.Random) -> Edit | None:

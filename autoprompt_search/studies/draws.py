@@ -14,7 +14,7 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Params, Scalar
-from autoprompt_search.space import AnyParam, Float, Int, SearchSpace
+from autoprompt_search.space import AnyParam, Choice, Float, Int, SearchSpace
 from autoprompt_search.studies.grid import points
 from autoprompt_search.studies.records import NUMBER
 from autoprompt_search.studies.samplers import SAMPLERS, SamplerName, resolved
@@ -38,6 +38,13 @@ class Draws:
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
         self._kind = resolved(sampler, self._distributions)
         self._study = _memory()
+
+    def close(self, closed: Mapping[str, Sequence[Scalar]]) -> None:
+        """Values of parameters that are not drawn from now on, all others are: the last ones in the space's order."""
+        for name, values in closed.items():
+            param = self._space.root[name]
+            if isinstance(param, Choice):
+                self._distributions[name] = CategoricalDistribution([v for v in param.values if v not in values])
 
     @property
     def is_used_up(self) -> bool:

@@ -106,6 +106,12 @@ def test_own_words_are_paraphrased_and_keep_their_case() -> None:
         [Parent("Lies: Beipackzettel", 1.0)], random.Random(0), 9
     )
     assert "Lies: Packungsbeilage" in {p.text for p in made}
+    made = Phrases().propose([Parent("An experienced reader", 1.0), Parent("a text", 0.9)], random.Random(0), 9)
+    assert {"A skilled reader"} < {p.text for p in made} & {
+        "A skilled reader",
+        "A trained reader",
+        "A certified reader",
+    }
     (place,) = Synonyms([["look at", "read"]]).places("LOOK AT it, reader")
     assert (place.start, place.end, place.others) == (0, 7, ("READ",))
 
