@@ -18,6 +18,8 @@ from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
 from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
+from autoprompt_search.session import growths
+from autoprompt_search.studies.growing import Growing
 from autoprompt_search.trial import SAMPLE
 
 _NEW = 3
@@ -103,7 +105,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
     return Checked(
         config=config,
         splits=splits,
-        size=config.space.size,
+        size=grown_size(config),
         kinds=tuple(_kinds(config)),
         passes=forward_passes(config, splits),
         samples=tuple(_samples(config, splits, book)),
@@ -111,6 +113,11 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         unit=unit,
         advice=tuple(_advice(config)),
     )
+
+
+def grown_size(config: SearchConfig) -> float:
+    """Points of the space, with all texts that may be added."""
+    return Growing(growths(config), config.seed).widened(config.space).size
 
 
 def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend: Backend) -> tuple[int, str]:
@@ -197,8 +204,9 @@ def _advice(config: SearchConfig) -> Iterator[str]:
     unused = sorted(set(config.templates) - set(map(str, possible(config.space, "template"))))
     if "template" in config.space.root and unused:
         yield f"templates: not in the space: {', '.join(unused)}"
-    if math.isfinite(config.space.size) and config.space.size < config.budget.trials:
-        yield f"budget.trials: the space has only {config.space.size:.0f} points; the search ends when all are tried"
+    size = grown_size(config)
+    if math.isfinite(size) and size < config.budget.trials:
+        yield f"budget.trials: the space has only {size:.0f} points; the search ends when all are tried"
 
 
 def _all_words(config: SearchConfig) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:

@@ -39,6 +39,14 @@ def tally(records: Sequence[TrialRecord], address: str, proposers: Iterable[str]
     return [Tally(address, name, len(won), sum(won)) for name, won in ends.items()]
 
 
+def tallies(records: Sequence[TrialRecord]) -> list[Tally]:
+    """Of every proposer whose texts were tried, for each parameter."""
+    asked: dict[str, dict[str, None]] = {}
+    for origin in (record.origin for record in records if record.origin is not None):
+        asked.setdefault(origin.address, {})[origin.proposer] = None
+    return [counted for address, proposers in asked.items() for counted in tally(records, address, proposers)]
+
+
 def beats(child: TrialRecord, parent: TrialRecord | None) -> bool | None:
     """Whether a text did better than the one it was made from; None where they were not measured on the same rung."""
     ours = {m.fidelity.examples: m for m in child.measurements}

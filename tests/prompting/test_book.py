@@ -60,3 +60,17 @@ def test_every_layout_parameter_arrives() -> None:
         "<layout.answer_gap>",
         "<layout.answer>",
     )
+
+
+def test_a_written_text_stands_for_its_value_and_keeps_the_words_it_descends_from() -> None:
+    params: Params = {"template": "new-1", "template.text": "{text}!", "template.like": "first"}
+    made = BOOK.compose(params)
+    assert (made.template.name, made.template.text) == ("new-1", "{text}!")
+    assert (made.verbalizer, made.instruction) == (OWN, "Written with it.")
+    told: Params = {**params, "instruction": "new-4", "instruction.text": "Tell me."}
+    assert BOOK.compose(told).instruction == "Tell me."
+    assert BOOK.compose({"template": "second", "instruction": "new-4", "instruction.text": "Tell me."}).fingerprint == (
+        PromptBook(TEMPLATES, instructions={"named": "Tell me."}, labels=LABELS)
+        .compose({"template": "second", "instruction": "named"})
+        .fingerprint
+    )
