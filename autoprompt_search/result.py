@@ -11,7 +11,8 @@ from typing import Any
 
 from autoprompt_search.confirm import Confirmation, Finalist, OwnText, Verdict
 from autoprompt_search.core.stats import Interval
-from autoprompt_search.core.types import Cost, Measurement, TrialRecord, TrialState
+from autoprompt_search.core.types import Cost, Measurement, Origin, TrialRecord, TrialState
+from autoprompt_search.studies.bandit import beats, tallies
 
 _VERSIONS = ("autoprompt-search", "optuna", "ray", "mlflow", "transformers", "torch", "peft")
 
@@ -96,6 +97,8 @@ def to_plain(
             {**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen, "gain": asdict(f.gain) if f.gain else None}
             for f in confirmation.finalists
         ],
+        "proposers": [asdict(counted) for counted in tallies(records)],
+        "proposals": [_describe_origin(r.origin, r, records) for r in records if r.origin is not None],
         "trials": {state.value: ends[state] for state in TrialState},
         "forward_passes": cost.forward_passes,
         "new_forward_passes": new_forward_passes,
@@ -138,6 +141,18 @@ def reopened(openings: int) -> list[str]:
 
 def _count(confirmation: Confirmation) -> int:
     return confirmation.best.test.fidelity.examples
+
+
+def _describe_origin(origin: Origin, record: TrialRecord, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    """A text that the search has written, and how it did in its first trial."""
+    parent = next((r for r in records if r.number == origin.parents[0]), None)
+    last = record.last
+    return {
+        "trial": record.number,
+        **{name: value for name, value in asdict(origin).items() if name not in ("ancestors", "like")},
+        "dev": {"score": last.score, "examples": last.fidelity.examples} if last else None,
+        "beats_parent": beats(record, parent),
+    }
 
 
 def _describe(finalist: Finalist) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from autoprompt_search import __version__
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
+from autoprompt_search.config.rules_proposals import known_texts
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
@@ -18,9 +19,11 @@ from autoprompt_search.core.stats import contributions, is_mean
 from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
 from autoprompt_search.evaluate import metric_named
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.studies import STUDIES
+from autoprompt_search.studies.growing import Growth
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
@@ -142,7 +145,17 @@ def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[s
         passes=config.budget.most_passes,
         jackknife=_jackknife(TASKS.build(config.task)),
         texts=texts,
+        growths=growths(config),
     )
+
+
+def growths(config: SearchConfig) -> list[Growth]:
+    """The parameters to which texts are added; one that the space has fixed is not among them."""
+    return [
+        Growth(address, texts, wanted.slots, wanted.share, {p.type: PROPOSERS.build(p) for p in wanted.proposers})
+        for address, wanted in config.proposals.items()
+        if (texts := known_texts(config, address))
+    ]
 
 
 def stored_study(config: SearchConfig, place: Workspace) -> Study:

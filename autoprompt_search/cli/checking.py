@@ -17,6 +17,8 @@ from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
 from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
+from autoprompt_search.session import growths
+from autoprompt_search.studies.growing import Growing
 from autoprompt_search.trial import SAMPLE
 
 _NEW = 3
@@ -102,7 +104,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
     return Checked(
         config=config,
         splits=splits,
-        size=config.space.size,
+        size=grown_size(config),
         kinds=tuple(_kinds(config)),
         passes=forward_passes(config, splits),
         samples=tuple(_samples(config, splits, book)),
@@ -110,6 +112,11 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         unit=unit,
         advice=tuple(_advice(config)),
     )
+
+
+def grown_size(config: SearchConfig) -> float:
+    """Points of the space, with all texts that may be added."""
+    return Growing(growths(config), config.seed).widened(config.space).size
 
 
 def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend: Backend) -> tuple[int, str]:
@@ -214,8 +221,9 @@ def _advice(config: SearchConfig) -> Iterator[str]:
     names = [n for n, p in config.space.root.items() if p.size > 1 and n not in config.space.numbers]
     if config.study.options.get("sampler") == "cma" and names:
         yield f"study.sampler: cma moves numbers; chance alone draws {', '.join(names)}"
-    if config.space.size < config.budget.most_trials(config.rungs):
-        yield f"budget: the space has only {config.space.size:.0f} points; the search ends when all are tried"
+    size = grown_size(config)
+    if size < config.budget.most_trials(config.rungs):
+        yield f"budget: the space has only {size:.0f} points; the search ends when all are tried"
 
 
 def _all_words(config: SearchConfig) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:

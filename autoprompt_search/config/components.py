@@ -15,6 +15,7 @@ from autoprompt_search.core.registry import ComponentSpec, Registry, explain, un
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.prompting import AUTO
+from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.soft import SOFT
 from autoprompt_search.studies import STUDIES
@@ -30,6 +31,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     "exports": EXPORTERS,
     "demos": DEMOS,
     "soft": SOFT,
+    "proposers": PROPOSERS,
 }
 
 INJECTED: Mapping[str, tuple[str, ...]] = {
@@ -47,15 +49,18 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
         "passes",
         "jackknife",
         "texts",
+        "growths",
     ),
     "runner": (),
     "tracker": ("folder",),
     "exports": (),
     "demos": ("pool", "labels", "seed", "embed", "losses"),
     "soft": ("seed",),
+    "proposers": (),
 }
 """Constructor parameters that are ours to give, by section; a file may not set them."""
 
+_SINGULAR = {"exports": "exporter", "proposers": "proposer"}
 _COUNT = Annotated[int, Field(ge=1)]
 _SEARCHED: Mapping[str, Mapping[str, Option]] = {
     "soft": {
@@ -108,7 +113,7 @@ def has_methods(section: str, name: str, *methods: str) -> bool:
 def component_problems(section: str, spec: ComponentSpec) -> list[str]:
     """Type and options of one component, one line per mistake, each starting with the option's name."""
     if spec.type not in names(section):
-        return [f"type: {unknown('exporter' if section == 'exports' else section, spec.type, names(section))}"]
+        return [f"type: {unknown(_SINGULAR.get(section, section), spec.type, names(section))}"]
     try:
         known = signature(section, spec.type).options
     except (ConfigError, MissingExtraError) as exc:

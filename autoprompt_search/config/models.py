@@ -12,7 +12,7 @@ import yaml
 from pydantic import BeforeValidator, Field, field_validator
 
 from autoprompt_search.config.dialect import Dumper
-from autoprompt_search.config.sections import Budget, Confirm, Preset, Section, preset_named
+from autoprompt_search.config.sections import Budget, Component, Confirm, Preset, Proposals, Section, preset_named
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Scalar, Template, Verbalizer
@@ -51,11 +51,6 @@ def _listed(value: Any) -> Any:
     return [_text(v) for v in value] if isinstance(value, (list, tuple)) else [_text(value)]
 
 
-def _typed(value: Any) -> Any:
-    """A component without options may be written as its bare type."""
-    return {"type": value} if isinstance(value, str) else value
-
-
 def _worded(value: Any) -> Any:
     """A template without anything beside it may be written as its bare text."""
     return {"text": value} if isinstance(value, str) else value
@@ -63,7 +58,6 @@ def _worded(value: Any) -> Any:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | int | list[str | int])]
 LabelWords = Annotated[dict[str, Words], BeforeValidator(_named)]
-Component = Annotated[ComponentSpec, BeforeValidator(_typed)]
 
 
 class TemplateSpec(Section):
@@ -94,6 +88,8 @@ class SearchConfig(Section):
     instructions: dict[str, str] = Field(default_factory=dict)
     verbalizers: dict[str, LabelWords] = Field(default_factory=dict)
     space: SearchSpace
+    proposals: dict[str, Proposals] = Field(default_factory=dict)
+    """Parameter -> how its texts grow. One that is fixed in the space does not grow."""
     baseline: dict[str, Scalar] = Field(default_factory=dict)
     """Where trial 0 differs from the first choice and lowest number of every parameter."""
     rungs: tuple[int, ...] = Field(min_length=1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from autoprompt_search.config.components import component_problems, names, signature
 from autoprompt_search.config.rules_backend import backend_rules
+from autoprompt_search.config.rules_proposals import proposal_rules
 from autoprompt_search.config.rules_space import space_rules
 from autoprompt_search.config.rules_study import study_rules
 from autoprompt_search.config.rules_text import text_rules
@@ -32,6 +33,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     task, labels = _task(draft, problems)
     problems += text_rules(draft, task.fields if task else None, labels)
     problems += space_rules(draft)
+    problems += proposal_rules(draft)
     problems += backend_rules(draft)
     problems += _baseline(draft)
     problems += _sizes(draft)

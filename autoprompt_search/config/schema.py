@@ -9,6 +9,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from autoprompt_search.config.components import names, signature
 from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.config.rules_proposals import GROWING
 from autoprompt_search.config.rules_space import addresses
 from autoprompt_search.config.signatures import Option
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
@@ -24,6 +25,8 @@ def json_schema() -> dict[str, Any]:
     for section in ("task", "backend", "study", "runner", "tracker"):
         parts[section] = {**_component(section), **_kept(parts[section])}
     parts["exports"] = {**parts["exports"], "items": _component("exports")}
+    schema["$defs"]["Proposals"]["properties"]["proposers"]["items"] = _component("proposers")
+    parts["proposals"]["propertyNames"] = {"enum": list(GROWING)}
     space = schema["$defs"]["SearchSpace"]
     space["additionalProperties"] = {"anyOf": [space["additionalProperties"], _BARE]}
     space["properties"] = dict.fromkeys(addresses(), space["additionalProperties"])

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from autoprompt_search.core.registry import ComponentSpec
 
 Preset = Literal["quick", "standard", "thorough"]
 PRESETS: Mapping[Preset, int] = MappingProxyType({"quick": 1_500, "standard": 5_000, "thorough": 20_000})
 """Forward-equivalents of a whole search, without the baseline's and the final test's."""
 _TRIALS = 48
 """Where nothing else says how much to spend."""
+
+
+def _typed(value: Any) -> Any:
+    """A component without options may be written as its bare type."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+Component = Annotated[ComponentSpec, BeforeValidator(_typed)]
 
 
 class Section(BaseModel):
@@ -61,6 +71,17 @@ class Budget(Section):
         limits = [] if self.goes_by_passes else [f"{self.most_trials(rungs)} trials"]
         limits += [f"{self.most_passes:,} forward passes"] if self.most_passes is not None else []
         return " or ".join(limits + ([f"{self.minutes:g} minutes"] if self.minutes is not None else []))
+
+
+class Proposals(Section):
+    """How new texts are added to the values of one parameter, `instruction` or `template`, during the search."""
+
+    slots: int = Field(default=24, ge=1)
+    """New texts at most; they are the values `new-1`, `new-2`, ..."""
+    share: float = Field(default=0.4, gt=0, le=1)
+    """Of the trials on texts, once the first eight were measured: so many try a new text."""
+    proposers: tuple[Component, ...] = Field(min_length=1)
+    """Who writes them. Which one is asked is learned from how often its texts beat those they were made from."""
 
 
 class Confirm(Section):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
-from autoprompt_search.config.sections import Budget, Confirm
+from autoprompt_search.config.sections import Budget, Confirm, Proposals
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import unknown
 
@@ -25,7 +25,13 @@ _PLACEHOLDERS: dict[str, Any] = {
 }
 """Stand in for required sections that are missing or wrong; never checked any further."""
 
-_ENTRIES = ("templates", "instructions", "verbalizers", "space", "baseline")
+_ENTRIES = ("templates", "instructions", "verbalizers", "space", "proposals", "baseline")
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "templates": TemplateSpec,
+    "proposals": Proposals,
+    "budget": Budget,
+    "confirm": Confirm,
+}
 _TAGS = ("choice", "int", "float", "fixed")
 _NEXT_RULE = re.compile(r"; (?=[^\s:]+: `when`|the space is empty)")
 
@@ -144,8 +150,7 @@ def _known_keys(place: tuple[str, ...]) -> list[str]:
         return list(SearchConfig.model_fields)
     if place[0] == "space":
         return list(PARAM_KEYS)
-    models: dict[str, type[BaseModel]] = {"templates": TemplateSpec, "budget": Budget, "confirm": Confirm}
-    return list(models[place[0]].model_fields)
+    return list(_MODELS[place[0]].model_fields)
 
 
 def _drop_detail(data: dict[Any, Any], place: tuple[str, ...], *, is_extra: bool) -> bool:

@@ -292,6 +292,27 @@ class TrialState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a text comes from that the search has written: kept with the first trial that used it."""
+
+    address: str
+    """The parameter whose value it is: `instruction` or `template`."""
+    value: str
+    """The value that stands for it: `new-3`."""
+    text: str
+    proposer: str
+    """Name of the proposer."""
+    how: str
+    """What it did, for people."""
+    parents: tuple[int, ...]
+    """Numbers of the trials whose texts it was made from; the trial took all but the text from the first."""
+    like: str = ""
+    """Of a template: the one of the space file that it descends from, whose words it keeps."""
+    ancestors: tuple[str, ...] = ()
+    """The texts it descends from, parents last."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialRecord:
     """The final word on one trial."""
 
@@ -306,6 +327,8 @@ class TrialRecord:
     started: float = 0.0
     ended: float = 0.0
     """Unix seconds."""
+    origin: Origin | None = None
+    """Of the text that was written for this trial, if one was."""
 
     @property
     def preview(self) -> str:

@@ -1,6 +1,6 @@
 """Prompts as text: slots, layout, rendering. Pure functions; knows no model, no tokenizer and no search."""
 
-from autoprompt_search.prompting.book import AUTO, LAYOUT, LAYOUT_PARAMS, NAME, PromptBook
+from autoprompt_search.prompting.book import AUTO, LAYOUT, LAYOUT_PARAMS, LIKE, NAME, SLOT, TEXT, PromptBook
 from autoprompt_search.prompting.render import (
     answer_word,
     answer_words,
@@ -16,8 +16,11 @@ __all__ = [
     "CASINGS",
     "LAYOUT",
     "LAYOUT_PARAMS",
+    "LIKE",
     "MARKS",
     "NAME",
+    "SLOT",
+    "TEXT",
     "PromptBook",
     "SlotError",
     "answer_word",

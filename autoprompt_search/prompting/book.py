@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoprompt_search.core.types import Layout, Params, Prompt, Template, Verbalizer
 
 LAYOUT = "layout."
 NAME = "layout.name."
+TEXT = ".text"
+"""`instruction.text`, `template.text`: behind the address of a value that the search has written, its text."""
+LIKE = ".like"
+"""`template.like`: the template of the book whose words and instruction a written one keeps."""
+SLOT = "new-"
+"""Beginning of the values that stand for written texts: `new-1`, `new-2`, ..."""
 AUTO = "auto"
 """The verbalizer whose words the model proposes."""
 LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap", "layout.answer")
@@ -31,11 +37,15 @@ class PromptBook:
     def compose(self, params: Params) -> Prompt:
         """The textual prompt at `params`, without demonstrations and soft prompt.
 
+        A value that the search has written comes with its text, see `TEXT`, and is no name of the book.
         A parameter wins over what is written with the template; a label is its own word where no
         verbalizer says otherwise, and until the model has proposed others where it is `auto`.
         """
-        name = str(params.get("template", next(iter(self.templates))))
+        value = str(params.get("template", next(iter(self.templates))))
+        name = str(params.get("template" + LIKE, value))
         template = self.templates[name]
+        if "template" + TEXT in params:
+            template = replace(template, name=value, text=str(params["template" + TEXT]))
         return Prompt(
             template=template,
             verbalizer=self._verbalizer(name, params),
@@ -74,6 +84,8 @@ class PromptBook:
     def _instruction(self, template: str, params: Params) -> str:
         if "instruction" not in params:
             return self.intros.get(template, "")
+        if "instruction" + TEXT in params:
+            return str(params["instruction" + TEXT])
         name = str(params["instruction"])
         return "" if name == "none" else self.instructions[name]
 

@@ -18,6 +18,7 @@ from optuna.distributions import (
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from autoprompt_search.core.types import Scalar, TrialRecord
+from autoprompt_search.prompting import LIKE, TEXT
 from autoprompt_search.report.rows import kinds
 
 FEWEST_TRIALS = 10
@@ -55,7 +56,7 @@ def importances(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> li
 def _importance(group: str, records: Sequence[TrialRecord], config: Mapping[str, Any]) -> Importance | None:
     if len(records) < FEWEST_TRIALS or len({r.last.score for r in records if r.last}) < 2:
         return None
-    common = set.intersection(*({*r.params} for r in records))
+    common = {n for n in set.intersection(*({*r.params} for r in records)) if not n.endswith((TEXT, LIKE))}
     values = {name: [r.params[name] for r in records] for name in sorted(common)}
     distributions = {name: _distribution(name, vs, config) for name, vs in values.items() if len(set(vs)) > 1}
     if len(distributions) < 2:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from autoprompt_search.report.rows import params_line, standing
+from autoprompt_search.report.rows import params_line, standing, written
 from autoprompt_search.report.view import View
 from autoprompt_search.report.wording import NONE, count, duration, number, p_value, percent, signed
 
@@ -20,6 +20,7 @@ def to_markdown(view: View) -> str:
         *_prompts(view),
         *_scores(view),
         *_finalists(view),
+        *_written(view),
         *_importances(view),
         *_changes(view),
         *_failures(view),
@@ -97,6 +98,15 @@ def _finalists(view: View) -> Iterator[str]:
             [[f["kind"], params_line(f.get("params", {})), *_row(f), standing(f)] for f in finalists],
             left=2,
         )
+
+
+def _written(view: View) -> Iterator[str]:
+    rows = written(view.result)
+    if rows:
+        yield "## Texts written during the search"
+        counted = [[t["proposer"], t["address"], t["tried"], t["wins"]] for t in view.result["proposers"]]
+        yield table(["proposer", "writes", "tried", "better than the text it was made from"], counted, left=2)
+        yield table(["value", "text", "by", "trial", "better"], rows, left=3)
 
 
 def _importances(view: View) -> Iterator[str]:

@@ -123,6 +123,29 @@ def params_line(params: Params) -> str:
     return ", ".join(f"{name}={value_text(value)}" for name, value in params.items() if value != "none")
 
 
+def origin_line(record: TrialRecord) -> str:
+    """`phrases of #12: delete 'of our shop'`; empty where no text was written for the trial."""
+    origin = record.origin
+    if origin is None:
+        return ""
+    return f"{origin.proposer} of {' and '.join(f'#{number}' for number in origin.parents)}: {origin.how}"
+
+
+def written(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Of each text that the search has written: value, text, proposer, parents, trial, whether it beat its parent."""
+    says = {True: "yes", False: "no", None: "not compared"}
+    return [
+        (
+            f"{made['address']} {made['value']}",
+            made["text"],
+            f"{made['proposer']} of {' and '.join(f'#{n}' for n in made['parents'])}",
+            f"#{made['trial']}",
+            says[made["beats_parent"]],
+        )
+        for made in result.get("proposals", ())
+    ]
+
+
 def standing(finalist: Mapping[str, Any]) -> str:
     """Why a finalist is the best prompt, or is not."""
     if finalist.get("chosen"):
@@ -149,7 +172,8 @@ def trials_csv(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> str
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     fixed = ["number", "state", "kind", "score", "stderr", "examples", "steps", "prompt_tokens", "loss"]
-    writer.writerow([*fixed, *names, "error"])
+    grew = ["origin"] if any(r.origin for r in records) else []
+    writer.writerow([*fixed, *names, *grew, "error"])
     for record in sorted(records, key=lambda r: r.number):
         row: list[object] = [record.number, record.state.value, record.kind]
         last = record.last
@@ -158,7 +182,8 @@ def trials_csv(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> str
         else:
             loss = last.metrics.get("loss", "")
             row += [last.score, last.stderr, last.fidelity.examples, last.fidelity.steps, last.prompt_tokens, loss]
-        writer.writerow([*row, *(record.params.get(name, "") for name in names), record.error])
+        row += [record.params.get(name, "") for name in names]
+        writer.writerow([*row, *(origin_line(record) for _ in grew), record.error])
     return out.getvalue()
 
 

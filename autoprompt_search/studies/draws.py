@@ -18,7 +18,7 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.types import Params, Scalar
-from autoprompt_search.space import SearchSpace, Suggests
+from autoprompt_search.space import Choice, SearchSpace, Suggests
 from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.dice import CANDIDATES, Dice
 from autoprompt_search.studies.grid import points
@@ -50,6 +50,15 @@ class Draws:
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
         self._kind = resolved(sampler, self._distributions)
         self._study = _memory()
+        self._closed: Mapping[str, Sequence[Scalar]] = {}
+
+    def close(self, closed: Mapping[str, Sequence[Scalar]]) -> None:
+        """Values of parameters that are not drawn from now on, all others are: the last ones in the space's order."""
+        self._closed = closed
+        for name, values in closed.items():
+            param = self._space.root[name]
+            if isinstance(param, Choice):
+                self._distributions[name] = CategoricalDistribution([v for v in param.values if v not in values])
 
     @property
     def is_used_up(self) -> bool:
@@ -124,7 +133,7 @@ class Draws:
         """Of many random points that were not tried the one with the largest expected improvement."""
         rng = derive_rng(self._seed, "surrogate", number)
         drawn = (self._point(partial(Dice, rng), given) for _ in range(CANDIDATES))
-        fresh = {fingerprint(point): point for point in drawn if point is not None}
+        fresh = {fingerprint(point): point for point in drawn if point is not None and not self._is_closed(point)}
         candidates = [point for mark, point in fresh.items() if mark not in known]
         if not candidates:
             return next(self._unknown(known, given), None)
@@ -151,8 +160,11 @@ class Draws:
             rank = int(point.get(START, 1))
             if rank <= len(given):
                 whole = {**point, **given[rank - 1]}
-                if fingerprint(whole) not in known:
+                if fingerprint(whole) not in known and not self._is_closed(whole):
                     yield whole
+
+    def _is_closed(self, point: Params) -> bool:
+        return any(point.get(name) in values for name, values in self._closed.items())
 
     def _recent(self) -> optuna.Study:
         """The memory as far as samplers look at it."""

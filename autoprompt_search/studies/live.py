@@ -34,6 +34,11 @@ class Live:
     def kind(self) -> str:
         return kind_of(self.stored.params)
 
+    @property
+    def frozen(self) -> FrozenTrial:
+        """As the storage has it now."""
+        return self.stored.storage.get_trial(self.stored._trial_id)
+
     def knows(self, examples: int) -> bool:
         """Whether this rung was recorded."""
         return f"{RUNG}{examples}" in self.stored.user_attrs
@@ -56,7 +61,7 @@ class Live:
         """Tell Optuna; what it now holds."""
         value = None
         if state is TrialState.COMPLETE:
-            value = measurements_of(self.stored.storage.get_trial(self.stored._trial_id))[-1].score
+            value = measurements_of(self.frozen)[-1].score
         told = None if state is TrialState.COMPLETE else _TOLD[state]
         self.mirror.study.tell(self.mirror, value, state=told)
         return self.stored.study.tell(self.stored, value, state=told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,19 +17,20 @@ from pydantic import Field
 from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
+from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.additive import Board
+from autoprompt_search.studies.additive import Board, Estimate
 from autoprompt_search.studies.corpus import Jackknife
 from autoprompt_search.studies.draws import Draws, latest
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
+from autoprompt_search.studies.growing import Growing, Growth
 from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms
-from autoprompt_search.studies.records import ERROR, NUMBER, STATES, measurements_of, to_record
+from autoprompt_search.studies.records import ERROR, NUMBER, ORIGIN, STATES, measurements_of, origin_of, to_record
 from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
 from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.spending import Spending
@@ -58,6 +60,8 @@ class OptunaStudy:
         jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
             share of right answers.
         texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
+        growths: Parameters to which texts are added during the search, see `studies.growing`. What is asked and
+            recorded of a trial with such a text holds it, beside the parameter (`instruction.text`).
         sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
             space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
@@ -88,6 +92,7 @@ class OptunaStudy:
         passes: int | None = None,
         jackknife: Jackknife | None = None,
         texts: Mapping[str, Mapping[str, str]] | None = None,
+        growths: Sequence[Growth] = (),
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -96,6 +101,8 @@ class OptunaStudy:
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
+        self._growing = Growing(growths, seed)
+        space = self._growing.widened(space)
         self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
         self._most = min(trials, space.size)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -127,16 +134,17 @@ class OptunaStudy:
         with reading(place, optuna.exceptions.OptunaError):
             self._spending.used = float(self._study.user_attrs.get(_SECONDS, 0.0))
             self._remember()
+        self._phases.close(self._growing.closed())
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
         if self._orphans:
             number = self._orphans.pop(0)
-            return number, self._live[number].params
+            return number, self._growing.dressed(self._live[number].params)
         step = self._next_step(self._paused)
         if isinstance(step, GoOn):
             live = self._live[step.number] = self._paused.pop(step.number)
-            return step.number, live.params
+            return step.number, self._growing.dressed(live.params)
         asked = self._new() if isinstance(step, Begin) else None
         if asked is None and not self._live:
             self._close()
@@ -169,6 +177,7 @@ class OptunaStudy:
         if error:
             live.stored.set_user_attr(ERROR, error)
         record = self._ended[number] = to_record(live.end(state))
+        record = self._dressed(record)
         check_systemic(self.records())
         return record
 
@@ -178,7 +187,7 @@ class OptunaStudy:
 
     def records(self) -> Sequence[TrialRecord]:
         """Finished trials by number, without outcomes and weights."""
-        return [self._ended[number] for number in sorted(self._ended)]
+        return [self._dressed(self._ended[number]) for number in sorted(self._ended)]
 
     def _remember(self) -> None:
         """Take over what the storage holds: points, rungs, records, and trials that a dead driver left running.
@@ -188,6 +197,8 @@ class OptunaStudy:
         for trial in (t for t in self._study.get_trials(deepcopy=False) if NUMBER in t.user_attrs):
             number = trial.user_attrs[NUMBER]
             self._seen.add(fingerprint(trial.params))
+            if (origin := origin_of(trial)) is not None:
+                self._growing.learn(origin)
             mirror = self._phases.of(trial.params).mirror(trial)
             kept = self._as_stored(trial.user_attrs.get(ITEMS))
             for made in measurements_of(trial):
@@ -231,23 +242,49 @@ class OptunaStudy:
             )
             scores = self._board.estimates() if self._board else None
             left = self._spending.passes_left
+            may_grow = self._phases.may_grow(number, is_soft=is_soft)
+            if may_grow and (grown := self._grown(number, scores)) is not None:
+                return grown
             params = self._phases.draw(
                 number, self._seen, self._ended.values(), is_soft=is_soft, left=left, scores=scores
             )
+            if params is None and may_grow and (grown := self._grown(number, scores, must=True)) is not None:
+                return grown
         self._is_used_up = params is None
         return None if params is None else self._begin(number, params)
+
+    def _grown(
+        self, number: int, scores: Mapping[int, Estimate] | None, *, must: bool = False
+    ) -> tuple[int, Params] | None:
+        """A trial with a text that nobody has tried, where it is time for one."""
+
+        def records() -> list[TrialRecord]:
+            waiting = [to_record(live.frozen) for live in self._paused.values()]
+            return self._phases.grown_from([*self._ended.values(), *waiting])
+
+        expected = {n: estimate.score for n, estimate in scores.items()} if scores is not None else None
+        made = self._growing.propose(number, records, expected, must=must)
+        params = made and self._phases.completed(number, made[0])
+        return self._begin(number, params, made[1]) if made and params else None
+
+    def _dressed(self, record: TrialRecord) -> TrialRecord:
+        return replace(record, params=self._growing.dressed(record.params))
 
     def _close(self) -> None:
         """The search is over: trials that wait end where they are."""
         for number in sorted(self._paused):
             self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED))
 
-    def _begin(self, number: int, params: Params) -> tuple[int, Params]:
+    def _begin(self, number: int, params: Params, origin: Origin | None = None) -> tuple[int, Params]:
         distributions = {name: distribution_of(self._space.root[name]) for name in params}
+        attributes = {NUMBER: number, **({ORIGIN: asdict(origin)} if origin else {})}
         trial = create_trial(
-            state=OptunaState.RUNNING, params=dict(params), distributions=distributions, user_attrs={NUMBER: number}
+            state=OptunaState.RUNNING, params=dict(params), distributions=distributions, user_attrs=attributes
         )
         self._study.add_trial(trial)
         self._seen.add(fingerprint(params))
         self._live[number] = Live(latest(self._study), self._phases.of(params).mirror(trial))
-        return number, params
+        if origin is not None:
+            self._growing.learn(origin)
+            self._phases.close(self._growing.closed())
+        return number, self._growing.dressed(params)

@@ -42,6 +42,23 @@ class Phases:
         self._usual: Params = {DRAW: self._seeds[0]} if self._seeds else {}
         """What no soft prompt varies before it is trained again."""
 
+    def close(self, closed: Mapping[str, Sequence[Scalar]]) -> None:
+        """As `Draws.close`, for all samplers."""
+        for draws in (self._texts, self._softs):
+            draws.close(closed)
+
+    def may_grow(self, number: int, *, is_soft: bool) -> bool:
+        """Whether trial `number` may try a text that nobody has: soft prompts start from known ones."""
+        return number < self._repeats_from and not (is_soft and self._are_two)
+
+    def grown_from(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+        """Those that new texts may be made from and compared with."""
+        return [record for record in records if record.kind != "soft" or not self._are_two]
+
+    def completed(self, number: int, given: Params) -> dict[str, Scalar] | None:
+        """`given` without what is inactive there, the missing parameters drawn."""
+        return self._texts.draw(number, (), [given])
+
     def of(self, params: Params) -> Draws:
         """The sampler that learns from a trial."""
         return self._softs if kind_of(params) == "soft" else self._texts

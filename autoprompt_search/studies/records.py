@@ -14,6 +14,7 @@ from autoprompt_search.core.types import (
     Cost,
     Fidelity,
     Measurement,
+    Origin,
     Params,
     Place,
     SoftPrompt,
@@ -26,6 +27,8 @@ NUMBER = "number"
 """The trial's number in this product: consecutive, from 0 for the baseline."""
 RUNG = "rung:"
 ERROR = "error"
+ORIGIN = "origin"
+"""Of the text that was written for a trial."""
 STATES = {
     OptunaState.COMPLETE: TrialState.COMPLETE,
     OptunaState.PRUNED: TrialState.PRUNED,
@@ -78,17 +81,26 @@ def measurements_of(trial: FrozenTrial) -> tuple[Measurement, ...]:
     return tuple(from_attribute(s) for s in sorted(stored, key=lambda s: int(s["examples"])))
 
 
+def origin_of(trial: FrozenTrial) -> Origin | None:
+    """Where the text comes from that was written for a trial; None where none was."""
+    stored = trial.user_attrs.get(ORIGIN)
+    if stored is None:
+        return None
+    return Origin(**{**stored, **{name: tuple(stored[name]) for name in ("parents", "ancestors")}})
+
+
 def to_record(trial: FrozenTrial) -> TrialRecord:
-    """The final word on a finished Optuna trial."""
+    """The final word on an Optuna trial; one that waits counts as stopped where it is."""
     params: Params = dict(trial.params)
     started, ended = trial.datetime_start, trial.datetime_complete
     return TrialRecord(
         number=trial.user_attrs[NUMBER],
         params=params,
-        state=STATES[trial.state],
+        state=STATES.get(trial.state, TrialState.PRUNED),
         measurements=measurements_of(trial),
         error=trial.user_attrs.get(ERROR, "") if trial.state is OptunaState.FAIL else "",
         kind=kind_of(params),
         started=started.timestamp() if started else 0.0,
         ended=ended.timestamp() if ended else 0.0,
+        origin=origin_of(trial),
     )

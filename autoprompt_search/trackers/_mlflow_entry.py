@@ -130,6 +130,9 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         "state": record.state.value,
         "rung": str(last.fidelity.examples if last else 0),
     }
+    if record.origin is not None:
+        tags["proposer"] = record.origin.proposer
+        tags["parents"] = ", ".join(f"#{number}" for number in record.origin.parents)
     if record.error:
         tags["reason"] = record.error[:500]
     elif record.state is TrialState.PRUNED and last:

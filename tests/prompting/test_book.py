@@ -71,3 +71,17 @@ def test_what_names_stand_for_is_told_with_what_is_written_beside_them() -> None
     assert set(texts["verbalizer"]) == {AUTO, *BOOK.verbalizers}
     for name, words in BOOK.words.items():
         assert all(word in texts["template"][name] for said in words.values() for word in said)
+
+
+def test_a_written_text_stands_for_its_value_and_keeps_the_words_it_descends_from() -> None:
+    params: Params = {"template": "new-1", "template.text": "{text}!", "template.like": "first"}
+    made = BOOK.compose(params)
+    assert (made.template.name, made.template.text) == ("new-1", "{text}!")
+    assert (made.verbalizer, made.instruction) == (OWN, "Written with it.")
+    told: Params = {**params, "instruction": "new-4", "instruction.text": "Tell me."}
+    assert BOOK.compose(told).instruction == "Tell me."
+    assert BOOK.compose({"template": "second", "instruction": "new-4", "instruction.text": "Tell me."}).fingerprint == (
+        PromptBook(TEMPLATES, instructions={"named": "Tell me."}, labels=LABELS)
+        .compose({"template": "second", "instruction": "named"})
+        .fingerprint
+    )

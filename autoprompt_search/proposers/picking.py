@@ -1,0 +1,30 @@
+"""What all proposers share: good parents more often, and no text twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from autoprompt_search.core.protocols import Parent, Proposal
+
+_TRIES = 12
+"""Per wanted text."""
+
+
+def pick(rng: random.Random, parents: Sequence[Parent], but: int | None = None) -> int:
+    """The place of a parent, the n-th best with a weight of 1 / n; never the place `but`."""
+    places = [i for i in range(len(parents)) if i != but]
+    return rng.choices(places, [1 / (i + 1) for i in places])[0]
+
+
+def distinct(make: Callable[[], Proposal | None], parents: Sequence[Parent], count: int) -> list[Proposal]:
+    """What `make` makes of the parents, until there are `count` new texts or too many tries; [] without parents."""
+    found: dict[str, Proposal] = {}
+    known = {"", *(p.text.strip() for p in parents)}
+    for _ in range(_TRIES * count if parents else 0):
+        if len(found) == count:
+            break
+        made = make()
+        if made is not None and made.text.strip() not in known:
+            found.setdefault(made.text.strip(), made)
+    return list(found.values())
