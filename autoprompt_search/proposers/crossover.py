@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from autoprompt_search.core.protocols import Parent, Proposal
 from autoprompt_search.proposers.picking import distinct, pick
-from autoprompt_search.proposers.pieces import joined, phrases, sentences
+from autoprompt_search.proposers.pieces import joined, missing, phrases, sentences
 
 
 class Crossover:
@@ -34,8 +34,7 @@ class Crossover:
             first, rest = ours[: rng.randint(1, len(ours))], theirs[rng.randrange(len(theirs)) :]
             if len(first) + len(rest) > max(len(ours), len(theirs)) + 1:  # texts would grow with every generation
                 return None
-            pieces = [*first, *(piece for piece in rest if piece not in first)]
-            text = joined(pieces, parents[two].text)
+            text = joined([*first, *missing(rest, first)], parents[two].text)
             return Proposal(text, (min(one, two), max(one, two)), f"{' '.join(first)!r} with {' '.join(rest)!r}")
 
         return distinct(make, parents if len(parents) > 1 else (), count)

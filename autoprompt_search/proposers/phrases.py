@@ -11,7 +11,7 @@ from pydantic import Field
 
 from autoprompt_search.core.protocols import Parent, Proposal
 from autoprompt_search.proposers.picking import distinct, pick
-from autoprompt_search.proposers.pieces import joined, phrases
+from autoprompt_search.proposers.pieces import joined, missing, phrases
 from autoprompt_search.proposers.synonyms import SYNONYMS, Synonyms
 
 Pieces = tuple[str, ...]
@@ -97,7 +97,7 @@ def _swap(pieces: Pieces, _: Parent, rng: random.Random) -> Edit | None:
 
 def _add(pieces: Pieces, parent: Parent, rng: random.Random) -> Edit | None:
     """A phrase of the texts that `parent` was made from, which it has no more."""
-    lost = list(dict.fromkeys(p for text in parent.ancestors for p in phrases(text) if p not in pieces))
+    lost = missing((piece for text in parent.ancestors for piece in phrases(text)), pieces)
     if not lost:
         return None
     added, i = rng.choice(lost), rng.randrange(len(pieces) + 1)

@@ -38,6 +38,16 @@ def phrases(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def missing(pieces: Iterable[str], there: Iterable[str]) -> list[str]:
+    """Those that do not stand among `there`, whatever their capitals and stops; none twice."""
+    known = {_bare(piece) for piece in there}
+    found: dict[str, str] = {}
+    for piece in pieces:
+        if _bare(piece) not in known:
+            found.setdefault(_bare(piece), piece)
+    return list(found.values())
+
+
 def joined(pieces: Iterable[str], like: str) -> str:
     """Pieces as one text that begins and ends as `like` does: with a capital, with its stop.
 
@@ -59,6 +69,10 @@ def joined(pieces: Iterable[str], like: str) -> str:
         text = text[0].upper() + text[1:]
     stop = like[-1] if like[-1:] in STOPS else ""
     return text if not stop or text[-1] in STOPS else text + stop
+
+
+def _bare(piece: str) -> str:
+    return piece.strip(" .,;:!?").lower()
 
 
 def _within(piece: str) -> str:

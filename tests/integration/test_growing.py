@@ -99,7 +99,8 @@ def test_a_written_instruction_wins_and_is_exported(folder: Path) -> None:
     text = str(result.best.params["instruction.text"])
     assert text not in plain["instructions"].values()
     place = result.folder / "best_prompt"
-    assert yaml.safe_load((place / "prompt.yaml").read_text(encoding="utf-8"))["prompt"]["instruction"] == text
+    exported = yaml.safe_load((place / "prompt.yaml").read_text(encoding="utf-8"))
+    assert exported["parts"]["instruction"] == text
     prompt = load_prompt(place)
     golden = [json.loads(line) for line in (place / "golden.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [p.label for p in prompt.predict([g["inputs"] for g in golden])] == [g["prediction"] for g in golden]

@@ -101,6 +101,16 @@ def test_all_four_edits_are_made_and_what_was_deleted_can_come_back() -> None:
     assert not any(p.how.startswith("add") for p in never)
 
 
+def test_no_phrase_comes_twice() -> None:
+    one, two = (
+        Parent("Of attentive readers. Weekly notes.", 1.0, ("Weekly notes of attentive readers.",)),
+        Parent("weekly notes", 0.9),
+    )
+    for proposer in (Phrases(), Crossover()):
+        for made in proposer.propose([one, two], random.Random(0), 30):
+            assert max(made.text.lower().count(p) for p in ("weekly notes", "of attentive readers")) == 1, made
+
+
 def test_own_words_are_paraphrased_and_keep_their_case() -> None:
     made = Phrases(words=[["Beipackzettel", "Packungsbeilage"]]).propose(
         [Parent("Lies: Beipackzettel", 1.0)], random.Random(0), 9
