@@ -2,7 +2,9 @@
 
 A score is what the prompt adds plus what the examples add: score(prompt, example) = prompt + example + noise. A prompt
 that was measured on easy examples is not better for it, and one with a lucky start is drawn towards the others of its
-kind by as much as its noise deserves (empirical Bayes; Robbins 1956, Efron and Morris 1973). Knows no study.
+kind by as much as its noise deserves (empirical Bayes; Robbins 1956, Efron and Morris 1973). A metric that is no mean
+over examples is taken for one: what a rung adds to it is by how much it moved it, right to first order, which is good
+enough to learn from and nothing to decide by. Knows no study.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from typing import Literal
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from autoprompt_search.studies.cma import Cma
 from autoprompt_search.studies.evolution import Evolution
 from autoprompt_search.studies.gaussian import Gaussian
 
@@ -44,6 +43,8 @@ def gp(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: AR
 
 def cma(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
     """CMA-ES over the numbers; names are drawn at random."""
+    from autoprompt_search.studies.cma import Cma  # its library takes a second
+
     return Cma(over, seed)
 
 

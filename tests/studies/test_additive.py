@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
+from autoprompt_search.metrics.classification import macro_f1
 from autoprompt_search.studies.additive import Board, Fit
 from autoprompt_search.testing.factories import measurement
 
@@ -78,6 +80,35 @@ def test_it_recovers_what_made_the_scores() -> None:
         modelled.append(np.mean((fit.score - truth) ** 2))
         raw.append(np.mean((np.array([row[-1] for row in means]) - truth) ** 2))
     assert np.mean(modelled) < 0.4 * np.mean(raw)
+
+
+def test_what_is_no_mean_is_ranked_better_than_by_its_last_scores_too() -> None:
+    """Macro-F1 with a rare label, over trials that have seen different amounts of dev."""
+    labels, modelled, raw = ("rare", "usual"), [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        is_rare, ease, truth, last, entered = (
+            rng.random(512) < 0.12,
+            rng.normal(size=512),
+            [],
+            [],
+            Board((32, 128, 512)),
+        )
+        for number in range(30):
+            lean = np.where(is_rare, 1, -1) * rng.normal(0, 0.5)
+            is_right = rng.random(512) < 1 / (1 + np.exp(-(rng.normal(1.5, 0.5) + ease + lean)))
+            targets = [labels[int(not rare)] for rare in is_rare]
+            said = [labels[int(rare != right)] for rare, right in zip(is_rare, is_right, strict=True)]
+            reached = (32, 128, 512)[: 1 + rng.binomial(2, 0.4)]
+            made = [macro_f1(targets[:rung], said[:rung], labels) for rung in reached]
+            for rung, score in zip(reached, made, strict=True):
+                entered.add(number, "text", measurement(score, rung, stderr=0.5 / rung**0.5, prompt=str(number)))
+            truth.append(macro_f1(targets, said, labels))
+            last.append(made[-1])
+        expected = [entered.estimates()[number].score for number in range(30)]
+        modelled.append(spearmanr(expected, truth).statistic)
+        raw.append(spearmanr(last, truth).statistic)
+    assert np.mean(modelled) > np.mean(raw) + 0.01
 
 
 def test_the_two_variances_are_found() -> None:
