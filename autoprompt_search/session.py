@@ -142,6 +142,8 @@ def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[s
         passes=config.budget.most_passes,
         jackknife=_jackknife(TASKS.build(config.task)),
         texts=texts,
+        anchors=config.budget.anchors(config.rungs),
+        least_gain=config.budget.least_gain if config.budget.stop_if_hopeless else None,
     )
 
 

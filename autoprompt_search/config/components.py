@@ -47,6 +47,8 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
         "passes",
         "jackknife",
         "texts",
+        "anchors",
+        "least_gain",
     ),
     "runner": (),
     "tracker": ("folder",),
