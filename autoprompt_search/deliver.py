@@ -14,7 +14,7 @@ from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols import FinalPrompt, Probes
 from autoprompt_search.core.types import Example, Measurement, Outcome, TrialRecord
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.report import ReportData, write_report
@@ -78,7 +78,7 @@ def _result(
     confirmation: Confirmation,
     records: Sequence[TrialRecord],
 ) -> dict[str, Any]:
-    seconds = time.time() - parts.started
+    seconds, probed = time.time() - parts.started, parts.study if isinstance(parts.study, Probes) else None
     runs = place.log_run({"started": parts.started, "seconds": seconds, "status": "finished"})
     cost = parts.ledger.total()
     origin = Provenance(
@@ -100,6 +100,8 @@ def _result(
         cost=cost,
         new_forward_passes=cost.forward_passes - parts.spent_before,
         seconds=sum(run["seconds"] for run in runs),
+        headroom=probed.headroom() if probed else None,
+        is_hopeless=probed is not None and probed.is_hopeless,
     )
 
 

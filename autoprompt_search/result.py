@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.confirm import Confirmation, Finalist, OwnText, Verdict
+from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.stats import Interval
 from autoprompt_search.core.types import Cost, Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.studies.bandit import beats, tallies
@@ -76,13 +77,16 @@ def to_plain(
     cost: Cost,
     new_forward_passes: int,
     seconds: float,
+    headroom: Headroom | None = None,
+    is_hopeless: bool = False,
 ) -> dict[str, Any]:
     """Everything a reader or a program may want to know, as JSON values."""
     ends = Counter(r.state for r in records)
+    hopeless = [HOPELESS] if is_hopeless else []
     return {
         "name": origin.name,
         "verdict": confirmation.verdict.value,
-        "reason": " ".join([reason(confirmation, origin), *reopened(confirmation.test_openings)]),
+        "reason": " ".join([*hopeless, reason(confirmation, origin), *reopened(confirmation.test_openings)]),
         "metric": origin.metric,
         "confidence": origin.confidence,
         "baseline": _describe(confirmation.baseline),
@@ -91,6 +95,7 @@ def to_plain(
         "difference": asdict(confirmation.difference),
         "luck": round(confirmation.luck, 6),
         "corrected": round(confirmation.corrected, 6),
+        "headroom": {**asdict(headroom), "is_hopeless": is_hopeless} if headroom else None,
         "test_openings": confirmation.test_openings,
         "optimism": confirmation.best.dev.score - confirmation.best.test.score,
         "finalists": [
@@ -113,6 +118,9 @@ def to_plain(
         "data_fingerprints": dict(origin.data_fingerprints),
         "versions": _versions(),
     }
+
+
+HOPELESS = "The search ended behind its probe, which found the smallest gain that is worth a search out of reach."
 
 
 def reason(confirmation: Confirmation, origin: Provenance) -> str:

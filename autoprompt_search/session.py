@@ -146,6 +146,8 @@ def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[s
         jackknife=_jackknife(TASKS.build(config.task)),
         texts=texts,
         growths=growths(config),
+        anchors=config.budget.anchors(config.rungs),
+        least_gain=config.budget.least_gain if config.budget.stop_if_hopeless else None,
     )
 
 

@@ -59,6 +59,9 @@ def _facts(found: Checked) -> Iterator[tuple[str, str]]:
     preset = f"{budget.preset}: " if budget.preset and budget.passes is None else ""
     room = f", at most {budget.most_trials(config.rungs):,} trials" if budget.goes_by_passes else ""
     yield "budget", f"{preset}{budget.spelled(config.rungs)}{room}"
+    if count := budget.anchors(config.rungs):
+        end = f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_if_hopeless else ""
+        yield "probe", f"first up to {count} diverse prompts on {config.rungs[0]} examples{end}"
     parts = " + ".join(f"{count:,} {purpose}" for purpose, count in found.passes.items())
     yield "forward passes", f"at most {sum(found.passes.values()):,} ({parts}); early stopping saves most of it"
     yield "longest prompt", f"{found.longest:,} {found.unit}"

@@ -50,6 +50,8 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
         "jackknife",
         "texts",
         "growths",
+        "anchors",
+        "least_gain",
     ),
     "runner": (),
     "tracker": ("folder",),

@@ -15,6 +15,8 @@ PRESETS: Mapping[Preset, int] = MappingProxyType({"quick": 1_500, "standard": 5_
 """Forward-equivalents of a whole search, without the baseline's and the final test's."""
 _TRIALS = 48
 """Where nothing else says how much to spend."""
+_ANCHORS, _FEWEST, _PROBED = 12, 4, 0.1
+"""Prompts of a probe at most and at least, and its share of the budget."""
 
 
 def _typed(value: Any) -> Any:
@@ -47,6 +49,14 @@ class Budget(Section):
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Wall clock."""
 
+    probe: Literal["auto", "always", "never"] = "auto"
+    """Whether the first trials are a dozen diverse prompts that show what there is to gain, for at most a tenth of the
+    budget. `auto`: where passes decide how many trials there are, or `stop_if_hopeless`."""
+    stop_if_hopeless: bool = False
+    """End the search behind the probe where a gain of `least_gain` is out of reach."""
+    least_gain: float = Field(default=0.02, gt=0, lt=1)
+    """Smallest gain that is worth a search, in units of the score."""
+
     @property
     def most_passes(self) -> int | None:
         """What all trials but the baseline may take; None for no limit."""
@@ -65,6 +75,19 @@ class Budget(Section):
         if self.trials is not None or self.most_passes is None:
             return self.trials or _TRIALS
         return 1 + self.most_passes // rungs[0]
+
+    def anchors(self, rungs: tuple[int, ...]) -> int:
+        """Prompts of the probe: first rungs that a tenth of the budget pays for, a dozen at most; 0 for no probe.
+
+        Of a budget in trials each counts as if it saw all of dev. Fewer than four could not show how prompts differ.
+        """
+        is_auto = self.goes_by_passes or self.stop_if_hopeless
+        if self.probe == "never" or (self.probe == "auto" and not is_auto):
+            return 0
+        trials = self.most_trials(rungs)
+        whole = trials * rungs[-1] if self.most_passes is None else min(self.most_passes, trials * rungs[-1])
+        count = min(_ANCHORS, int(_PROBED * whole / rungs[0]), trials // 4)
+        return count if count >= _FEWEST else 0
 
     def spelled(self, rungs: tuple[int, ...]) -> str:
         """For people: `48 trials`, `5,000 forward passes`, `48 trials or 30 minutes`."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.types import (
     Demonstrations,
     Example,
@@ -360,6 +361,20 @@ class Study(Protocol):
 
     def records(self) -> Sequence[TrialRecord]:
         """Finished trials by number; outcomes and weights are not kept in them."""
+        ...
+
+
+@runtime_checkable
+class Probes(Protocol):
+    """Capability of a study: says what there is to gain before it spends its budget."""
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it ended the search for that."""
+        ...
+
+    def headroom(self) -> Headroom | None:
+        """None until that is known, and where it is not asked for."""
         ...
 
 

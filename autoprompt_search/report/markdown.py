@@ -75,6 +75,7 @@ def _scores(view: View) -> Iterator[str]:
             f"{p_value(gap.get('p'))}; {gap.get('method', '')}). {view.optimism}"
         )
     yield escape(view.text_note)
+    yield escape(view.headroom_note)
 
 
 def _row(side: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autoprompt_search.core.disk import writing
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import Progress, Study, Tracker
+from autoprompt_search.core.protocols import Probes, Progress, Study, Tracker
 from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialRecord, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.trial import Failure
@@ -39,13 +39,14 @@ class Driver:
         self.live: set[int] = set()
         """Numbers of the trials that were passed out and have neither ended nor been paused."""
         self._waiting: set[int] = set()
+        self._has_noted = False
 
     def has_work(self) -> bool:
         """Whether there is a trial to run; asks for it and keeps it."""
         if self._next is None:
             self._next = self._study.ask()
-            if self._next is None and not self.live:
-                self._finish_waiting()
+            self._finish_waiting()
+            self._note_headroom()
         return self._next is not None
 
     def ask(self) -> tuple[int, Params] | None:
@@ -87,6 +88,13 @@ class Driver:
         for record in self._study.records() if self._waiting else ():
             if record.number in self._waiting:
                 self._told(record)
+
+    def _note_headroom(self) -> None:
+        """Once, when the probe is over."""
+        found = None if self._has_noted or not isinstance(self._study, Probes) else self._study.headroom()
+        if found is not None:
+            self._has_noted = True
+            self._progress.note(found.spelled)
 
     def _told(self, record: TrialRecord) -> None:
         self._waiting.discard(record.number)

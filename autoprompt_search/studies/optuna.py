@@ -17,26 +17,30 @@ from pydantic import Field
 from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board, Estimate
+from autoprompt_search.studies.anchors import anchors as diverse
 from autoprompt_search.studies.corpus import Jackknife
 from autoprompt_search.studies.draws import Draws, latest
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
 from autoprompt_search.studies.growing import Growing, Growth
-from autoprompt_search.studies.items import ITEMS, Evidence
+from autoprompt_search.studies.items import ITEMS, Evidence, Items
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
-from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms
+from autoprompt_search.studies.probe import Outlook, Probe
+from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb
 from autoprompt_search.studies.records import ERROR, NUMBER, ORIGIN, STATES, measurements_of, origin_of, to_record
 from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
 from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.storage import database
 
-_SECONDS = "seconds_used"
+_SECONDS, _ANCHORS = "seconds_used", "anchors"
+"""User attributes of the study."""
 
 
 class OptunaStudy:
@@ -62,6 +66,8 @@ class OptunaStudy:
         texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
         growths: Parameters to which texts are added during the search, see `studies.growing`. What is asked and
             recorded of a trial with such a text holds it, beside the parameter (`instruction.text`).
+        anchors: Of the probe: so many first trials are points that differ as much as can be (`studies/probe.py`).
+        least_gain: The search ends behind the probe where it finds this gain out of reach; None: never.
         sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
             space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
@@ -93,6 +99,8 @@ class OptunaStudy:
         jackknife: Jackknife | None = None,
         texts: Mapping[str, Mapping[str, str]] | None = None,
         growths: Sequence[Growth] = (),
+        anchors: int = 0,
+        least_gain: float | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -102,7 +110,7 @@ class OptunaStudy:
         storage: str | None = None,
     ) -> None:
         self._growing = Growing(growths, seed)
-        space = self._growing.widened(space)
+        named, space = space, self._growing.widened(space)
         self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
         self._most = min(trials, space.size)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -124,6 +132,7 @@ class OptunaStudy:
         if sampler == "surrogate" and not (is_modelled and rungs):
             raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
         self._board = Board(rungs) if is_modelled and sampler not in BLIND else None
+        self._rungs = tuple(rungs)
         self._live: dict[int, Live] = {}
         self._paused: dict[int, Live] = {}
         self._ended: dict[int, TrialRecord] = {}
@@ -133,11 +142,15 @@ class OptunaStudy:
         """Whether no point of the space is left."""
         with reading(place, optuna.exceptions.OptunaError):
             self._spending.used = float(self._study.user_attrs.get(_SECONDS, 0.0))
+            most_texts = round(self._most * (text_share if self._phases.are_two else 1.0))
+            outlook = Outlook(most_texts, climb(pruner, rungs, reduction), passes, self._phases.are_two, least_gain)
+            self._probe = self._opened_probe(named, baseline, anchors, outlook)
             self._remember()
         self._phases.close(self._growing.closed())
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
+        self._end_beaten_anchors()
         if self._orphans:
             number = self._orphans.pop(0)
             return number, self._growing.dressed(self._live[number].params)
@@ -154,11 +167,14 @@ class OptunaStudy:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
-            kept = self._pruner.evidence.of(measurement) if self._pruner.evidence else None
+            wanted = self._evidence if self._pruner.evidence or self._probe.wants(number, examples) else None
+            kept = wanted.of(measurement) if wanted else None
             live.record(measurement, kept)
             self._learn(number, live.kind, measurement, self._as_stored(kept.to_text()) if kept else None)
         if number == 0 or measurement.fidelity.is_full:
             return False
+        if (self._probe.is_open and self._probe.covers(number)) or self.is_hopeless:
+            return True
         if self._allocation is None:
             return self._pruner.stops(number, live.kind, examples)
         is_repeated = examples < self._allocation.reached(number)
@@ -168,12 +184,13 @@ class OptunaStudy:
         """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
         self._study.set_user_attr(_SECONDS, round(self._spending.seconds, 3))
-        if self._allocation and state is TrialState.PRUNED:
-            live.pause(self._allocation.reached(number))
+        is_waiting_anchor = self._probe.is_open and self._probe.covers(number)
+        if state is TrialState.PRUNED and (self._allocation or is_waiting_anchor):
+            live.pause(self._allocation.reached(number) if self._allocation else self._rungs[0])
             self._paused[number] = live
             return None
-        if self._allocation and state is TrialState.FAILED:
-            self._allocation.drop(number)
+        if state is TrialState.FAILED:
+            self._drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
         record = self._ended[number] = to_record(live.end(state))
@@ -184,6 +201,15 @@ class OptunaStudy:
     def leader(self) -> int | None:
         """The trial that is expected to do best on all of dev, whatever it has seen; None where nobody looks ahead."""
         return self._allocation.leader() if self._allocation else None
+
+    def headroom(self) -> Headroom | None:
+        """What there is to gain, once the probe is over; None where there is none."""
+        return self._probe.headroom()
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the probe ended the search."""
+        return self._probe.is_hopeless
 
     def records(self) -> Sequence[TrialRecord]:
         """Finished trials by number, without outcomes and weights."""
@@ -205,21 +231,27 @@ class OptunaStudy:
                 self._learn(number, kind_of(trial.params), made, kept.first(made.fidelity.examples) if kept else None)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
-                if self._allocation and trial.state is OptunaState.FAIL:
-                    self._allocation.drop(number)
+                if trial.state is OptunaState.FAIL:
+                    self._drop(number)
             elif trial.state is OptunaState.RUNNING:
-                waits = self._allocation is not None and is_waiting(trial)
+                waits = is_waiting(trial)
                 self._orphans += [] if waits else [number]
                 home = self._paused if waits else self._live
                 home[number] = Live(optuna.Trial(self._study, trial._trial_id), mirror)
 
     def _as_stored(self, text: str | None) -> Evidence | None:
         """What the next driver will read, so that both decide alike."""
-        return self._pruner.evidence.from_text(text) if text and self._pruner.evidence else None
+        return self._evidence.from_text(text) if text and self._evidence else None
+
+    @property
+    def _evidence(self) -> type[Evidence] | None:
+        """What is kept of every example: what the pruner needs, else what the probe does."""
+        return self._pruner.evidence or (Items if self._probe.points else None)
 
     def _learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
         self._spending.book(number, measurement)
-        self._pruner.add(number, kind, measurement, evidence)
+        self._probe.add(number, measurement, evidence)
+        self._pruner.add(number, kind, measurement, evidence if self._pruner.evidence else None)
         if self._board is not None:
             self._board.add(number, kind, measurement)
 
@@ -228,14 +260,23 @@ class OptunaStudy:
         number = len(self._seen)
         is_late = self._spending.is_late()
         may_begin = number < self._most and not self._is_used_up and not is_late
+        is_over = is_late or self._spending.is_paid_out
+        if self._probe.is_open:
+            return Begin() if may_begin and number <= len(self._probe.points) else None
+        if self.is_hopeless:
+            return None
+        if self._allocation is None and waiting:
+            return None if is_over else GoOn(min(waiting))
         if self._allocation is None or number == 0:
-            return Begin() if may_begin and not self._spending.is_paid_out else None
+            return Begin() if may_begin and not is_over else None
         return self._allocation.choose(waiting, may_begin=may_begin, is_over=is_late)
 
     def _new(self) -> tuple[int, Params] | None:
         number = len(self._seen)
         if number == 0:
             params = self._phases.first()
+        elif self._probe.covers(number):
+            params = dict(self._probe.points[number - 1])
         else:
             is_soft = self._spending.is_beyond(self._share, number) or (
                 self._allocation is not None and self._allocation.looked >= self._share
@@ -269,6 +310,27 @@ class OptunaStudy:
 
     def _dressed(self, record: TrialRecord) -> TrialRecord:
         return replace(record, params=self._growing.dressed(record.params))
+
+    def _opened_probe(self, space: SearchSpace, baseline: Params, anchors: int, outlook: Outlook) -> Probe:
+        """As it was when the search began, whatever the budget is now; over the points of `space`."""
+        if anchors and not self._study.get_trials(deepcopy=False):
+            self._study.set_user_attr(_ANCHORS, anchors)
+        count = int(self._study.user_attrs.get(_ANCHORS, 0))
+        points = diverse(space, baseline, count) if count else []
+        return Probe(points, self._rungs[0] if points else 0, outlook)
+
+    def _drop(self, number: int) -> None:
+        self._probe.drop(number)
+        if self._allocation:
+            self._allocation.drop(number)
+
+    def _end_beaten_anchors(self) -> None:
+        """When the probe is over the pruner decides about those that waited for it."""
+        if self._allocation is None and not self._probe.is_open:
+            for number in sorted(self._paused):
+                live = self._paused[number]
+                if self._pruner.stops(number, live.kind, self._rungs[0]):
+                    self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED))
 
     def _close(self) -> None:
         """The search is over: trials that wait end where they are."""

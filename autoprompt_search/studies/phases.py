@@ -36,9 +36,10 @@ class Phases:
         param = space.root.get(_METHOD)
         values = param.values if isinstance(param, Choice) else []
         methods = [value for value in values if value != _NONE]
-        self._are_two = _NONE in values and bool(methods)
-        self._texts = make(_limited(space, [_NONE]) if self._are_two else space)
-        self._softs = make(_limited(space, methods)) if self._are_two else self._texts
+        self.are_two = _NONE in values and bool(methods)
+        """Whether soft prompts come after the texts."""
+        self._texts = make(_limited(space, [_NONE]) if self.are_two else space)
+        self._softs = make(_limited(space, methods)) if self.are_two else self._texts
         self._usual: Params = {DRAW: self._seeds[0]} if self._seeds else {}
         """What no soft prompt varies before it is trained again."""
 
@@ -49,11 +50,11 @@ class Phases:
 
     def may_grow(self, number: int, *, is_soft: bool) -> bool:
         """Whether trial `number` may try a text that nobody has: soft prompts start from known ones."""
-        return number < self._repeats_from and not (is_soft and self._are_two)
+        return number < self._repeats_from and not (is_soft and self.are_two)
 
     def grown_from(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
         """Those that new texts may be made from and compared with."""
-        return [record for record in records if record.kind != "soft" or not self._are_two]
+        return [record for record in records if record.kind != "soft" or not self.are_two]
 
     def completed(self, number: int, given: Params) -> dict[str, Scalar] | None:
         """`given` without what is inactive there, the missing parameters drawn."""
@@ -102,7 +103,7 @@ class Phases:
         is_soft: bool,
         scores: Mapping[int, Estimate] | None,
     ) -> dict[str, Scalar] | None:
-        if not self._are_two:
+        if not self.are_two:
             return self._texts.draw(number, known, [self._usual], scores=scores)
         texts = [{**text, **self._usual} for text in best_texts(records) or [text_of(self._baseline)]]
         order: list[tuple[Draws, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 from autoprompt_search.core.errors import ConfigError
@@ -93,3 +94,11 @@ PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
     "gradient": _for_means("gradient", lambda terms: Gradient(terms.rungs, terms.passes, terms.trials)),
     "none": lambda terms: Never(),  # noqa: ARG005
 }
+
+
+def climb(name: PrunerName, rungs: Sequence[int], reduction: int) -> float:
+    """What a trial takes on average, in first rungs: of halving as its ladder says, else what it takes at most."""
+    share = 1 / reduction if name == "halving" else 1.0
+    return sum((rung - before) * share**step for step, (before, rung) in enumerate(pairwise([0, *rungs]))) / (
+        rungs[0] if rungs else 1
+    )

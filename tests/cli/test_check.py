@@ -71,6 +71,7 @@ def test_a_budget_of_passes_is_said_as_what_it_means_for_the_space(work, cli):
     out = " ".join(cli("check", "space.yaml", "--set", "budget=quick").stdout.split())
     assert "quick: 1,500 forward passes, at most 151 trials" in out
     assert "budget: the space has only 8 points" in out
+    assert "probe first up to 12 diverse prompts on 10 examples" in out
 
 
 def test_forward_passes_count_what_makes_prompts(work):

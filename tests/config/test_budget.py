@@ -41,3 +41,26 @@ def test_both_forms_are_one_search_and_are_read_back(space_file):
     short = space_file.load("budget=quick")
     assert space_file.load("budget={preset: quick}") == short
     assert type(short).model_validate(short.resolved()) == short
+
+
+@pytest.mark.parametrize(
+    ("budget", "anchors"),
+    [
+        (Budget(), 0),
+        (Budget(trials=48, probe="always"), 12),
+        (Budget(trials=48, stop_if_hopeless=True), 12),
+        (Budget(trials=24, probe="always"), 6),
+        (Budget(trials=12, probe="always"), 0),
+        (Budget(preset="quick"), 4),
+        (Budget(preset="standard"), 12),
+        (Budget(preset="standard", probe="never"), 0),
+        (Budget(passes=900), 0),
+        (Budget(passes=9000, trials=20), 0),
+    ],
+)
+def test_a_probe_takes_a_tenth_of_the_budget_at_most(budget, anchors):
+    """And none is made of fewer prompts than can show how prompts differ."""
+    rungs = (32, 128, 512)
+    assert budget.anchors(rungs) == anchors
+    whole = budget.most_passes or budget.most_trials(rungs) * rungs[-1]
+    assert anchors * rungs[0] <= whole / 10

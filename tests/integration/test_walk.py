@@ -163,3 +163,28 @@ def test_a_search_that_always_fails_ends_with_the_reason(folder: Path) -> None:
     path = space_file(folder, backend={"type": "scripted", "fail_on": "a"})
     with pytest.raises(SystemicError, match="all failed in the same way"):
         search(load_config(path))
+
+
+def test_the_probe_says_what_there_is_to_gain_and_ends_a_hopeless_search(folder: Path) -> None:
+    """The model is hardly ever wrong, so that no prompt can be much better."""
+    easy = [json.loads(line) for line in (folder / "data.jsonl").read_text(encoding="utf-8").splitlines()]
+    words = {"negative": "hated", "positive": "loved"}
+    lines = [json.dumps({**row, "text": f"{row['text']} I {words[row['label']]} it."}) + "\n" for row in easy]
+    (folder / "easy.jsonl").write_text("".join(lines), encoding="utf-8")
+    task = {**BASE["task"], "data": "easy.jsonl"}
+    budget = {"trials": 16, "stop_if_hopeless": True, "least_gain": 0.1}
+    changes = {"budget": budget, "rungs": [12, 48]}
+    always = {"type": "scripted", "cues": {"good": "loved", "bad": "hated"}, "skill": 1.0}
+    hopeless = search(load_config(space_file(folder, backend=always, task=task, **changes, name="hopeless")))
+    assert hopeless.data["baseline"]["dev"]["score"] > 0.9
+    assert hopeless.data["headroom"]["is_hopeless"]
+    assert len(hopeless.records) == 5
+    assert (hopeless.verdict, hopeless.best.number) == ("tie", 0)
+    assert "ended behind its probe" in hopeless.data["reason"]
+    assert "It ended the search." in (hopeless.folder / "summary.md").read_text(encoding="utf-8")
+    assert "It ended the search." in (hopeless.folder / "report.html").read_text(encoding="utf-8")
+    went_on = search(load_config(space_file(folder, **changes)))
+    assert not went_on.data["headroom"]["is_hopeless"]
+    assert went_on.data["headroom"]["gain"]["high"] > 0.1
+    assert len(went_on.records) == 16
+    assert "diverse prompts" in (went_on.folder / "summary.md").read_text(encoding="utf-8")
