@@ -78,6 +78,7 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
         seed=config.seed,
         state=place.state.absolute(),
         baseline=config.space.baseline(config.baseline),
+        times_first=config.objective.objective.needs_latency,
     )
     if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
@@ -138,6 +139,7 @@ def _study(config: SearchConfig, place: Workspace) -> Study:
         name=place.identity,
         rungs=config.rungs,
         passes=config.budget.most_passes,
+        objective=config.objective.objective,
     )
 
 

@@ -35,7 +35,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
 INJECTED: Mapping[str, tuple[str, ...]] = {
     "task": (),
     "backend": (),
-    "study": ("space", "seed", "trials", "minutes", "baseline", "folder", "name", "rungs", "passes"),
+    "study": ("space", "seed", "trials", "minutes", "baseline", "folder", "name", "rungs", "passes", "objective"),
     "runner": (),
     "tracker": ("folder",),
     "exports": (),

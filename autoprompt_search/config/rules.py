@@ -35,6 +35,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += _baseline(draft)
     problems += _sizes(draft)
     problems += _passes(draft)
+    problems += _weight(draft)
     return problems
 
 
@@ -136,6 +137,14 @@ def _passes(draft: Draft) -> Iterator[Problem]:
     if draft.is_sound("budget", "rungs") and passes is not None and passes < first:
         text = f"must pay for one prompt on the first rung, {first} (got {passes})"
         yield Problem(("budget", "passes"), f"budget.passes: {text}")
+
+
+def _weight(draft: Draft) -> Iterator[Problem]:
+    """Tests of answers know no cost: they would stop prompts that cost less."""
+    weight, pruner = draft.config.objective.weight, draft.config.study.options.get("pruner")
+    if weight and pruner in ("racing", "wilcoxon") and draft.is_sound("objective", "study"):
+        text = f"study.pruner: {pruner} compares answers, which cost nothing: use halving, gradient or none"
+        yield Problem(("objective", "weight"), f"objective.weight: {text} (got {weight:g})")
 
 
 def most(param: object) -> int:

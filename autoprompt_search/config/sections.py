@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from autoprompt_search.core.objective import CostName, Limit, Objective
 
 Preset = Literal["quick", "standard", "thorough"]
 PRESETS: Mapping[Preset, int] = MappingProxyType({"quick": 1_500, "standard": 5_000, "thorough": 20_000})
@@ -61,6 +63,33 @@ class Budget(Section):
         limits = [] if self.goes_by_passes else [f"{self.most_trials(rungs)} trials"]
         limits += [f"{self.most_passes:,} forward passes"] if self.most_passes is not None else []
         return " or ".join(limits + ([f"{self.minutes:g} minutes"] if self.minutes is not None else []))
+
+
+class Aim(Section):
+    """What prompts cost in use. What is maximised is `task.metric`."""
+
+    cost: CostName = "prompt_tokens"
+    """What `weight` weighs: mean tokens of a prompt, or milliseconds of one prompt asked alone."""
+    weight: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Score that one unit of cost is worth: the search prunes and samples by `score - weight * cost`. The choice among
+    finished prompts goes by the score."""
+    constraints: tuple[str, ...] = ()
+    """`prompt_tokens <= 200`, `latency_ms <= 50`: a prompt that breaks one is never chosen, and is stopped early."""
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("constraints")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Limit.parse(text)) for text in value)
+
+    @property
+    def objective(self) -> Objective:
+        """As trials are compared by it."""
+        return Objective(self.cost, self.weight, tuple(map(Limit.parse, self.constraints)))
 
 
 class Confirm(Section):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
-from autoprompt_search.config.sections import Budget, Confirm
+from autoprompt_search.config.sections import Aim, Budget, Confirm
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import unknown
 
@@ -25,6 +25,12 @@ _PLACEHOLDERS: dict[str, Any] = {
 }
 """Stand in for required sections that are missing or wrong; never checked any further."""
 
+_MODELS: dict[str, type[BaseModel]] = {
+    "templates": TemplateSpec,
+    "budget": Budget,
+    "objective": Aim,
+    "confirm": Confirm,
+}
 _ENTRIES = ("templates", "instructions", "verbalizers", "space", "baseline")
 _TAGS = ("choice", "int", "float", "fixed")
 _NEXT_RULE = re.compile(r"; (?=[^\s:]+: `when`|the space is empty)")
@@ -144,8 +150,7 @@ def _known_keys(place: tuple[str, ...]) -> list[str]:
         return list(SearchConfig.model_fields)
     if place[0] == "space":
         return list(PARAM_KEYS)
-    models: dict[str, type[BaseModel]] = {"templates": TemplateSpec, "budget": Budget, "confirm": Confirm}
-    return list(models[place[0]].model_fields)
+    return list(_MODELS[place[0]].model_fields)
 
 
 def _drop_detail(data: dict[Any, Any], place: tuple[str, ...], *, is_extra: bool) -> bool:
@@ -153,7 +158,7 @@ def _drop_detail(data: dict[Any, Any], place: tuple[str, ...], *, is_extra: bool
     if len(place) == 1 and is_extra:
         return _delete(data, place[0])
     inner = data.get(place[0])
-    if len(place) == 2 and place[0] in ("budget", "confirm") and isinstance(inner, dict):
+    if len(place) == 2 and place[0] in ("budget", "objective", "confirm") and isinstance(inner, dict):
         return _delete(inner, place[1])
     entry = inner.get(place[1]) if len(place) > 2 and isinstance(inner, dict) else None
     is_detail = is_extra or (place[0] == "templates" and place[2:] != ("text",))

@@ -30,6 +30,7 @@ def to_html(view: View) -> str:
         percent=wording.percent,
         params=rows.params_line,
         standing=rows.standing,
+        front_note=rows.front_note,
         svg=Markup,
     )
     return env.get_template("report.html.j2").render(v=view, data=view.data, result=view.result)

@@ -37,6 +37,7 @@ class View:
     soft_note: str
     text_note: str
     importance_note: str
+    front_note: str
     sides: tuple[tuple[str, Mapping[str, Any]], ...]
     """The prompts whose scores are compared: name and what `result.json` says, best first."""
     is_baseline_best: bool
@@ -77,6 +78,7 @@ def build_view(data: ReportData) -> View:
         soft_note=wording.soft_note(data),
         text_note=wording.text_note(data),
         importance_note=wording.importance_note(data),
+        front_note=wording.front_note(data),
         sides=_sides(result, same),
         is_baseline_best=same,
         confidence=wording.confidence(data),

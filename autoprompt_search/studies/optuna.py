@@ -15,6 +15,7 @@ from pydantic import Field
 
 from autoprompt_search.core.disk import reading
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board
@@ -52,6 +53,8 @@ class OptunaStudy:
         rungs: Dev examples per rung, for pruners that look ahead.
         passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
             that run are finished; `gradient` keeps within them.
+        objective: What prompts cost, and may cost at most. Pruners and the sampler see `score - weight * cost`; a trial
+            that breaks a limit ends there, is no one's rival, and Optuna is told by how much (`trial.constraints`).
         sampler: What to try: `tpe`, `gp`, `random`, `grid`, or `auto` for what fits the space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
             stands at its class. With `gradient` trials are paused and taken up again.
@@ -78,6 +81,7 @@ class OptunaStudy:
         *,
         rungs: Sequence[int] = (),
         passes: int | None = None,
+        objective: Objective | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -87,7 +91,7 @@ class OptunaStudy:
         storage: str | None = None,
     ) -> None:
         self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
-        self._most = min(trials, space.size)
+        self._most, self._objective = min(trials, space.size), objective or Objective()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         place = Path("the study's database") if storage else folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
@@ -133,10 +137,12 @@ class OptunaStudy:
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
             items = items_of(measurement) if self._pruner.needs_items else None
-            live.record(measurement, items)
+            live.record(measurement, items, self._objective.weighed(measurement).score)
             self._learn(number, live.kind, measurement, rounded(items) if items else None)
         if number == 0 or measurement.fidelity.is_full:
             return False
+        if self._objective.broken(measurement):
+            return True
         if self._allocation is None:
             return self._pruner.stops(number, live.kind, examples)
         is_repeated = examples < self._allocation.reached(number)
@@ -146,7 +152,7 @@ class OptunaStudy:
         """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
         self._study.set_user_attr(_SECONDS, round(self._spending.seconds, 3))
-        if self._allocation and state is TrialState.PRUNED:
+        if self._allocation and state is TrialState.PRUNED and not self._objective.broken(live.last):
             live.pause(self._allocation.reached(number))
             self._paused[number] = live
             return None
@@ -154,7 +160,7 @@ class OptunaStudy:
             self._allocation.drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
-        record = self._ended[number] = to_record(live.end(state))
+        record = self._ended[number] = to_record(live.end(state, self._objective))
         check_systemic(self.records())
         return record
 
@@ -190,9 +196,13 @@ class OptunaStudy:
 
     def _learn(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:
         self._spending.book(number, measurement)
-        self._pruner.add(number, kind, measurement, items)
+        weighed, is_out = self._objective.weighed(measurement), bool(self._objective.broken(measurement))
+        if self._allocation or not is_out:
+            self._pruner.add(number, kind, weighed, items)
+        if self._allocation and is_out:
+            self._allocation.drop(number)
         if self._board is not None:
-            self._board.add(number, kind, measurement)
+            self._board.add(number, kind, weighed)
 
     def _next_step(self, waiting: Collection[int]) -> Begin | GoOn | None:
         """A new trial, or a waiting one, or neither."""
@@ -213,16 +223,15 @@ class OptunaStudy:
             )
             scores = self._board.expected() if self._board else None
             left = self._spending.passes_left
-            params = self._phases.draw(
-                number, self._seen, self._ended.values(), is_soft=is_soft, left=left, scores=scores
-            )
+            usable = [record for record in self._ended.values() if self._objective.allows(record)]
+            params = self._phases.draw(number, self._seen, usable, is_soft=is_soft, left=left, scores=scores)
         self._is_used_up = params is None
         return None if params is None else self._begin(number, params)
 
     def _close(self) -> None:
         """The search is over: trials that wait end where they are."""
         for number in sorted(self._paused):
-            self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED))
+            self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED, self._objective))
 
     def _begin(self, number: int, params: Params) -> tuple[int, Params]:
         distributions = {name: distribution_of(self._space.root[name]) for name in params}
