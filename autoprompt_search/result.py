@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from autoprompt_search.confirm import Confirmation, Finalist, OwnText, Verdict
+from autoprompt_search.confirm import Confirmation, Finalist, FrontPoint, OwnText, Verdict
 from autoprompt_search.core.headroom import Headroom
+from autoprompt_search.core.objective import cost_of
 from autoprompt_search.core.stats import Interval
 from autoprompt_search.core.types import Cost, Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.studies.bandit import beats, tallies
@@ -86,7 +88,14 @@ def to_plain(
     return {
         "name": origin.name,
         "verdict": confirmation.verdict.value,
-        "reason": " ".join([*hopeless, reason(confirmation, origin), *reopened(confirmation.test_openings)]),
+        "reason": " ".join(
+            [
+                *hopeless,
+                reason(confirmation, origin),
+                *unfit(confirmation),
+                *reopened(confirmation.test_openings),
+            ]
+        ),
         "metric": origin.metric,
         "confidence": origin.confidence,
         "baseline": _describe(confirmation.baseline),
@@ -104,6 +113,8 @@ def to_plain(
         ],
         "proposers": [asdict(counted) for counted in tallies(records)],
         "proposals": [_describe_origin(r.origin, r, records) for r in records if r.origin is not None],
+        "pareto": [_describe_point(p) for p in confirmation.front],
+        "constraints": [str(limit) for limit in confirmation.limits],
         "trials": {state.value: ends[state] for state in TrialState},
         "forward_passes": cost.forward_passes,
         "new_forward_passes": new_forward_passes,
@@ -140,6 +151,13 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
     return says[confirmation.verdict]
 
 
+def unfit(confirmation: Confirmation) -> list[str]:
+    """What has to be said where the baseline itself may not be used: nothing, or a sentence."""
+    dev = confirmation.baseline.dev
+    said = [f"{limit} (it has {cost_of(dev, limit.cost) or math.nan:.4g})" for limit in confirmation.broken]
+    return [f"The baseline breaks {' and '.join(said)}, so it could not stay."] if said else []
+
+
 def reopened(openings: int) -> list[str]:
     """What has to be said where the test split had judged other choices before: nothing, or a sentence."""
     times = "once" if openings == 2 else f"{openings - 1} times"
@@ -169,6 +187,20 @@ def _describe(finalist: Finalist) -> dict[str, Any]:
     return {"trial": record.number, "kind": record.kind, "params": dict(record.params), **scores}
 
 
+def _describe_point(point: FrontPoint) -> dict[str, Any]:
+    record, last = point.record, point.record.measurements[-1]
+    return {
+        "trial": record.number,
+        "kind": record.kind,
+        "params": dict(record.params),
+        "prompt_tokens": round(last.prompt_tokens, 2),
+        "latency_ms": last.latency_ms,
+        "dev": {**asdict(point.dev), "examples": last.fidelity.examples},
+        "keeps_constraints": point.keeps_limits,
+        "chosen": point.is_chosen,
+    }
+
+
 def _describe_text(text: OwnText) -> dict[str, Any]:
     gains = {"dev_gain": asdict(text.dev_gain), "test_gain": asdict(text.test_gain)}
     return {
@@ -182,6 +214,7 @@ def _describe_text(text: OwnText) -> dict[str, Any]:
 def _scores(dev: Measurement, test: Measurement, span: Interval) -> dict[str, Any]:
     return {
         "prompt_tokens": round(dev.prompt_tokens, 2),
+        "latency_ms": dev.latency_ms,
         "dev": {"score": dev.score, "stderr": dev.stderr, "examples": dev.fidelity.examples},
         "test": {
             **asdict(span),

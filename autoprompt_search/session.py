@@ -83,6 +83,7 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
         seed=config.seed,
         state=place.state.absolute(),
         baseline=config.space.baseline(config.baseline),
+        times_first=config.objective.objective.needs_latency,
     )
     if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
@@ -148,6 +149,7 @@ def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[s
         growths=growths(config),
         anchors=config.budget.anchors(config.rungs),
         least_gain=config.budget.least_gain if config.budget.stop_if_hopeless else None,
+        objective=config.objective.objective,
     )
 
 

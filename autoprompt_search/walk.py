@@ -48,5 +48,6 @@ def search(
                 ledger=parts.ledger,
                 count=config.confirm.finalists,
                 confidence=config.confirm.confidence,
+                objective=config.objective.objective,
             )
             return deliver(config, place, plan, parts, confirmation)

@@ -47,6 +47,7 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
         "name",
         "rungs",
         "passes",
+        "objective",
         "jackknife",
         "texts",
         "growths",

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BeforeValidator, Field, field_validator
 
 from autoprompt_search.config.dialect import Dumper
-from autoprompt_search.config.sections import Budget, Component, Confirm, Preset, Proposals, Section, preset_named
+from autoprompt_search.config.sections import Aim, Budget, Component, Confirm, Preset, Proposals, Section, preset_named
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Scalar, Template, Verbalizer
@@ -95,6 +95,7 @@ class SearchConfig(Section):
     rungs: tuple[int, ...] = Field(min_length=1)
     """Dev examples per rung; the last one is the full measurement."""
     budget: Spending = Budget()
+    objective: Aim = Aim()
     study: Component = ComponentSpec(type="optuna")
     runner: Component = ComponentSpec(type="ray")
     tracker: Component = ComponentSpec(type="mlflow")

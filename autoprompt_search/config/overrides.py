@@ -9,7 +9,7 @@ import yaml
 
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
 from autoprompt_search.config.reader import Document, Place, parse_value
-from autoprompt_search.config.sections import Budget, Confirm, preset_named
+from autoprompt_search.config.sections import Aim, Budget, Confirm, Section, preset_named
 from autoprompt_search.core.registry import ComponentSpec, unknown
 
 COMPONENTS = ("task", "backend", "study", "runner", "tracker")
@@ -142,8 +142,9 @@ def _closed_keys(place: Place) -> list[str] | None:
     """All keys that may stand here, where that is settled; None where names are free."""
     if not place:
         return list(SearchConfig.model_fields)
-    if place in (("budget",), ("confirm",)):
-        return list((Budget if place == ("budget",) else Confirm).model_fields)
+    sections: dict[tuple[str, ...], type[Section]] = {("budget",): Budget, ("objective",): Aim, ("confirm",): Confirm}
+    if place in sections:
+        return list(sections[place].model_fields)
     if len(place) == 2 and place[0] == "templates":
         return list(TemplateSpec.model_fields)
     return list(PARAM_KEYS) if len(place) == 2 and place[0] == "space" else None

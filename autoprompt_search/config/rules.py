@@ -38,6 +38,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += _baseline(draft)
     problems += _sizes(draft)
     problems += study_rules(draft)
+    problems += _weight(draft)
     return problems
 
 
@@ -132,6 +133,14 @@ def _sizes(draft: Draft) -> Iterator[Problem]:
             ("space", "demos.k"),
             f"space.demos.k: {high} demonstrations are more than the train split has (task.splits.train: {train})",
         )
+
+
+def _weight(draft: Draft) -> Iterator[Problem]:
+    """Tests of answers know no cost: they would stop prompts that cost less."""
+    weight, pruner = draft.config.objective.weight, draft.config.study.options.get("pruner")
+    if weight and pruner in ("racing", "wilcoxon") and draft.is_sound("objective", "study"):
+        text = f"study.pruner: {pruner} compares answers, which cost nothing: use halving, gradient or none"
+        yield Problem(("objective", "weight"), f"objective.weight: {text} (got {weight:g})")
 
 
 def most(param: object) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from autoprompt_search.core.objective import CostName, Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
 
 Preset = Literal["quick", "standard", "thorough"]
@@ -105,6 +106,33 @@ class Proposals(Section):
     """Of the trials on texts, once the first eight were measured: so many try a new text."""
     proposers: tuple[Component, ...] = Field(min_length=1)
     """Who writes them. Which one is asked is learned from how often its texts beat those they were made from."""
+
+
+class Aim(Section):
+    """What prompts cost in use. What is maximised is `task.metric`."""
+
+    cost: CostName = "prompt_tokens"
+    """What `weight` weighs: mean tokens of a prompt, or milliseconds of one prompt asked alone."""
+    weight: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Score that one unit of cost is worth: the search prunes and samples by `score - weight * cost`. The choice among
+    finished prompts goes by the score."""
+    constraints: tuple[str, ...] = ()
+    """`prompt_tokens <= 200`, `latency_ms <= 50`: a prompt that breaks one is never chosen, and is stopped early."""
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("constraints")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Limit.parse(text)) for text in value)
+
+    @property
+    def objective(self) -> Objective:
+        """As trials are compared by it."""
+        return Objective(self.cost, self.weight, tuple(map(Limit.parse, self.constraints)))
 
 
 class Confirm(Section):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
-from autoprompt_search.config.sections import Budget, Confirm, Proposals
+from autoprompt_search.config.sections import Aim, Budget, Confirm, Proposals
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import unknown
 
@@ -30,6 +30,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "templates": TemplateSpec,
     "proposals": Proposals,
     "budget": Budget,
+    "objective": Aim,
     "confirm": Confirm,
 }
 _TAGS = ("choice", "int", "float", "fixed")
@@ -158,7 +159,7 @@ def _drop_detail(data: dict[Any, Any], place: tuple[str, ...], *, is_extra: bool
     if len(place) == 1 and is_extra:
         return _delete(data, place[0])
     inner = data.get(place[0])
-    if len(place) == 2 and place[0] in ("budget", "confirm") and isinstance(inner, dict):
+    if len(place) == 2 and place[0] in ("budget", "objective", "confirm") and isinstance(inner, dict):
         return _delete(inner, place[1])
     entry = inner.get(place[1]) if len(place) > 2 and isinstance(inner, dict) else None
     is_detail = is_extra or (place[0] == "templates" and place[2:] != ("text",))

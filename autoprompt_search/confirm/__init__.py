@@ -4,6 +4,7 @@ from autoprompt_search.confirm.bench import Bench, weights_folder
 from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
 from autoprompt_search.confirm.correcting import corrected
+from autoprompt_search.confirm.front import FrontPoint
 from autoprompt_search.confirm.judging import Verdict, judge
 from autoprompt_search.confirm.seal import Seal
 
@@ -11,6 +12,7 @@ __all__ = [
     "Bench",
     "Confirmation",
     "Finalist",
+    "FrontPoint",
     "OwnText",
     "Seal",
     "Verdict",

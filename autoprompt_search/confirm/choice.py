@@ -53,6 +53,8 @@ def choose(
 ) -> Choice:
     """The baseline, unless the best dev score is more than luck; then the cheapest in a statistical tie with it.
 
+    A baseline that is not eligible cannot stay, however little the best leads it.
+
     The best of many noisy scores is high by nature, so its lead over the baseline is held against the best of as
     many prompts that are no better than the baseline (`luck`). The lead is evidence enough where luck alone would
     give it as seldom as it puts one prompt one standard error ahead: the one-standard-error rule of Breiman et al.
@@ -63,12 +65,14 @@ def choose(
 
     Args:
         candidates: From `rank`, best first; the baseline is eligible.
-        baseline: Among the candidates or not.
+        baseline: Among the candidates or not. Raises `SearchError` where none of them is eligible.
         tried: Prompts beside the baseline that were measured at all, on however little of dev.
         values: What every dev example adds to a prompt's score.
         is_eligible: Whether a prompt may be chosen; asked only of those that would be.
     """
-    leader = next(r for r in candidates if is_eligible(r))
+    leader = next((r for r in candidates if is_eligible(r)), None)
+    if leader is None:
+        raise SearchError("no prompt that was measured on all of dev may be chosen")
     top = values(leader)
 
     def is_tied(record: TrialRecord) -> bool:
@@ -78,7 +82,7 @@ def choose(
     tied = [r for r in candidates if is_tied(r)]
     numbers = frozenset(r.number for r in tied)
     by_luck = _luck(candidates, leader, baseline, tried, values)
-    if by_luck > ONE_STANDARD_ERROR:
+    if by_luck > ONE_STANDARD_ERROR and is_eligible(baseline):
         return Choice(baseline, numbers | {baseline.number}, by_luck)
     return Choice(min(tied, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r))), numbers, by_luck)
 

@@ -12,9 +12,12 @@ from functools import cache
 from autoprompt_search.confirm.bench import Bench, Candidate
 from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.correcting import corrected
+from autoprompt_search.confirm.front import FrontPoint, pareto
 from autoprompt_search.confirm.judging import Scale, Verdict, judge
 from autoprompt_search.confirm.seal import Seal
 from autoprompt_search.confirm.texts import Texts
+from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.objective import Limit, Objective, cost_of
 from autoprompt_search.core.stats import Difference, Interval
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
 from autoprompt_search.ledger import Ledger
@@ -72,6 +75,12 @@ class Confirmation:
     """How often luck alone would give the best of so many prompts its lead over the baseline on dev."""
     corrected: float
     """The dev score of the best prompt without what being the best of many has added to it."""
+    front: tuple[FrontPoint, ...]
+    """What a higher score costs in tokens and time, the cheapest first."""
+    limits: tuple[Limit, ...]
+    """What the choice had to keep."""
+    broken: tuple[Limit, ...]
+    """Of these, what the baseline breaks."""
     test_openings: int
     """Choices that this test split has judged, this one included: above 1 it is no longer unseen."""
 
@@ -85,13 +94,16 @@ def confirm(
     ledger: Ledger,
     count: int,
     confidence: float,
+    objective: Objective | None = None,
 ) -> Confirmation:
     """Choose on dev, then measure baseline, finalists and the own text of a soft choice on `test`, and judge.
 
     A soft prompt is chosen only where the paired test on dev says that it is better than its own text: vectors
     that add nothing are not worth carrying along. Where soft prompts were trained again from other draws, only those
-    with the steadiest settings are eligible. Raises `SearchError` when the baseline, or every trial, failed.
+    with the steadiest settings are eligible; and none that breaks a limit of `objective`, not even the baseline. Raises
+    `SearchError` when the baseline, or every trial, failed, or when no prompt keeps the limits.
     """
+    objective = objective or Objective()
     baseline, ranked = rank(records)
     by_number = {r.number: r for r in ranked}
     scale, bench = Scale(job.metric, job.labels, confidence), Bench(job, runner, ledger)
@@ -102,15 +114,18 @@ def confirm(
     def is_steady(record: TrialRecord) -> bool:
         return steady is None or record.kind != "soft" or record.number in steady
 
+    allowed = [r for r in ranked if objective.allows(r)]
+    if not allowed:
+        raise SearchError(_none_keeps(objective, ranked))
     choice = choose(
-        ranked,
+        allowed,
         baseline,
         tried=sum(r.number != baseline.number and r.last is not None for r in records),
         values=lambda r: values(r.number),
-        is_eligible=lambda r: r.number == 0 or (is_steady(r) and texts.are_beaten_by(r)),
+        is_eligible=lambda r: objective.allows(r) and (r.number == 0 or (is_steady(r) and texts.are_beaten_by(r))),
     )
     chosen = choice.record
-    finalists = shortlist(ranked, chosen, count)
+    finalists = shortlist(allowed, chosen, count)
     wanted = [Candidate.of(r) for r in (baseline, *finalists)]
     wanted += [texts.candidate(chosen)] if chosen.kind == "soft" else []
     distinct = {c.name: c for c in wanted}
@@ -152,6 +167,24 @@ def confirm(
         finalists=tuple(finalist(r) for r in finalists),
         own_text=own_text(best) if chosen.kind == "soft" else None,
         luck=choice.luck,
+        front=tuple(
+            FrontPoint(r, scale.interval(bench.trial_on_dev(r)), objective.allows(r), r.number == chosen.number)
+            for r in pareto(ranked)
+        ),
+        limits=objective.limits,
+        broken=objective.broken(baseline.last),
         corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, everything),
         test_openings=test.openings_before + 1,
+    )
+
+
+def _none_keeps(objective: Objective, ranked: Sequence[TrialRecord]) -> str:
+    """Which limits nobody keeps, and how near the nearest came."""
+    said = []
+    for limit in objective.limits:
+        costs = [cost_of(r.measurements[-1], limit.cost) for r in ranked]
+        said.append(f"{limit} (the lowest was {min((c for c in costs if c is not None), default=float('nan')):.4g})")
+    return (
+        f"no prompt that was measured on all of dev keeps objective.constraints: {', '.join(said)}. "
+        "Raise a limit or allow shorter prompts, and run with --fresh"
     )

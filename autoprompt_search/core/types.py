@@ -275,6 +275,8 @@ class Measurement:
     """Address of the prompt's predictions in the ledger: model, prompt, answers, scoring mode."""
     prompt_tokens: float = 0.0
     """Mean tokens per prompt: the running cost of using it."""
+    latency_ms: float | None = None
+    """Milliseconds of one prompt asked alone, on the machine of the search; None where it was not measured."""
     preview: str = ""
     """The prompt as the model sees it on the first example, for people."""
     outcomes: tuple[Outcome, ...] = field(default=(), repr=False)

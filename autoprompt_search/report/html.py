@@ -31,6 +31,7 @@ def to_html(view: View) -> str:
         params=rows.params_line,
         standing=rows.standing,
         written=rows.written,
+        front_note=rows.front_note,
         svg=Markup,
     )
     return env.get_template("report.html.j2").render(v=view, data=view.data, result=view.result)

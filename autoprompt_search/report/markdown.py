@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from autoprompt_search.report.rows import params_line, standing, written
+from autoprompt_search.report.rows import front_note, params_line, standing, written
 from autoprompt_search.report.view import View
 from autoprompt_search.report.wording import NONE, count, duration, number, p_value, percent, signed
 
 
 def to_markdown(view: View) -> str:
-    """Verdict, prompts, scores, finalists, importance, changes, failures, cost, how to reproduce, notes."""
+    """Verdict, prompts, scores, finalists, costs in use, importance, changes, failures, cost, the rest."""
     parts = [
         f"# {escape(view.data.name)}: {escape(view.headline)}",
         f"**{escape(view.sentence)}**",
@@ -21,6 +21,7 @@ def to_markdown(view: View) -> str:
         *_scores(view),
         *_finalists(view),
         *_written(view),
+        *_front(view),
         *_importances(view),
         *_changes(view),
         *_failures(view),
@@ -108,6 +109,29 @@ def _written(view: View) -> Iterator[str]:
         counted = [[t["proposer"], t["address"], t["tried"], t["wins"]] for t in view.result["proposers"]]
         yield table(["proposer", "writes", "tried", "better than the text it was made from"], counted, left=2)
         yield table(["value", "text", "by", "trial", "better"], rows, left=3)
+
+
+def _front(view: View) -> Iterator[str]:
+    points = view.result.get("pareto", ())
+    if points:
+        yield "## Score against cost"
+        head = ["kind", "parameters", "trial", "tokens", "ms", "dev", "interval", ""]
+        yield table(head, map(_point, points), left=2)
+        yield escape(view.front_note)
+
+
+def _point(point: Mapping[str, Any]) -> list[str]:
+    dev = point.get("dev", {})
+    return [
+        point["kind"],
+        params_line(point.get("params", {})),
+        f"#{point['trial']}",
+        number(point.get("prompt_tokens"), 1),
+        number(point.get("latency_ms"), 2),
+        number(dev.get("score")),
+        f"{number(dev.get('low'))} to {number(dev.get('high'))}",
+        front_note(point),
+    ]
 
 
 def _importances(view: View) -> Iterator[str]:

@@ -156,6 +156,13 @@ def standing(finalist: Mapping[str, Any]) -> str:
     return "tied with the top" if finalist.get("tied") else ""
 
 
+def front_note(point: Mapping[str, Any]) -> str:
+    """What else there is to say of a prompt of the front."""
+    if point.get("chosen"):
+        return "chosen"
+    return "" if point.get("keeps_constraints", True) else "breaks a constraint"
+
+
 def value_text(value: object) -> str:
     """A parameter's value for people: four digits, and blanks one can see."""
     if isinstance(value, bool):

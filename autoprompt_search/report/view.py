@@ -38,6 +38,7 @@ class View:
     text_note: str
     importance_note: str
     headroom_note: str
+    front_note: str
     sides: tuple[tuple[str, Mapping[str, Any]], ...]
     """The prompts whose scores are compared: name and what `result.json` says, best first."""
     is_baseline_best: bool
@@ -79,6 +80,7 @@ def build_view(data: ReportData) -> View:
         text_note=wording.text_note(data),
         importance_note=wording.importance_note(data),
         headroom_note=wording.headroom_note(data),
+        front_note=wording.front_note(data),
         sides=_sides(result, same),
         is_baseline_best=same,
         confidence=wording.confidence(data),

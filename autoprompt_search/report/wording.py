@@ -122,6 +122,17 @@ def soft_note(data: ReportData) -> str:
     return f"{many} to this prompt. They have no words; they are in the exported prompt's adapter folder."
 
 
+def front_note(data: ReportData) -> str:
+    """How to read the table of score against cost."""
+    limits = data.result.get("constraints")
+    kept = f" The choice had to keep {' and '.join(map(str, limits))}." if limits else ""
+    return (
+        "No other prompt has as high a dev score for as few tokens and as short a time. Time is the median of a few "
+        f"prompts asked one at a time on the machine of the search, while other trials ran.{kept} These scores were "
+        "picked for being high: the intervals hold for each alone."
+    )
+
+
 def text_note(data: ReportData) -> str:
     """What the text of a soft prompt is worth by itself; empty for prompts of words only."""
     text = _mapping(data.result.get("own_text"))

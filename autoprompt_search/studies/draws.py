@@ -184,7 +184,10 @@ class Draws:
             if score is None or trial.state is OptunaState.FAIL:
                 study.add_trial(trial)
                 continue
-            study.add_trial(create_trial(value=score, params=trial.params, distributions=trial.distributions))
+            new = create_trial(value=score, params=trial.params, distributions=trial.distributions)
+            for name, excess in trial.constraints.items():
+                new.set_constraint(name, excess)
+            study.add_trial(new)
         return study
 
 

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import Measurement, Params, TrialState, kind_of
 from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.records import RUNG, measurements_of, to_attribute
@@ -43,12 +44,21 @@ class Live:
         """Whether this rung was recorded."""
         return f"{RUNG}{examples}" in self.stored.user_attrs
 
-    def record(self, measurement: Measurement, items: Evidence | None) -> None:
-        """Keep a rung. The measurement comes last: a driver that dies before it is told the rung again."""
+    @property
+    def last(self) -> Measurement | None:
+        """The measurement of the highest rung so far."""
+        made = measurements_of(self.frozen)
+        return made[-1] if made else None
+
+    def record(self, measurement: Measurement, items: Evidence | None, value: float) -> None:
+        """Keep a rung, of which Optuna sees `value`.
+
+        The measurement comes last: a driver that dies before it is told the rung again.
+        """
         examples = measurement.fidelity.examples
         for trial in (self.stored, self.mirror):
             if examples not in trial.storage.get_trial(trial._trial_id).intermediate_values:
-                trial.report(measurement.score, examples)
+                trial.report(value, examples)
         if items is not None:
             self.stored.set_user_attr(ITEMS, items.to_text())
         self.stored.set_user_attr(f"{RUNG}{examples}", json.dumps(to_attribute(measurement), sort_keys=True))
@@ -57,11 +67,16 @@ class Live:
         """Mark it as waiting on its highest rung."""
         self.stored.set_user_attr(_PAUSED, examples)
 
-    def end(self, state: TrialState) -> FrozenTrial:
-        """Tell Optuna; what it now holds."""
-        value = None
-        if state is TrialState.COMPLETE:
-            value = measurements_of(self.frozen)[-1].score
+    def end(self, state: TrialState, objective: Objective) -> FrozenTrial:
+        """Tell Optuna, also by how much the trial is above its limits; what it now holds."""
+        value, last = None, self.last
+        if last is not None:
+            for trial in (self.stored, self.mirror):
+                for limit in objective.limits:
+                    if str(limit) not in trial.constraints:
+                        trial.set_constraint(str(limit), limit.excess(last))
+        if last is not None and state is TrialState.COMPLETE:
+            value = objective.weighed(last).score
         told = None if state is TrialState.COMPLETE else _TOLD[state]
         self.mirror.study.tell(self.mirror, value, state=told)
         return self.stored.study.tell(self.stored, value, state=told)

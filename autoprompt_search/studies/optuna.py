@@ -18,6 +18,7 @@ from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.headroom import Headroom
+from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Board, Estimate
@@ -61,6 +62,8 @@ class OptunaStudy:
         rungs: Dev examples per rung, for pruners that look ahead.
         passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
             that run are finished; `gradient` keeps within them.
+        objective: What prompts cost, and may cost at most. Pruners and the sampler see `score - weight * cost`; a trial
+            that breaks a limit ends there, is no one's rival, and Optuna is told by how much (`trial.constraints`).
         jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
             share of right answers.
         texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
@@ -101,6 +104,7 @@ class OptunaStudy:
         growths: Sequence[Growth] = (),
         anchors: int = 0,
         least_gain: float | None = None,
+        objective: Objective | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -112,7 +116,7 @@ class OptunaStudy:
         self._growing = Growing(growths, seed)
         named, space = space, self._growing.widened(space)
         self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
-        self._most = min(trials, space.size)
+        self._most, self._objective = min(trials, space.size), objective or Objective()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         place = Path("the study's database") if storage else folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
@@ -169,10 +173,12 @@ class OptunaStudy:
         if not live.knows(examples):
             wanted = self._evidence if self._pruner.evidence or self._probe.wants(number, examples) else None
             kept = wanted.of(measurement) if wanted else None
-            live.record(measurement, kept)
+            live.record(measurement, kept, self._objective.weighed(measurement).score)
             self._learn(number, live.kind, measurement, self._as_stored(kept.to_text()) if kept else None)
         if number == 0 or measurement.fidelity.is_full:
             return False
+        if self._objective.broken(measurement):
+            return True
         if (self._probe.is_open and self._probe.covers(number)) or self.is_hopeless:
             return True
         if self._allocation is None:
@@ -185,7 +191,8 @@ class OptunaStudy:
         live = self._live.pop(number)
         self._study.set_user_attr(_SECONDS, round(self._spending.seconds, 3))
         is_waiting_anchor = self._probe.is_open and self._probe.covers(number)
-        if state is TrialState.PRUNED and (self._allocation or is_waiting_anchor):
+        may_wait = (self._allocation or is_waiting_anchor) and not self._objective.broken(live.last)
+        if state is TrialState.PRUNED and may_wait:
             live.pause(self._allocation.reached(number) if self._allocation else self._rungs[0])
             self._paused[number] = live
             return None
@@ -193,10 +200,9 @@ class OptunaStudy:
             self._drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
-        record = self._ended[number] = to_record(live.end(state))
-        record = self._dressed(record)
+        record = self._ended[number] = to_record(live.end(state, self._objective))
         check_systemic(self.records())
-        return record
+        return self._dressed(record)
 
     def leader(self) -> int | None:
         """The trial that is expected to do best on all of dev, whatever it has seen; None where nobody looks ahead."""
@@ -250,10 +256,14 @@ class OptunaStudy:
 
     def _learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
         self._spending.book(number, measurement)
+        weighed, is_out = self._objective.weighed(measurement), bool(self._objective.broken(measurement))
         self._probe.add(number, measurement, evidence)
-        self._pruner.add(number, kind, measurement, evidence if self._pruner.evidence else None)
+        if self._allocation or not is_out:
+            self._pruner.add(number, kind, weighed, evidence if self._pruner.evidence else None)
+        if self._allocation and is_out:
+            self._allocation.drop(number)
         if self._board is not None:
-            self._board.add(number, kind, measurement)
+            self._board.add(number, kind, weighed)
 
     def _next_step(self, waiting: Collection[int]) -> Begin | GoOn | None:
         """A new trial, or a waiting one, or neither."""
@@ -286,9 +296,8 @@ class OptunaStudy:
             may_grow = self._phases.may_grow(number, is_soft=is_soft)
             if may_grow and (grown := self._grown(number, scores)) is not None:
                 return grown
-            params = self._phases.draw(
-                number, self._seen, self._ended.values(), is_soft=is_soft, left=left, scores=scores
-            )
+            usable = [record for record in self._ended.values() if self._objective.allows(record)]
+            params = self._phases.draw(number, self._seen, usable, is_soft=is_soft, left=left, scores=scores)
             if params is None and may_grow and (grown := self._grown(number, scores, must=True)) is not None:
                 return grown
         self._is_used_up = params is None
@@ -330,12 +339,12 @@ class OptunaStudy:
             for number in sorted(self._paused):
                 live = self._paused[number]
                 if self._pruner.stops(number, live.kind, self._rungs[0]):
-                    self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED))
+                    self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED, self._objective))
 
     def _close(self) -> None:
         """The search is over: trials that wait end where they are."""
         for number in sorted(self._paused):
-            self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED))
+            self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED, self._objective))
 
     def _begin(self, number: int, params: Params, origin: Origin | None = None) -> tuple[int, Params]:
         distributions = {name: distribution_of(self._space.root[name]) for name in params}

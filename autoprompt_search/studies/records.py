@@ -49,6 +49,7 @@ def to_attribute(measurement: Measurement) -> dict[str, Any]:
         "cost": [m.cost.forward_passes, m.cost.prompt_tokens, m.cost.completion_tokens, m.cost.seconds],
         "prompt": m.prompt,
         "prompt_tokens": m.prompt_tokens,
+        "latency_ms": m.latency_ms,
         "preview": m.preview,
         "soft": None if soft is None else {**_soft_fields(soft), "adapter": dict(soft.adapter)},
     }
@@ -70,6 +71,7 @@ def from_attribute(stored: Mapping[str, Any]) -> Measurement:
         cost=Cost(*stored["cost"]),
         prompt=stored["prompt"],
         prompt_tokens=stored["prompt_tokens"],
+        latency_ms=stored.get("latency_ms"),
         preview=stored["preview"],
         soft=None if soft is None else SoftPrompt(**{**soft, "weights": b"", "place": Place(**soft["place"])}),
     )

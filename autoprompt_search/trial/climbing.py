@@ -14,6 +14,7 @@ from autoprompt_search.evaluate import Memory, ScoringBackend, embedder, measure
 from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
 from autoprompt_search.trial.making import Maker
+from autoprompt_search.trial.timing import latency
 from autoprompt_search.trial.tuning import Tuning
 
 T = TypeVar("T")
@@ -52,7 +53,8 @@ def _guarded(action: Callable[[], T]) -> T | Failure:
 def climb(job: TrialJob, params: Params) -> Iterator[Measurement]:
     """Yield one measurement per rung; the caller stops by not asking for the next.
 
-    What making the prompt took of the model is part of the cost of the rung it was made for.
+    What making the prompt took of the model is part of the cost of the rung it was made for. It is timed once: on the
+    last rung, or on the first where trials are compared by it.
     """
     backend = backend_of(job.backend)
     maker = Maker(job, backend)
@@ -68,10 +70,14 @@ def climb(job: TrialJob, params: Params) -> Iterator[Measurement]:
     is_soft = params.get("soft.method", "none") != "none"
     tuning = Tuning(job, params, prompt, backend, maker) if is_soft else None
     finished = prompt if is_soft else maker.finished(prompt, params)
+    took: float | None = None
     for place, examples in enumerate(job.rungs):
         fidelity = Fidelity(examples, is_full=examples == job.rungs[-1])
         made = tuning.rung((place + 1) / len(job.rungs), fidelity, on_dev) if tuning else on_dev(finished, fidelity)
-        yield replace(made, cost=made.cost + maker.spent(), preview=_preview(job, prompt, backend))
+        if took is None and (fidelity.is_full or job.times_first):
+            took = latency(job, replace(finished, soft=made.soft), backend)
+        cost = made.cost + maker.spent()
+        yield replace(made, cost=cost, latency_ms=took, preview=_preview(job, prompt, backend))
 
 
 def run_test(job: TrialJob, task: TestTask) -> Measurement:

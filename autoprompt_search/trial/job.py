@@ -34,6 +34,8 @@ class TrialJob:
     """The search's state folder. Workers that cannot see it compute what they cannot look up."""
     baseline: Params = field(default_factory=dict)
     """The point of trial 0: its text says which training examples are hard."""
+    times_first: bool = False
+    """Whether latency is measured on the first rung already, not only on the last."""
 
 
 @dataclass(frozen=True, slots=True)

