@@ -134,7 +134,7 @@ class OptunaStudy:
         with reading(place, optuna.exceptions.OptunaError):
             self._spending.used = float(self._study.user_attrs.get(_SECONDS, 0.0))
             self._remember()
-        self._phases.close(self._growing.closed())
+        self._phases.close(self._growing.closed(), self._growing.written())
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
@@ -286,5 +286,5 @@ class OptunaStudy:
         self._live[number] = Live(latest(self._study), self._phases.of(params).mirror(trial))
         if origin is not None:
             self._growing.learn(origin)
-            self._phases.close(self._growing.closed())
+            self._phases.close(self._growing.closed(), self._growing.written())
         return number, self._growing.dressed(params)
