@@ -52,9 +52,13 @@ class Draws:
         self._study = _memory()
         self._closed: Mapping[str, Sequence[Scalar]] = {}
 
-    def close(self, closed: Mapping[str, Sequence[Scalar]]) -> None:
-        """Values of parameters that are not drawn from now on, all others are: the last ones in the space's order."""
+    def close(self, closed: Mapping[str, Sequence[Scalar]], written: Mapping[str, Mapping[str, str]]) -> None:
+        """Values of parameters that are not drawn from now on, all others are: the last ones in the space's order.
+
+        What values that came later stand for is in `written`.
+        """
         self._closed = closed
+        self._texts = {**self._texts, **{name: {**self._texts.get(name, {}), **new} for name, new in written.items()}}
         for name, values in closed.items():
             param = self._space.root[name]
             if isinstance(param, Choice):
@@ -133,7 +137,9 @@ class Draws:
         """Of many random points that were not tried the one with the largest expected improvement."""
         rng = derive_rng(self._seed, "surrogate", number)
         drawn = (self._point(partial(Dice, rng), given) for _ in range(CANDIDATES))
-        fresh = {fingerprint(point): point for point in drawn if point is not None and not self._is_closed(point)}
+        fresh = {
+            fingerprint(point): point for point in drawn if point is not None and not self._is_closed(point, given[0])
+        }
         candidates = [point for mark, point in fresh.items() if mark not in known]
         if not candidates:
             return next(self._unknown(known, given), None)
@@ -160,11 +166,12 @@ class Draws:
             rank = int(point.get(START, 1))
             if rank <= len(given):
                 whole = {**point, **given[rank - 1]}
-                if fingerprint(whole) not in known and not self._is_closed(whole):
+                if fingerprint(whole) not in known and not self._is_closed(whole, given[0]):
                     yield whole
 
-    def _is_closed(self, point: Params) -> bool:
-        return any(point.get(name) in values for name, values in self._closed.items())
+    def _is_closed(self, point: Params, given: Params) -> bool:
+        """Whether it has a value that may not be drawn, and was not given."""
+        return any(name not in given and point.get(name) in values for name, values in self._closed.items())
 
     def _recent(self) -> optuna.Study:
         """The memory as far as samplers look at it."""

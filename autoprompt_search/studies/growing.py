@@ -70,6 +70,11 @@ class Growing:
             address: slots(growth.slots)[len(self._origins[address]) :] for address, growth in self._growths.items()
         }
 
+    def written(self) -> dict[str, dict[str, str]]:
+        """Parameter -> slot -> its text, empty where there is none yet."""
+        none_yet = {address: dict.fromkeys(slots(growth.slots), "") for address, growth in self._growths.items()}
+        return {a: {**none_yet[a], **{o.value: o.text for o in origins}} for a, origins in self._origins.items()}
+
     def learn(self, origin: Origin) -> None:
         """A slot has got its text. They are filled in order."""
         self._origins[origin.address].append(origin)

@@ -150,7 +150,7 @@ class OptunaStudy:
             outlook = Outlook(most_texts, climb(pruner, rungs, reduction), passes, self._phases.are_two, least_gain)
             self._probe = self._opened_probe(named, baseline, anchors, outlook)
             self._remember()
-        self._phases.close(self._growing.closed())
+        self._phases.close(self._growing.closed(), self._growing.written())
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
@@ -357,5 +357,5 @@ class OptunaStudy:
         self._live[number] = Live(latest(self._study), self._phases.of(params).mirror(trial))
         if origin is not None:
             self._growing.learn(origin)
-            self._phases.close(self._growing.closed())
+            self._phases.close(self._growing.closed(), self._growing.written())
         return number, self._growing.dressed(params)

@@ -43,10 +43,10 @@ class Phases:
         self._usual: Params = {DRAW: self._seeds[0]} if self._seeds else {}
         """What no soft prompt varies before it is trained again."""
 
-    def close(self, closed: Mapping[str, Sequence[Scalar]]) -> None:
+    def close(self, closed: Mapping[str, Sequence[Scalar]], written: Mapping[str, Mapping[str, str]]) -> None:
         """As `Draws.close`, for all samplers."""
         for draws in (self._texts, self._softs):
-            draws.close(closed)
+            draws.close(closed, written)
 
     def may_grow(self, number: int, *, is_soft: bool) -> bool:
         """Whether trial `number` may try a text that nobody has: soft prompts start from known ones."""

@@ -120,7 +120,16 @@ def test_known_slots_are_drawn_again_with_their_text_and_others_never(tmp_path: 
     assert again
 
 
-@pytest.mark.parametrize("options", [{}, {"pruner": "gradient", "passes": 4000}, {"over": SOFT}, {"sampler": "random"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"pruner": "gradient", "passes": 4000},
+        {"over": SOFT},
+        {"sampler": "random"},
+        {"sampler": "surrogate", "scores": "modelled", "texts": {"instruction": TEXTS, "template": {}}},
+    ],
+)
 def test_a_killed_driver_s_search_goes_on_as_if_nothing_had_happened(tmp_path: Path, options: dict[str, Any]) -> None:
     whole = make(tmp_path / "whole", **options)
     expected = play(whole)
@@ -176,6 +185,15 @@ def test_templates_keep_the_words_of_the_one_they_descend_from(tmp_path: Path) -
     for record in grandchildren:
         assert record.origin is not None
         assert record.origin.ancestors[0] == texts[record.origin.like]
+
+
+def test_a_sampler_that_reads_texts_is_given_the_new_ones(tmp_path: Path) -> None:
+    study = make(tmp_path, sampler="surrogate", scores="modelled", texts={"instruction": {**TEXTS, "none": ""}})
+    play(study)
+    written = [r.origin for r in new_ones(study.records()) if r.origin]
+    read = study._phases._texts._texts["instruction"]
+    assert written
+    assert read == {**TEXTS, "none": "", **dict.fromkeys(slots(12), ""), **{o.value: o.text for o in written}}
 
 
 def test_a_proposer_that_only_repeats_is_passed_over(tmp_path: Path) -> None:
