@@ -15,6 +15,7 @@ from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols import Progress, SearchCard, Study, Task, Tracker
+from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.stats import contributions, is_mean
 from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
 from autoprompt_search.evaluate import metric_named
@@ -27,8 +28,11 @@ from autoprompt_search.studies.growing import Growth
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
+from autoprompt_search.warm import OPTION, SEEN, recall, seen_examples
 from autoprompt_search.workspace import Workspace
 
+_WARM = "warm_start.json"
+"""In the state folder: the points that the search began with, so that it goes on alike when the others are gone."""
 SPLITS = ("train", "dev", "test")
 
 
@@ -43,6 +47,8 @@ class Plan:
     """As the user wrote it."""
     model_fingerprint: str
     data_fingerprints: dict[str, str]
+    first: list[Params]
+    """Points of earlier searches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +93,14 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
     )
     if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
+    is_known = (place.state / _WARM).exists()
+    first = [] if is_known else recall(config, splits)
     prints = {name: fingerprint(getattr(splits, name)) for name in SPLITS}
     place.check_data(prints)
+    place.remember(SEEN, seen_examples(splits))
+    first = place.remember(_WARM, first)
     model = str(config.backend.options.get("model", config.backend.type))
-    return Plan(splits, job, task.fields, model, backend.fingerprint, prints)
+    return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first)
 
 
 @contextmanager
@@ -103,7 +113,7 @@ def session(
     """
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=place.state)
-    study = _study(config, place, plan.job.book.texts)
+    study = _study(config, place, plan.job.book.texts, plan.first)
     tracker.open(_card(config, place, plan))
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
@@ -132,9 +142,12 @@ def session(
             ledger.close()
 
 
-def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[str, str]]) -> Study:
+def _study(
+    config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[str, str]], first: Sequence[Params] = ()
+) -> Study:
+    own = {name: value for name, value in config.study.options.items() if name != OPTION}
     return STUDIES.build(
-        config.study,
+        ComponentSpec(type=config.study.type, **own),
         space=config.space,
         seed=config.seed,
         trials=config.budget.most_trials(config.rungs),
@@ -149,6 +162,7 @@ def _study(config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[s
         growths=growths(config),
         anchors=config.budget.anchors(config.rungs),
         least_gain=config.budget.least_gain if config.budget.stop_if_hopeless else None,
+        first=first,
         objective=config.objective.objective,
     )
 

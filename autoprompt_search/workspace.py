@@ -84,6 +84,11 @@ class Workspace:
             )
         write_text(self.state / "config.yaml", self._config.to_yaml())
 
+    def remember(self, name: str, value: Any) -> Any:
+        """What the first run on this folder said under `name`, which is `value` if there was none."""
+        with reading(self.state / name):
+            return json.loads(self._remembered(name, json.dumps(value)))
+
     def log_run(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Remember one run of the driver; all runs so far come back."""
         path = self.state / "runs.jsonl"

@@ -20,6 +20,7 @@ from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
 from autoprompt_search.session import growths
 from autoprompt_search.studies.growing import Growing
 from autoprompt_search.trial import SAMPLE
+from autoprompt_search.warm import recall
 
 _NEW = 3
 """Soft prompts that the training of one rung leaves, at most: its start among them."""
@@ -62,6 +63,8 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
     splits = _splits(draft, problems)
     if splits is not None and _is_whole(draft):
         problems += check_data(draft.config, splits)
+    if splits is not None and _is_whole(draft) and not problems:
+        problems += _warm(draft.config, splits)
     backend = _backend(draft, problems)
     book = draft.config.book(draft.task.labels) if draft.task and splits is not None else None
     if backend is not None and book is not None and splits is not None and _is_whole(draft) and not problems:
@@ -71,6 +74,15 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
     if problems or splits is None or book is None or backend is None:
         raise ConfigError(list(dict.fromkeys(problems)), where=str(path))
     return _checked(draft.config, splits, book, backend)
+
+
+def _warm(config: SearchConfig, splits: Splits) -> tuple[str, ...]:
+    """What is wrong with the earlier searches to start from."""
+    try:
+        recall(config, splits)
+    except ConfigError as exc:
+        return exc.problems
+    return ()
 
 
 def _is_whole(draft: Draft) -> bool:

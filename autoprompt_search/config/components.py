@@ -53,6 +53,7 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
         "growths",
         "anchors",
         "least_gain",
+        "first",
     ),
     "runner": (),
     "tracker": ("folder",),
@@ -66,13 +67,15 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
 _SINGULAR = {"exports": "exporter", "proposers": "proposer"}
 _COUNT = Annotated[int, Field(ge=1)]
 _SEARCHED: Mapping[str, Mapping[str, Option]] = {
+    "study": {"warm_start": Option("warm_start", list[str], is_required=False, default=())},
     "soft": {
         "start": Option("start", _COUNT, is_required=False, default=1),
         "draw": Option("draw", Annotated[int, Field(ge=0)], is_required=False, default=0),
-    }
+    },
 }
 """Options that the search itself takes with a component: `soft.start`, the n-th best text that training starts from,
-and `soft.draw`, what the training's seed is made of."""
+`soft.draw`, what the training's seed is made of, and
+`study.warm_start`, result folders of earlier searches."""
 
 
 @cache
@@ -92,9 +95,14 @@ def signature(section: str, name: str) -> Signature:
 def option_names(section: str, name: str) -> frozenset[str] | None:
     """Options a file may set; None for a component that does not exist or cannot be read."""
     try:
-        return frozenset(signature(section, name).options)
+        return frozenset(written(section, name))
     except (ConfigError, MissingExtraError):
         return None
+
+
+def written(section: str, name: str) -> dict[str, Option]:
+    """What a file may write beside `type`: options of the component, and of the search itself for a study."""
+    return {**signature(section, name).options, **(_SEARCHED["study"] if section == "study" else {})}
 
 
 def choices(family: str) -> dict[str, Mapping[str, Option]]:
@@ -118,7 +126,7 @@ def component_problems(section: str, spec: ComponentSpec) -> list[str]:
     if spec.type not in names(section):
         return [f"type: {unknown(_SINGULAR.get(section, section), spec.type, names(section))}"]
     try:
-        known = signature(section, spec.type).options
+        known = written(section, spec.type)
     except (ConfigError, MissingExtraError) as exc:
         return [f"type: {exc}"]
     kind = f"{spec.type} option"

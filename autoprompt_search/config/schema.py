@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from autoprompt_search.config.components import names, signature
+from autoprompt_search.config.components import names, written
 from autoprompt_search.config.models import SearchConfig
 from autoprompt_search.config.rules_proposals import GROWING
 from autoprompt_search.config.rules_space import addresses
@@ -46,7 +46,7 @@ def _component(section: str) -> dict[str, Any]:
 def _object(section: str, name: str) -> dict[str, Any]:
     shape: dict[str, Any] = {"type": "object", "properties": {"type": {"const": name}}, "required": ["type"]}
     try:
-        options = signature(section, name).options.values()
+        options = written(section, name).values()
     except (ConfigError, MissingExtraError):  # its package is not installed: any option may be right
         return shape
     shape["properties"] |= {o.name: _option(o) for o in options}

@@ -62,6 +62,7 @@ class OptunaStudy:
         rungs: Dev examples per rung, for pruners that look ahead.
         passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
             that run are finished; `gradient` keeps within them.
+        first: Points to try right after the baseline and the probe.
         objective: What prompts cost, and may cost at most. Pruners and the sampler see `score - weight * cost`; a trial
             that breaks a limit ends there, is no one's rival, and Optuna is told by how much (`trial.constraints`).
         jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
@@ -104,6 +105,7 @@ class OptunaStudy:
         growths: Sequence[Growth] = (),
         anchors: int = 0,
         least_gain: float | None = None,
+        first: Sequence[Params] = (),
         objective: Objective | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName = "halving",
@@ -116,6 +118,7 @@ class OptunaStudy:
         self._growing = Growing(growths, seed)
         named, space = space, self._growing.widened(space)
         self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
+        self._first = tuple(dict(point) for point in first)
         self._most, self._objective = min(trials, space.size), objective or Objective()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         place = Path("the study's database") if storage else folder / "study.journal"
@@ -283,10 +286,13 @@ class OptunaStudy:
 
     def _new(self) -> tuple[int, Params] | None:
         number = len(self._seen)
+        given = next((point for point in self._first if fingerprint(point) not in self._seen), None)
         if number == 0:
             params = self._phases.first()
         elif self._probe.covers(number):
             params = dict(self._probe.points[number - 1])
+        elif given is not None:
+            params = given
         else:
             is_soft = self._spending.is_beyond(self._share, number) or (
                 self._allocation is not None and self._allocation.looked >= self._share
