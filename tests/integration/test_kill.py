@@ -76,7 +76,10 @@ def test_ten_kills_and_the_same_leaderboard(folder: Path) -> None:
     again = _is_finished_and_repeats(folder)
     assert (again.folder / "trials.csv").read_bytes() == (undisturbed.folder / "trials.csv").read_bytes()
     for part in ("best", "baseline", "difference", "verdict"):
-        assert again.data[part] == undisturbed.data[part], part
+        ours, theirs = again.data[part], undisturbed.data[part]
+        if part in ("best", "baseline"):  # each was timed by itself
+            ours, theirs = {**ours, "latency_ms": 0}, {**theirs, "latency_ms": 0}
+        assert ours == theirs, part
 
 
 @pytest.mark.slow
