@@ -7,7 +7,9 @@ they are worth together.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,8 +40,15 @@ class EarlyStart:
         self._started = self._thread.submit(_beside_imports, start, ",".join(modules))
 
     def wait(self) -> None:
-        """Return when Ray is up; raises what starting it raised."""
+        """Return when Ray is up; raises what starting it raised.
+
+        Ray's own handler of SIGTERM, which ends the process without a word, is put away: the thread that started Ray
+        may not set handlers.
+        """
         self._started.result()
+        ours = signal.getsignal(signal.SIGTERM)
+        if callable(ours) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
 
     def close(self, stop: Callable[[], None]) -> None:
         """Stop Ray by `stop` where it was started."""
