@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.reader import read
-from autoprompt_search.core.disk import reading, writing
+from autoprompt_search.core.disk import append_line, reading, writing
 from autoprompt_search.core.errors import ConfigError, StateError
 
 _KEPT = ("lock", "test_openings.jsonl")
@@ -92,8 +92,7 @@ class Workspace:
     def log_run(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Remember one run of the driver; all runs so far come back."""
         path = self.state / "runs.jsonl"
-        with writing(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        append_line(path, json.dumps(entry))
         return self._runs()
 
     def _runs(self) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ three search the same space, texts before soft prompts, and choose by the same r
 is tried and on how much of dev. `best on dev` is what people do instead of that rule: the highest dev score, whatever
 it is worth. Figures only.
 
-    python benchmarks/real_weights.py [--seeds 5] [--jobs 2] [--keep DIR]
+    python -m benchmarks.real_weights [--seeds 5] [--jobs 2] [--keep DIR]
 """
 
 from __future__ import annotations
@@ -24,12 +24,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks import minilm
+from benchmarks.machine import described, table
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import minilm  # noqa: E402
-from benchmarks.machine import described, table  # noqa: E402
-
 SHOTS = {"sst2": 64, "subj": 64, "ag_news": 64, "banking77": 16}
 TRIALS, STEP, MOST = 14, 4, 60
 OURS = "ours"
@@ -126,7 +124,7 @@ def write(found: list[dict[str, Any]], out: Path, seeds: int) -> None:
     """Both files, after every job."""
     names = list(STRATEGIES)
     found.sort(key=lambda r: (list(SHOTS).index(r["dataset"]), r["seed"], names.index(r["strategy"])))
-    remake = f"python benchmarks/real_weights.py --seeds {seeds}"
+    remake = f"python -m benchmarks.real_weights --seeds {seeds}"
     plain = {**described("optuna"), "model": "all-MiniLM-L6-v2", "rows": found, "remake": remake}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")

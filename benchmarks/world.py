@@ -10,7 +10,7 @@ MIPROv2's way (minibatches of 35 random examples, the best mean measured on ever
 down here. All but MIPROv2's pay for the baseline too. Truth is dev itself, as in the replay: what choosing on few
 examples adds is the matter of `aa.py`.
 
-    python benchmarks/world.py [--seeds 10] [--keep FILE]
+    python -m benchmarks.world [--seeds 10] [--keep FILE]
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ def main() -> None:
         "regret": {name: [round(r, 3) for r in values] for name, values in regret.items()},
         "passes": passes,
         "ratio": {name: round(top / n, 2) if n else None for name, n in passes.items()},
-        "remake": f"python benchmarks/world.py --seeds {options.seeds}",
+        "remake": f"python -m benchmarks.world --seeds {options.seeds}",
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")

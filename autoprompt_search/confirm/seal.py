@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoprompt_search.core.disk import writing
+from autoprompt_search.core.disk import append_line
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Example
 
@@ -39,8 +39,7 @@ class Seal:
         others = self._others(split)
         self._before = len(others - {wanted})
         if self._log is not None and wanted not in others:
-            with writing(self._log), self._log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"test": split, "choice": wanted}) + "\n")
+            append_line(self._log, json.dumps({"test": split, "choice": wanted}))
         return self._examples
 
     def _others(self, split: str) -> set[str]:

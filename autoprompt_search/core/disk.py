@@ -42,6 +42,16 @@ def writing(path: Path) -> Iterator[None]:
         raise unwritable(path, exc) from exc
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a log. It begins a line of its own even where a kill has torn the last one."""
+    with writing(path), path.open("a+b") as file:
+        end = file.seek(0, 2)
+        if end:
+            file.seek(end - 1)
+        is_torn = bool(end) and file.read(1) != b"\n"
+        file.write((("\n" if is_torn else "") + line + "\n").encode())
+
+
 def unwritable(path: Path, exc: OSError | sqlite3.DatabaseError) -> StateError:
     """The error for a path that could not be written."""
     reason = (exc.strerror if isinstance(exc, OSError) else None) or exc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.types import TrialRecord, TrialState
@@ -12,12 +12,16 @@ _SAME_FAILURE = 3
 """So many first trials failing for one reason end the search."""
 
 
-def check_systemic(records: Sequence[TrialRecord]) -> None:
-    """Raise `SystemicError` where all of the first trials failed for one reason."""
-    if len(records) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in records):
+def check_systemic(ended: Mapping[int, TrialRecord]) -> None:
+    """Raise `SystemicError` where all of the first trials failed for one reason.
+
+    Args:
+        ended: Trials by number.
+    """
+    if len(ended) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in ended.values()):
         return
-    if len({_gist(r.error) for r in records}) == 1:
-        raise SystemicError(f"the first {len(records)} trials all failed in the same way: {records[0].error}")
+    if len({_gist(r.error) for r in ended.values()}) == 1:
+        raise SystemicError(f"the first {len(ended)} trials all failed in the same way: {ended[min(ended)].error}")
 
 
 def _gist(error: str) -> str:

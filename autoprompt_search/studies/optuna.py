@@ -204,7 +204,7 @@ class OptunaStudy:
         if error:
             live.stored.set_user_attr(ERROR, error)
         record = self._ended[number] = to_record(live.end(state, self._objective))
-        check_systemic(self.records())
+        check_systemic(self._ended)
         return self._dressed(record)
 
     def leader(self) -> int | None:
