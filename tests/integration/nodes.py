@@ -21,11 +21,7 @@ def free_port() -> int:
 
 
 class Node:
-    """`ray start`, in a process group of its own; its workers end with it.
-
-    Token authentication is switched off for it and has to be for whoever joins: Ray would take it up, or not,
-    depending on what else was started on the machine before.
-    """
+    """`ray start`, in a process group of its own; its workers end with it."""
 
     def __init__(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +29,6 @@ class Node:
         command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
         binaries = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         environment = {
-            "RAY_AUTH_MODE": "disabled",
             "RAY_USAGE_STATS_ENABLED": "0",
             "PATH": binaries,
             **(environment or {}),

@@ -45,7 +45,7 @@ def hand_in(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
     command += ["--there", str(folder / "there"), "--env", "OMP_NUM_THREADS=1"]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )  # fmt: skip
 

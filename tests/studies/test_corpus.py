@@ -66,6 +66,7 @@ def test_the_macro_f1_winner_is_kept_and_the_accuracy_winner_is_not() -> None:
     assert stopped(rows, 0.05) == [1]
 
 
+@pytest.mark.slow
 def test_the_best_is_lost_in_at_most_the_promised_share_of_searches() -> None:
     """Among eight prompts of equal skill, of which the best on all of dev is best by chance: the hardest case."""
     rng, searches, error = np.random.default_rng(1), 80, 0.2
