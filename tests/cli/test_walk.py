@@ -109,6 +109,7 @@ def test_evaluate_shows_metrics_with_intervals(searched, cli):
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_running_again_goes_on(work, cli, outside):
     code = "from autoprompt_search.cli import main; main()"
     slow = ["run", "space.yaml", "--set", "backend.seconds=0.3", "--set", "budget.trials=8"]

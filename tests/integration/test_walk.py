@@ -135,7 +135,7 @@ def test_failing_trials_are_records_and_the_search_goes_on(folder: Path) -> None
     [
         ("racing", "accuracy"),
         ("racing", "mcc"),
-        ("wilcoxon", "accuracy"),
+        pytest.param("wilcoxon", "accuracy", marks=pytest.mark.slow),
         ("gradient", "accuracy"),
         ("none", "macro_f1"),
     ],
