@@ -18,7 +18,7 @@ from autoprompt_search.core.stats import metric_stderr
 from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.metrics import METRICS
-from autoprompt_search.prompting import answer_words, render
+from autoprompt_search.prompting import answer_words, render_with, shot
 
 DIGITS = 5
 """Log-probabilities are kept to this many decimals: coarser than float noise between batches, finer than any use."""
@@ -126,10 +126,16 @@ def render_all(
     prompt: Prompt, examples: Sequence[Example], labels: Sequence[str], embed: EmbedTexts | None
 ) -> list[Rendered]:
     """The prompt on every example, each with the demonstrations it gets; an example never demonstrates itself."""
-    if not prompt.demos.per_query:
-        return [render(prompt, e, [d for d in prompt.demos.examples if d.id != e.id]) for e in examples]
-    chosen = selector_of(prompt, labels, embed).select(examples)
-    return [render(prompt, e, demos) for e, demos in zip(examples, chosen, strict=True)]
+    if prompt.demos.per_query:
+        chosen = selector_of(prompt, labels, embed).select(examples)
+    else:
+        chosen = [tuple(d for d in prompt.demos.examples if d.id != e.id) for e in examples]
+    shown = {demo.id: demo for demos in chosen for demo in demos}
+    shots = {name: shot(prompt, demo) for name, demo in shown.items()}
+    return [
+        render_with(prompt, e, tuple(shots[demo.id] for demo in demos))
+        for e, demos in zip(examples, chosen, strict=True)
+    ]
 
 
 def selector_of(prompt: Prompt, labels: Sequence[str], embed: EmbedTexts | None) -> DemoSelector:

@@ -132,6 +132,8 @@ class Encoder:
     def _fill(self, texts: Sequence[str], answers: Sequence[str], wholes: list[list[Ids | None]]) -> None:
         """Tokenise whole what is still missing."""
         gaps = [(i, j) for i, row in enumerate(wholes) for j, ids in enumerate(row) if ids is None]
+        if not gaps:
+            return
         for (i, j), ids in zip(gaps, self.prompts([texts[i] + answers[j] for i, j in gaps]), strict=True):
             wholes[i][j] = ids
 

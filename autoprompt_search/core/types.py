@@ -187,6 +187,10 @@ class Rendered:
     shots: tuple[Shot, ...] = ()
     """The demonstrations that stand in `segments`, one by one."""
 
+    def __hash__(self) -> int:
+        """Of the query: equal prompts have equal ones, and it is what differs where demonstrations are the same."""
+        return hash(self.query or self.segments)
+
     @property
     def text(self) -> str:
         """The whole prompt up to the answer, tokenised as a whole, as anyone who uses the exported prompt will."""

@@ -8,6 +8,8 @@ from autoprompt_search.prompting.render import (
     prefix_and_query,
     render,
     render_text,
+    render_with,
+    shot,
 )
 from autoprompt_search.prompting.slots import CASINGS, MARKS, SlotError, data_fields, field_names, parse
 
@@ -32,4 +34,6 @@ __all__ = [
     "prefix_and_query",
     "render",
     "render_text",
+    "render_with",
+    "shot",
 ]

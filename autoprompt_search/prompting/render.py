@@ -15,10 +15,16 @@ def render(prompt: Prompt, example: Example, demos: Sequence[Example] = ()) -> R
     A demonstration's answer stands where the template has `{@answer}`, or at its end. The query's own
     target is never read.
     """
-    shots = tuple(
-        Shot(_fill(prompt.template.text, prompt.layout, demo.inputs), answer_word(prompt, demo.target))
-        for demo in demos
-    )
+    return render_with(prompt, example, tuple(shot(prompt, demo) for demo in demos))
+
+
+def shot(prompt: Prompt, demo: Example) -> Shot:
+    """A demonstration as this prompt shows it."""
+    return Shot(_fill(prompt.template.text, prompt.layout, demo.inputs), answer_word(prompt, demo.target))
+
+
+def render_with(prompt: Prompt, example: Example, shots: tuple[Shot, ...]) -> Rendered:
+    """`render` with demonstrations that are made already: many queries get the same ones."""
     query = _fill(prompt.template.text, prompt.layout, example.inputs)
     intro = [(Segment(prompt.instruction),)] if prompt.instruction else []
     gap = Segment(prompt.layout.demo_separator)
