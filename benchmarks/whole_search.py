@@ -230,8 +230,8 @@ def main() -> None:
         f"Where our trials' time goes ({PROFILED} trials in one process):\n\n{parts}\n\n"
         f"GFLOP that a trial asks for, counted by torch:\n\n{table(asked)}\n\nTheirs ask for "
         f"{made['gflop']['ratio']} times as much: what is beyond that ratio is loading, waiting and passes "
-        f"that are too small to be fast. Ours counts its looks at dev between training steps and its timing of single prompts too, "
-        f"which theirs does not do.\n"
+        f"that are too small to be fast. Ours counts its looks at dev between training steps and its timing of single "
+        f"prompts too, which theirs does not do.\n"
     )
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(json.dumps(made, indent=2))
