@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from optuna.storages import InMemoryStorage
 
 from autoprompt_search.config import SearchConfig
+from autoprompt_search.config.sections import Budget
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialState
@@ -165,10 +166,13 @@ def measured_world(keep: Path | None) -> World:
 
 
 def by_study(sampler: str, pruner: str) -> Strategy:
-    """A search by the study of the product, one trial at a time, until the passes are spent."""
+    """A search by the study of the product, one trial at a time, until the passes are spent; where trials may end
+    early with the probe that the product puts before such a search.
+    """
 
     def choose(world: World, passes: int, seed: int) -> int:
         rungs = RUNGS if pruner != "none" else RUNGS[-1:]
+        spent = max(1, passes - RUNGS[-1])
         study = OptunaStudy(
             world.space,
             seed,
@@ -178,7 +182,8 @@ def by_study(sampler: str, pruner: str) -> Strategy:
             Path("nowhere"),
             "world",
             rungs=rungs,
-            passes=max(1, passes - RUNGS[-1]),
+            passes=spent,
+            anchors=Budget(passes=spent).anchors(rungs) if pruner != "none" else 0,
             sampler=sampler,  # type: ignore[arg-type]
             pruner=pruner,  # type: ignore[arg-type]
             storage=InMemoryStorage(),  # type: ignore[arg-type]

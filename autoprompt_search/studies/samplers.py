@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 
+from autoprompt_search.studies.covering import Covering
 from autoprompt_search.studies.evolution import Evolution
 from autoprompt_search.studies.gaussian import Gaussian
 
@@ -19,21 +20,17 @@ OF_COMPLETE = ("gp", "cma", "nsga2", "surrogate")
 the expected scores of all."""
 STARTUP = 8
 """Random trials before a sampler has anything to go by."""
+COVERED = 24
+"""Or so many at most, where the largest choice has more values than `STARTUP`: each is tried once."""
 _CANDIDATES = 24
 """Proposals of TPE, of which the best is taken."""
 
 Distributions = Mapping[str, BaseDistribution]
 
 
-def tpe(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
-    """Tree-structured Parzen estimator, multivariate, with constant liar (Watanabe 2023, arXiv 2304.11127)."""
-    return TPESampler(
-        seed=seed,
-        multivariate=True,
-        constant_liar=True,
-        n_startup_trials=STARTUP,
-        n_ei_candidates=1 if attempt else _CANDIDATES,
-    )
+def tpe(seed: int, attempt: int, over: Distributions) -> BaseSampler:
+    """Tree-structured Parzen estimator, behind first points that try every value."""
+    return Covering(seed, over, startup=STARTUP, most=COVERED, candidates=1 if attempt else _CANDIDATES)
 
 
 def gp(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001
