@@ -86,7 +86,7 @@ class _Taken:
 
     def told(self, name: str) -> str:
         usable, searches = sum(map(len, self.points)), len(self.points)
-        several = f" in {searches} searches" if name.startswith(EXPERIMENT) else ""
+        several = f" in {searches} search{'es' if searches > 1 else ''}" if name.startswith(EXPERIMENT) else ""
         return f"{name}: {usable} of {self.trials} complete trials{several} are points of this space"
 
 

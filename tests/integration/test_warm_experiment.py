@@ -111,6 +111,8 @@ def test_of_another_family_only_texts_are_taken_and_that_is_said(work: Path) -> 
 def test_an_experiment_that_is_not_there(work: Path) -> None:
     with pytest.raises(ConfigError, match="unknown MLflow experiment 'earlier one'; did you mean 'earlier ones'"):
         remembered(work, "mlflow:earlier one")
+    with pytest.raises(ConfigError, match="unknown MLflow experiment ''"):
+        remembered(work, "mlflow:")
     with pytest.raises(ConfigError, match="there is no MLflow database"):
         remembered(work, tracker={"type": "mlflow", "uri": f"sqlite:///{work}/absent.db"})
     assert not (work / "absent.db").exists()
