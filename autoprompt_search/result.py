@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from autoprompt_search.confirm import Confirmation, Finalist, FrontPoint, OwnText, Verdict
+from autoprompt_search.confirm import Confirmation, CrossFit, Finalist, FrontPoint, OwnText, Verdict
 from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.objective import cost_of
 from autoprompt_search.core.stats import Interval
@@ -104,6 +104,7 @@ def to_plain(
         "difference": asdict(confirmation.difference),
         "luck": round(confirmation.luck, 6),
         "corrected": round(confirmation.corrected, 6),
+        "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
         "headroom": {**asdict(headroom), "is_hopeless": is_hopeless} if headroom else None,
         "test_openings": confirmation.test_openings,
         "optimism": confirmation.best.dev.score - confirmation.best.test.score,
@@ -167,6 +168,15 @@ def reopened(openings: int) -> list[str]:
 
 def _count(confirmation: Confirmation) -> int:
     return confirmation.best.test.fidelity.examples
+
+
+def _describe_cross_fit(found: CrossFit) -> dict[str, Any]:
+    return {
+        "score": round(found.score, 6),
+        "stderr": round(found.stderr, 6),
+        "folds": len(found.winners),
+        "winners": list(found.winners),
+    }
 
 
 def _describe_origin(origin: Origin, record: TrialRecord, records: Sequence[TrialRecord]) -> dict[str, Any]:

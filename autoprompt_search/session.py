@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,8 +29,10 @@ from autoprompt_search.studies.growing import Growth
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
-from autoprompt_search.warm import OPTION, SEEN, recall, seen_examples
+from autoprompt_search.warm import OPTION, SEEN, remember, seen_examples
 from autoprompt_search.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 _WARM = "warm_start.json"
 """In the state folder: the points that the search began with, so that it goes on alike when the others are gone."""
@@ -94,13 +97,21 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
     if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
     is_known = (place.state / _WARM).exists()
-    first = [] if is_known else recall(config, splits)
+    first = [] if is_known else _first(config, splits)
     prints = {name: fingerprint(getattr(splits, name)) for name in SPLITS}
     place.check_data(prints)
     place.remember(SEEN, seen_examples(splits))
     first = place.remember(_WARM, first)
     model = str(config.backend.options.get("model", config.backend.type))
     return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first)
+
+
+def _first(config: SearchConfig, splits: Splits) -> list[Params]:
+    """Points of earlier searches; what was left out of them is said."""
+    memory = remember(config, splits)
+    for line in memory.left_out:
+        log.warning("study.%s: %s", OPTION, line)
+    return list(memory.points)
 
 
 @contextmanager
@@ -214,7 +225,14 @@ def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
         "seed": str(config.seed),
     }
     return SearchCard(
-        config.name, place.identity, place.folder, place.folder / "config.yaml", description, tags, params
+        config.name,
+        place.identity,
+        place.folder,
+        place.folder / "config.yaml",
+        description,
+        tags,
+        params,
+        files=(place.state / SEEN,),
     )
 
 

@@ -20,7 +20,7 @@ from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
 from autoprompt_search.session import growths
 from autoprompt_search.studies.growing import Growing
 from autoprompt_search.trial import SAMPLE
-from autoprompt_search.warm import recall
+from autoprompt_search.warm import OPTION, Memory, remember
 
 _NEW = 3
 """Soft prompts that the training of one rung leaves, at most: its start among them."""
@@ -55,6 +55,8 @@ class Checked:
     unit: str
     advice: tuple[str, ...]
     """What is allowed and probably not meant."""
+    memory: Memory
+    """Of earlier searches."""
 
 
 def inspect(path: Path, overrides: Sequence[str]) -> Checked:
@@ -63,26 +65,25 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
     splits = _splits(draft, problems)
     if splits is not None and _is_whole(draft):
         problems += check_data(draft.config, splits)
-    if splits is not None and _is_whole(draft) and not problems:
-        problems += _warm(draft.config, splits)
+    memory = _warm(draft.config, splits, problems) if splits and _is_whole(draft) and not problems else None
     backend = _backend(draft, problems)
     book = draft.config.book(draft.task.labels) if draft.task and splits is not None else None
     if backend is not None and book is not None and splits is not None and _is_whole(draft) and not problems:
         problems += check_model(draft.config, book, splits, backend)
     elif backend is not None:
         problems += [f"backend: {line}" for line in backend.problems([], [])]
-    if problems or splits is None or book is None or backend is None:
+    if problems or splits is None or book is None or backend is None or memory is None:
         raise ConfigError(list(dict.fromkeys(problems)), where=str(path))
-    return _checked(draft.config, splits, book, backend)
+    return _checked(draft.config, splits, book, backend, memory)
 
 
-def _warm(config: SearchConfig, splits: Splits) -> tuple[str, ...]:
-    """What is wrong with the earlier searches to start from."""
+def _warm(config: SearchConfig, splits: Splits, problems: list[str]) -> Memory | None:
+    """What earlier searches give this one to begin with."""
     try:
-        recall(config, splits)
+        return remember(config, splits)
     except ConfigError as exc:
-        return exc.problems
-    return ()
+        problems += exc.problems
+        return None
 
 
 def _is_whole(draft: Draft) -> bool:
@@ -110,7 +111,7 @@ def _backend(draft: Draft, problems: list[str]) -> Backend | None:
         return None
 
 
-def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend) -> Checked:
+def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend, memory: Memory) -> Checked:
     prompts = [r for _, prompt in _prompts(config, book) for r in longest_prompts(config, prompt, splits)]
     longest, unit = length_of_longest(config, prompts, backend)
     return Checked(
@@ -122,7 +123,8 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         samples=tuple(_samples(config, splits, book)),
         longest=longest,
         unit=unit,
-        advice=tuple(_advice(config)),
+        advice=(*(f"study.{OPTION}: {line}" for line in memory.left_out), *_advice(config)),
+        memory=memory,
     )
 
 

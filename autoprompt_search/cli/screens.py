@@ -62,6 +62,9 @@ def _facts(found: Checked) -> Iterator[tuple[str, str]]:
     if count := budget.anchors(config.rungs):
         end = f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_if_hopeless else ""
         yield "probe", f"first up to {count} diverse prompts on {config.rungs[0]} examples{end}"
+    if found.memory.sources:
+        count = len(found.memory.points)
+        yield "warm start", f"{count} points of earlier searches ({'; '.join(found.memory.sources)})"
     parts = " + ".join(f"{count:,} {purpose}" for purpose, count in found.passes.items())
     yield "forward passes", f"at most {sum(found.passes.values()):,} ({parts}); early stopping saves most of it"
     yield "longest prompt", f"{found.longest:,} {found.unit}"

@@ -75,7 +75,7 @@ _SEARCHED: Mapping[str, Mapping[str, Option]] = {
 }
 """Options that the search itself takes with a component: `soft.start`, the n-th best text that training starts from,
 `soft.draw`, what the training's seed is made of, and
-`study.warm_start`, result folders of earlier searches."""
+`study.warm_start`, result folders and MLflow experiments of earlier searches."""
 
 
 @cache

@@ -35,8 +35,11 @@ class Document:
 
 def read(path: Path) -> Document:
     """Read one mapping from `path`; `ConfigError` names the line of what cannot be read."""
-    where = str(path)
-    text = _text_of(path)
+    return parse(_text_of(path), where=str(path))
+
+
+def parse(text: str, *, where: str) -> Document:
+    """Read one mapping from `text`, found at `where`."""
     try:
         loader = Loader(text)
         try:

@@ -4,6 +4,7 @@ from autoprompt_search.confirm.bench import Bench, weights_folder
 from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
 from autoprompt_search.confirm.correcting import corrected
+from autoprompt_search.confirm.crossfit import CrossFit
 from autoprompt_search.confirm.front import FrontPoint
 from autoprompt_search.confirm.judging import Verdict, judge
 from autoprompt_search.confirm.seal import Seal
@@ -11,6 +12,7 @@ from autoprompt_search.confirm.seal import Seal
 __all__ = [
     "Bench",
     "Confirmation",
+    "CrossFit",
     "Finalist",
     "FrontPoint",
     "OwnText",

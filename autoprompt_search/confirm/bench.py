@@ -38,9 +38,15 @@ class Bench:
     def __init__(self, job: TrialJob, runner: Runner, ledger: Ledger) -> None:
         self._job, self._runner, self._ledger = job, runner, ledger
         self._on_dev: dict[str, Measurement] = {}
+        self._trials: dict[int, Measurement] = {}
 
     def trial_on_dev(self, record: TrialRecord) -> Measurement:
-        """The last measurement of a complete trial, with its outcomes."""
+        """The last measurement of a complete trial, with its outcomes; looked up once."""
+        if record.number not in self._trials:
+            self._trials[record.number] = self._looked_up(record)
+        return self._trials[record.number]
+
+    def _looked_up(self, record: TrialRecord) -> Measurement:
         candidate, last, dev = Candidate.of(record), record.measurements[-1], self._job.dev
         known = self._ledger.get(last.prompt, dev)
         if len(known) < len(dev):  # a power failure took the ledger's last seconds

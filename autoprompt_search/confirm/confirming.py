@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from autoprompt_search.confirm.bench import Bench, Candidate
-from autoprompt_search.confirm.choice import choose, rank, shortlist
+from autoprompt_search.confirm.choice import rank, shortlist
 from autoprompt_search.confirm.correcting import corrected
+from autoprompt_search.confirm.crossfit import CrossFit, cross_fitted
 from autoprompt_search.confirm.front import FrontPoint, pareto
 from autoprompt_search.confirm.judging import Scale, Verdict, judge
+from autoprompt_search.confirm.rule import Rule
 from autoprompt_search.confirm.seal import Seal
 from autoprompt_search.confirm.texts import Texts
 from autoprompt_search.core.errors import SearchError
@@ -22,7 +23,6 @@ from autoprompt_search.core.stats import Difference, Interval
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner
-from autoprompt_search.studies.replicates import steadiest
 from autoprompt_search.trial import TrialJob
 
 
@@ -75,6 +75,8 @@ class Confirmation:
     """How often luck alone would give the best of so many prompts its lead over the baseline on dev."""
     corrected: float
     """The dev score of the best prompt without what being the best of many has added to it."""
+    cross_fitted: CrossFit | None
+    """The dev score of the way of choosing: each example by a winner that was chosen without it. None of a tiny dev."""
     front: tuple[FrontPoint, ...]
     """What a higher score costs in tokens and time, the cheapest first."""
     limits: tuple[Limit, ...]
@@ -98,32 +100,19 @@ def confirm(
 ) -> Confirmation:
     """Choose on dev, then measure baseline, finalists and the own text of a soft choice on `test`, and judge.
 
-    A soft prompt is chosen only where the paired test on dev says that it is better than its own text: vectors
-    that add nothing are not worth carrying along. Where soft prompts were trained again from other draws, only those
-    with the steadiest settings are eligible; and none that breaks a limit of `objective`, not even the baseline. Raises
-    `SearchError` when the baseline, or every trial, failed, or when no prompt keeps the limits.
+    How is said at `Rule`. Raises `SearchError` when the baseline, or every trial, failed, or when no prompt keeps the
+    limits of `objective`.
     """
     objective = objective or Objective()
     baseline, ranked = rank(records)
     by_number = {r.number: r for r in ranked}
     scale, bench = Scale(job.metric, job.labels, confidence), Bench(job, runner, ledger)
     texts = Texts(ranked, bench, scale)
-    steady = steadiest(records)
-    values = cache(lambda number: scale.contributions(bench.trial_on_dev(by_number[number])))
-
-    def is_steady(record: TrialRecord) -> bool:
-        return steady is None or record.kind != "soft" or record.number in steady
-
+    rule = Rule(records, objective, scale, bench, texts)
     allowed = [r for r in ranked if objective.allows(r)]
     if not allowed:
         raise SearchError(_none_keeps(objective, ranked))
-    choice = choose(
-        allowed,
-        baseline,
-        tried=sum(r.number != baseline.number and r.last is not None for r in records),
-        values=lambda r: values(r.number),
-        is_eligible=lambda r: objective.allows(r) and (r.number == 0 or (is_steady(r) and texts.are_beaten_by(r))),
-    )
+    choice = rule.choice()
     chosen = choice.record
     finalists = shortlist(allowed, chosen, count)
     wanted = [Candidate.of(r) for r in (baseline, *finalists)]
@@ -157,7 +146,8 @@ def confirm(
         )
 
     best, first = finalist(chosen), finalist(baseline)
-    everything = [values(r.number) for r in ranked]
+    everything = [scale.contributions(bench.trial_on_dev(r)) for r in ranked]
+    targets = [o.target for o in first.dev.outcomes]
     difference = scale.difference(best.test, first.test)
     return Confirmation(
         verdict=judge(difference),
@@ -174,6 +164,13 @@ def confirm(
         limits=objective.limits,
         broken=objective.broken(baseline.last),
         corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, everything),
+        cross_fitted=cross_fitted(
+            scale,
+            job.seed,
+            targets,
+            choose=lambda rows: rule.choice(rows).record.number,
+            said=lambda number: bench.trial_on_dev(by_number[number]).outcomes,
+        ),
         test_openings=test.openings_before + 1,
     )
 

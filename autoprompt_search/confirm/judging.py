@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoprompt_search.core.stats import Difference, Interval, contributions, interval, paired_difference
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.evaluate import metric_named
+from autoprompt_search.evaluate import losses, metric_named
 
 
 class Verdict(StrEnum):
@@ -45,6 +47,14 @@ class Scale:
         """What every example adds to the score."""
         targets, predictions = [o.target for o in made.outcomes], [o.prediction for o in made.outcomes]
         return contributions(metric_named(self.metric), targets, predictions, self.labels)
+
+    def part(self, made: Measurement, rows: Sequence[int]) -> Measurement:
+        """What it would be on the examples at `rows`: score, loss and outcomes; the rest as it is."""
+        outcomes = tuple(made.outcomes[row] for row in rows)
+        targets, predictions = [o.target for o in outcomes], [o.prediction for o in outcomes]
+        score = metric_named(self.metric)(targets, predictions, self.labels)
+        loss = statistics.fmean(losses(outcomes, self.labels))
+        return replace(made, score=score, metrics={**made.metrics, "loss": loss}, outcomes=outcomes)
 
     def difference(self, ours: Measurement, theirs: Measurement) -> Difference:
         """Ours minus theirs, on the same examples."""

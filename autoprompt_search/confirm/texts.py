@@ -49,6 +49,16 @@ class Texts:
             self.gains[record.number] = self._scale.difference(self._bench.trial_on_dev(record), self.on_dev(record))
         return self.gains[record.number]
 
-    def are_beaten_by(self, record: TrialRecord) -> bool:
-        """Whether the soft prompt of `record`, if it has one, is better than its text beyond doubt."""
-        return record.kind != "soft" or self.gain(record).low > 0
+    def are_beaten_by(self, record: TrialRecord, rows: Sequence[int] | None = None) -> bool:
+        """Whether the soft prompt of `record`, if it has one, is better than its text beyond doubt.
+
+        On the dev examples at `rows`, where they are named; a text that was never measured is then not beaten.
+        """
+        if record.kind != "soft":
+            return True
+        if rows is None:
+            return self.gain(record).low > 0
+        if self.tried_by(record) is None and record.number not in self.gains:
+            return False
+        ours, theirs = self._bench.trial_on_dev(record), self.on_dev(record)
+        return self._scale.difference(self._scale.part(ours, rows), self._scale.part(theirs, rows)).low > 0

@@ -412,6 +412,8 @@ class SearchCard:
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
     """What never changes about a search, by which searches are compared: model, data, rungs, sampler, seed."""
+    files: tuple[Path, ...] = ()
+    """What a later search that starts from this one has to know of it, beside its configuration."""
 
 
 @runtime_checkable

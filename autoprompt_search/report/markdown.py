@@ -75,6 +75,7 @@ def _scores(view: View) -> Iterator[str]:
             f"Difference on test {signed(gap.get('score'))} ({view.confidence} interval {bounds}; "
             f"{p_value(gap.get('p'))}; {gap.get('method', '')}). {view.optimism}"
         )
+        yield escape(view.dev_note)
     yield escape(view.text_note)
     yield escape(view.headroom_note)
 

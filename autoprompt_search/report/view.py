@@ -34,6 +34,7 @@ class View:
     sentence: str
     reason: str
     optimism: str
+    dev_note: str
     soft_note: str
     text_note: str
     importance_note: str
@@ -76,6 +77,7 @@ def build_view(data: ReportData) -> View:
         sentence=wording.sentence(data),
         reason=str(result.get("reason", "")),
         optimism=wording.optimism(data),
+        dev_note=wording.dev_note(data),
         soft_note=wording.soft_note(data),
         text_note=wording.text_note(data),
         importance_note=wording.importance_note(data),

@@ -93,16 +93,37 @@ def optimism(data: ReportData) -> str:
     value = data.result.get("optimism")
     if not _is_number(value):
         return ""
-    gap, corrected = float(str(value)), data.result.get("corrected")
+    gap = float(str(value))
     if gap >= 0.0005:
-        without = f" Without what the choice added, dev says {number(corrected)}." if _is_number(corrected) else ""
         return (
             f"Optimism {signed(gap)}: on dev, where it was chosen as the best of many, the best prompt scored "
-            f"{number(gap)} higher than on the sealed test split.{without} Believe the test score."
+            f"{number(gap)} higher than on the sealed test split. Believe the test score."
         )
     return (
         f"Optimism {signed(gap)}: the best prompt scored no lower on the sealed test split than on dev, where it "
         "was chosen. That is luck of the split; believe the interval."
+    )
+
+
+def dev_note(data: ReportData) -> str:
+    """The dev score of the best prompt, as it is and without the luck of having been chosen; empty where unknown."""
+    dev = _mapping(_mapping(data.result.get("best")).get("dev"))
+    corrected, folds = data.result.get("corrected"), _mapping(data.result.get("cross_fitted"))
+    if not _is_number(corrected):
+        return ""
+    said = (
+        f"Dev says {number(dev.get('score'))} of the best prompt as it is, and {number(corrected)} without the luck of "
+        "having been chosen, which is the number to quote."
+    )
+    if not _is_number(folds.get("score")):
+        return said
+    winners = folds.get("winners")
+    trial = _mapping(data.result.get("best")).get("trial")
+    agreed = sum(winner == trial for winner in winners) if isinstance(winners, list) else None
+    return (
+        f"{said} The same choice made without a part of dev, and scored on that part, gives "
+        f"{number(folds.get('score'))} ± {number(folds.get('stderr'))} (cross-fitting: {count(agreed)} of "
+        f"{count(folds.get('folds'))} parts chose this prompt)."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ from autoprompt_search.studies.draws import Draws, latest
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
 from autoprompt_search.studies.growing import Growing, Growth
-from autoprompt_search.studies.items import ITEMS, Evidence, Items
+from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
@@ -38,6 +38,7 @@ from autoprompt_search.studies.records import ERROR, NUMBER, ORIGIN, STATES, mea
 from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
 from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.spending import Spending
+from autoprompt_search.studies.steering import Steering
 from autoprompt_search.studies.storage import database
 
 _SECONDS, _ANCHORS = "seconds_used", "anchors"
@@ -117,9 +118,9 @@ class OptunaStudy:
     ) -> None:
         self._growing = Growing(growths, seed)
         named, space = space, self._growing.widened(space)
-        self._space, self._share, self._spending = space, text_share, Spending(trials, passes, minutes)
+        self._space = space
         self._first = tuple(dict(point) for point in first)
-        self._most, self._objective = min(trials, space.size), objective or Objective()
+        self._objective = objective or Objective()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         place = Path("the study's database") if storage else folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
@@ -131,14 +132,13 @@ class OptunaStudy:
                 sampler=RandomSampler(),  # never asked
             )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
-        self._pruner = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
-        self._allocation = self._pruner if isinstance(self._pruner, Gradient) else None
+        pruning = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
         kind = resolved(sampler, {name: distribution_of(param) for name, param in space.root.items()})
-        is_default = scores is None and (self._allocation is not None or (kind in OF_COMPLETE and bool(rungs)))
+        is_default = scores is None and (isinstance(pruning, Gradient) or (kind in OF_COMPLETE and bool(rungs)))
         is_modelled = scores == "modelled" or is_default
         if sampler == "surrogate" and not (is_modelled and rungs):
             raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
-        self._board = Board(rungs) if is_modelled and sampler not in BLIND else None
+        board = Board(rungs) if is_modelled and sampler not in BLIND else None
         self._rungs = tuple(rungs)
         self._live: dict[int, Live] = {}
         self._paused: dict[int, Live] = {}
@@ -148,10 +148,12 @@ class OptunaStudy:
         self._is_used_up = False
         """Whether no point of the space is left."""
         with reading(place, optuna.exceptions.OptunaError):
-            self._spending.used = float(self._study.user_attrs.get(_SECONDS, 0.0))
-            most_texts = round(self._most * (text_share if self._phases.are_two else 1.0))
+            spending = Spending(trials, passes, minutes, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
+            most = min(trials, space.size)
+            most_texts = round(most * (text_share if self._phases.are_two else 1.0))
             outlook = Outlook(most_texts, climb(pruner, rungs, reduction), passes, self._phases.are_two, least_gain)
-            self._probe = self._opened_probe(named, baseline, anchors, outlook)
+            probe = self._opened_probe(named, baseline, anchors, outlook)
+            self._steering = Steering(pruning, probe, spending, self._objective, board, most, text_share)
             self._remember()
         self._phases.close(self._growing.closed(), self._growing.written())
 
@@ -161,7 +163,7 @@ class OptunaStudy:
         if self._orphans:
             number = self._orphans.pop(0)
             return number, self._growing.dressed(self._live[number].params)
-        step = self._next_step(self._paused)
+        step = self._steering.next_step(self._paused, self._begun)
         if isinstance(step, GoOn):
             live = self._live[step.number] = self._paused.pop(step.number)
             return step.number, self._growing.dressed(live.params)
@@ -174,33 +176,24 @@ class OptunaStudy:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
-            wanted = self._evidence if self._pruner.evidence or self._probe.wants(number, examples) else None
+            wanted = self._steering.wanted(number, examples)
             kept = wanted.of(measurement) if wanted else None
             live.record(measurement, kept, self._objective.weighed(measurement).score)
-            self._learn(number, live.kind, measurement, self._as_stored(kept.to_text()) if kept else None)
-        if number == 0 or measurement.fidelity.is_full:
-            return False
-        if self._objective.broken(measurement):
-            return True
-        if (self._probe.is_open and self._probe.covers(number)) or self.is_hopeless:
-            return True
-        if self._allocation is None:
-            return self._pruner.stops(number, live.kind, examples)
-        is_repeated = examples < self._allocation.reached(number)
-        return not is_repeated and self._next_step([*self._paused, number]) != GoOn(number)
+            read_again = self._as_stored(kept.to_text()) if kept else None
+            self._steering.learn(number, live.kind, measurement, read_again)
+        return self._steering.stops(number, live.kind, measurement, self._paused, self._begun)
 
     def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord | None:
         """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
-        self._study.set_user_attr(_SECONDS, round(self._spending.seconds, 3))
-        is_waiting_anchor = self._probe.is_open and self._probe.covers(number)
-        may_wait = (self._allocation or is_waiting_anchor) and not self._objective.broken(live.last)
-        if state is TrialState.PRUNED and may_wait:
-            live.pause(self._allocation.reached(number) if self._allocation else self._rungs[0])
+        self._study.set_user_attr(_SECONDS, round(self._steering.spending.seconds, 3))
+        if state is TrialState.PRUNED and self._steering.may_wait(number, live.last):
+            allocation = self._steering.allocation
+            live.pause(allocation.reached(number) if allocation else self._rungs[0])
             self._paused[number] = live
             return None
         if state is TrialState.FAILED:
-            self._drop(number)
+            self._steering.drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
         record = self._ended[number] = to_record(live.end(state, self._objective))
@@ -209,16 +202,17 @@ class OptunaStudy:
 
     def leader(self) -> int | None:
         """The trial that is expected to do best on all of dev, whatever it has seen; None where nobody looks ahead."""
-        return self._allocation.leader() if self._allocation else None
+        allocation = self._steering.allocation
+        return allocation.leader() if allocation else None
 
     def headroom(self) -> Headroom | None:
         """What there is to gain, once the probe is over; None where there is none."""
-        return self._probe.headroom()
+        return self._steering.probe.headroom()
 
     @property
     def is_hopeless(self) -> bool:
         """Whether the probe ended the search."""
-        return self._probe.is_hopeless
+        return self._steering.probe.is_hopeless
 
     def records(self) -> Sequence[TrialRecord]:
         """Finished trials by number, without outcomes and weights."""
@@ -237,11 +231,12 @@ class OptunaStudy:
             mirror = self._phases.of(trial.params).mirror(trial)
             kept = self._as_stored(trial.user_attrs.get(ITEMS))
             for made in measurements_of(trial):
-                self._learn(number, kind_of(trial.params), made, kept.first(made.fidelity.examples) if kept else None)
+                items = kept.first(made.fidelity.examples) if kept else None
+                self._steering.learn(number, kind_of(trial.params), made, items)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
                 if trial.state is OptunaState.FAIL:
-                    self._drop(number)
+                    self._steering.drop(number)
             elif trial.state is OptunaState.RUNNING:
                 waits = is_waiting(trial)
                 self._orphans += [] if waits else [number]
@@ -250,55 +245,26 @@ class OptunaStudy:
 
     def _as_stored(self, text: str | None) -> Evidence | None:
         """What the next driver will read, so that both decide alike."""
-        return self._evidence.from_text(text) if text and self._evidence else None
+        evidence = self._steering.evidence
+        return evidence.from_text(text) if text and evidence else None
 
     @property
-    def _evidence(self) -> type[Evidence] | None:
-        """What is kept of every example: what the pruner needs, else what the probe does."""
-        return self._pruner.evidence or (Items if self._probe.points else None)
-
-    def _learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
-        self._spending.book(number, measurement)
-        weighed, is_out = self._objective.weighed(measurement), bool(self._objective.broken(measurement))
-        self._probe.add(number, measurement, evidence)
-        if self._allocation or not is_out:
-            self._pruner.add(number, kind, weighed, evidence if self._pruner.evidence else None)
-        if self._allocation and is_out:
-            self._allocation.drop(number)
-        if self._board is not None:
-            self._board.add(number, kind, weighed)
-
-    def _next_step(self, waiting: Collection[int]) -> Begin | GoOn | None:
-        """A new trial, or a waiting one, or neither."""
-        number = len(self._seen)
-        is_late = self._spending.is_late()
-        may_begin = number < self._most and not self._is_used_up and not is_late
-        is_over = is_late or self._spending.is_paid_out
-        if self._probe.is_open:
-            return Begin() if may_begin and number <= len(self._probe.points) else None
-        if self.is_hopeless:
-            return None
-        if self._allocation is None and waiting:
-            return None if is_over else GoOn(min(waiting))
-        if self._allocation is None or number == 0:
-            return Begin() if may_begin and not is_over else None
-        return self._allocation.choose(waiting, may_begin=may_begin, is_over=is_late)
+    def _begun(self) -> int | None:
+        """Trials so far; None where no point of the space is left for another."""
+        return None if self._is_used_up else len(self._seen)
 
     def _new(self) -> tuple[int, Params] | None:
         number = len(self._seen)
         given = next((point for point in self._first if fingerprint(point) not in self._seen), None)
         if number == 0:
             params = self._phases.first()
-        elif self._probe.covers(number):
-            params = dict(self._probe.points[number - 1])
+        elif self._steering.probe.covers(number):
+            params = dict(self._steering.probe.points[number - 1])
         elif given is not None:
             params = given
         else:
-            is_soft = self._spending.is_beyond(self._share, number) or (
-                self._allocation is not None and self._allocation.looked >= self._share
-            )
-            scores = self._board.estimates() if self._board else None
-            left = self._spending.passes_left
+            is_soft, scores = self._steering.wants_soft(number), self._steering.estimates()
+            left = self._steering.spending.passes_left
             may_grow = self._phases.may_grow(number, is_soft=is_soft)
             if may_grow and (grown := self._grown(number, scores)) is not None:
                 return grown
@@ -334,17 +300,12 @@ class OptunaStudy:
         points = diverse(space, baseline, count) if count else []
         return Probe(points, self._rungs[0] if points else 0, outlook)
 
-    def _drop(self, number: int) -> None:
-        self._probe.drop(number)
-        if self._allocation:
-            self._allocation.drop(number)
-
     def _end_beaten_anchors(self) -> None:
         """When the probe is over the pruner decides about those that waited for it."""
-        if self._allocation is None and not self._probe.is_open:
+        if self._steering.allocation is None and not self._steering.probe.is_open:
             for number in sorted(self._paused):
                 live = self._paused[number]
-                if self._pruner.stops(number, live.kind, self._rungs[0]):
+                if self._steering.pruner.stops(number, live.kind, self._rungs[0]):
                     self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED, self._objective))
 
     def _close(self) -> None:

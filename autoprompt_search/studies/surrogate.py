@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
+from threadpoolctl import threadpool_limits
 
 from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
@@ -21,6 +22,9 @@ from autoprompt_search.studies.features import Floats, Texts, blocks
 from autoprompt_search.studies.gains import expected_gain
 from autoprompt_search.studies.kernel import BlockMatern
 
+MOST, FITTED = 300, 100
+"""Trials that are learned from, and those of them that the length scales are learned from. What a draw takes grows with
+the third power of the former, and some fifty times that of the latter (`benchmarks/drawing.py`)."""
 _LENGTHS, _HEIGHTS = (0.2, 20.0), (0.05, 20.0)
 """Bounds of length scales, two random points being 1 apart; and of the variance, that of the scores being 1."""
 _LEAST = 1e-4
@@ -33,6 +37,9 @@ def most_promising(
     seen: Sequence[tuple[Params, Estimate]],
     waiting: Sequence[Params],
     candidates: Sequence[Params],
+    *,
+    most: int = MOST,
+    fitted: int = FITTED,
 ) -> int:
     """Place of the candidate with the largest expected improvement over the best prompt, as far as that one is known.
 
@@ -45,7 +52,10 @@ def most_promising(
         seen: Trials with a score; at least two.
         waiting: Trials without one.
         candidates: At least one.
+        most: Trials that are learned from, and
+        fitted: those of them that the length scales are learned from; see `lessons`.
     """
+    seen = [seen[place] for place in lessons([estimate for _, estimate in seen], most)]
     parts = blocks(space, texts, [*(params for params, _ in seen), *waiting, *candidates])
     if not parts:
         return 0
@@ -55,13 +65,35 @@ def most_promising(
     unit = max(float(scores.std()), 1e-6)
     heights = (scores - scores.mean()) / unit
     noise = np.maximum((np.array([estimate.stderr for _, estimate in seen]) / unit) ** 2, _LEAST)
-    model = _fitted([part.shape[1] for part in parts], rows[:known], heights, noise)
-    if waiting:
-        believed = np.concatenate([heights, model.predict(rows[known:pending])])
-        certain = np.concatenate([noise, np.full(len(waiting), _LEAST)])
-        model = GaussianProcessRegressor(model.kernel_, alpha=certain, optimizer=None).fit(rows[:pending], believed)
-    mean, spread = model.predict(rows[pending:], return_std=True)
-    return int(np.argmax(expected_gain(mean - model.predict(rows[:known]).max(), spread)))
+    some = lessons([estimate for _, estimate in seen], fitted)
+    with threadpool_limits(1, "blas"):  # matrices this small: threads cost more than they give, beside workers tenfold
+        model = _fitted([part.shape[1] for part in parts], rows[some], heights[some], noise[some])
+        if len(some) < known:
+            model = _told(model, rows[:known], heights, noise)
+        if waiting:
+            believed = np.concatenate([heights, model.predict(rows[known:pending])])
+            model = _told(model, rows[:pending], believed, np.append(noise, np.full(len(waiting), _LEAST)))
+        mean, spread = model.predict(rows[pending:], return_std=True)
+        return int(np.argmax(expected_gain(mean - model.predict(rows[:known]).max(), spread)))
+
+
+def lessons(estimates: Sequence[Estimate], most: int) -> list[int]:
+    """Places of at most so many trials, in order: a third of them the best, and the others evenly over all the rest.
+
+    The best say where to look further, the others what the whole space is like; the latest alone would not, because a
+    sampler that has learned something asks for ever better ones.
+    """
+    if len(estimates) <= most:
+        return list(range(len(estimates)))
+    by_score = sorted(range(len(estimates)), key=lambda place: (-estimates[place].score, place))
+    best = by_score[: most // 3]
+    rest, wanted = sorted(by_score[most // 3 :]), most - most // 3
+    return sorted([*best, *(rest[place * len(rest) // wanted] for place in range(wanted))])
+
+
+def _told(model: GaussianProcessRegressor, rows: Floats, heights: Floats, noise: Floats) -> GaussianProcessRegressor:
+    """The same length scales with other scores."""
+    return GaussianProcessRegressor(model.kernel_, alpha=noise, optimizer=None).fit(rows, heights)
 
 
 def _fitted(widths: Sequence[int], rows: Floats, heights: Floats, noise: Floats) -> GaussianProcessRegressor:

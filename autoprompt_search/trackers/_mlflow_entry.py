@@ -17,6 +17,10 @@ STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialSta
 """MLflow's own words for how a run ended."""
 FULL_SCORE = "dev/full_score"
 """Only on trials of the last rung: sorting by it never ranks a pruned trial."""
+EXACT = "params"
+"""Tag of a trial with its parameters as JSON: MLflow's own are texts, under names without some characters."""
+EXACT_LENGTH = 8000
+"""MLflow cuts longer tags, and half of a JSON text is none: such a trial goes without."""
 NAME_LENGTH = 120
 NOTE_PROMPT_LENGTH = 4000
 """MLflow cuts tags at 8000 characters; a longer prompt is an artifact too."""
@@ -130,6 +134,9 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         "state": record.state.value,
         "rung": str(last.fidelity.examples if last else 0),
     }
+    exact = json.dumps(dict(record.params), ensure_ascii=False)
+    if len(exact) <= EXACT_LENGTH:
+        tags[EXACT] = exact
     if record.origin is not None:
         tags["proposer"] = record.origin.proposer
         tags["parents"] = ", ".join(f"#{number}" for number in record.origin.parents)

@@ -203,8 +203,9 @@ class MlflowStore:
         made = self._client.create_run(self._experiment_id, tags=tags, run_name=card.name)
         self._parent = str(made.info.run_id)
         self._client.log_batch(self._parent, params=[Param(safe_key(k), v[:6000]) for k, v in card.params.items()])
-        if card.config_file.is_file():
-            self._attach_file(card.config_file)
+        for path in (card.config_file, *card.files):
+            if path.is_file():
+                self._attach_file(path)
 
     def _identity(self) -> dict[str, str]:
         return {SEARCH_ID: self._id, FINGERPRINT: self._card.fingerprint, SOURCE: "autoprompt-search"}

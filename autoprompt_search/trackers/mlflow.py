@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from autoprompt_search.core.earlier import EarlierSearch
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols import SearchCard
 from autoprompt_search.core.types import TrialRecord
@@ -30,6 +31,7 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # 7 by default: a dead server would hold one call for four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 """Set before MLflow is imported, unless the user has set them."""
@@ -62,14 +64,8 @@ class MlflowTracker:
 
     def open(self, card: SearchCard) -> None:
         """Connect, and start or continue the parent run. `ConfigError` names the store and why it does not answer."""
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
-        database = database_of(self._uri)
+        database = self._approach()
         if database:
-            try:
-                check(database)
-            except (OSError, sqlite3.Error) as exc:
-                raise self._no_answer(str(exc)) from exc
             hasten(database)
         from autoprompt_search.trackers._mlflow_sender import Sender
         from autoprompt_search.trackers._mlflow_store import MlflowStore
@@ -109,6 +105,33 @@ class MlflowTracker:
         self._sender = None
         if database := database_of(self._uri):
             settle(database)
+
+    def earlier(self, experiment: str) -> Sequence[EarlierSearch]:
+        """As `Recalls.earlier`."""
+        database = database_of(self._uri)
+        if database and not database.exists():
+            raise ConfigError(f"there is no MLflow database {database}, see tracker.uri")
+        self._approach()
+        from autoprompt_search.trackers._mlflow_past import earlier
+
+        try:
+            return earlier(self._uri, experiment)
+        except ConfigError as exc:
+            raise ConfigError(f"{exc.problems[0]}, in the MLflow store at {_public(self._uri)}") from exc
+        except Exception as exc:  # MLflow, SQLAlchemy and requests each raise their own
+            raise self._no_answer(str(exc)) from exc
+
+    def _approach(self) -> Path | None:
+        """Settings for MLflow, and a database file that can be written, where the store is one."""
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
+        database = database_of(self._uri)
+        try:
+            if database:
+                check(database)
+        except (OSError, sqlite3.Error) as exc:
+            raise self._no_answer(str(exc)) from exc
+        return database
 
     def _no_answer(self, reason: str) -> ConfigError:
         short = " ".join(_public(reason).split())[:300]

@@ -81,6 +81,8 @@ def test_a_soft_prompt_that_helps_is_chosen_and_its_text_is_measured_beside_it(t
     assert text.test.fidelity.examples == 200
     assert found.best.gain == text.dev_gain
     assert text.dev_gain.low > 0
+    assert found.cross_fitted is not None
+    assert {records[number].kind for number in found.cross_fitted.winners} == {"soft"}
     distinct = {f.record.number for f in (found.baseline, *found.finalists)} | {text.number}
     assert ledger.total().forward_passes - before.forward_passes == 200 * len(distinct)
 

