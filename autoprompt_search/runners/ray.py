@@ -33,6 +33,7 @@ from autoprompt_search.runners.early import EarlyStart
 from autoprompt_search.runners.joining import join
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.runners.resident import HostedRun, Residents, residents
+from autoprompt_search.runners.stopping import CtrlC
 from autoprompt_search.runners.watching import UNFIT, Watch
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, run_test_guarded
 
@@ -98,7 +99,7 @@ class RayRunner:
         self._start()
         start, resources = self._workers(job)
         loads = None if isinstance(start, Residents) else job.backend
-        bridge = _Bridge(driver, self._concurrency, self._retries)
+        bridge, ctrl_c = _Bridge(driver, self._concurrency, self._retries), CtrlC(driver.note)
         home = str(Path.cwd())
         with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
             tuner = tune.Tuner(
@@ -110,7 +111,7 @@ class RayRunner:
                     name="search",
                     storage_path=scratch,
                     verbose=0,
-                    callbacks=[Watch(bridge.lost, self._timeout), _Forget()],
+                    callbacks=[Watch(bridge.lost, self._timeout), _Forget(), ctrl_c],
                     failure_config=tune.FailureConfig(max_failures=0),  # see `_Bridge.lost`
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
@@ -123,13 +124,14 @@ class RayRunner:
                 ),
             )
             try:
-                tuner.fit()
+                with ctrl_c:
+                    tuner.fit()
             finally:
                 if isinstance(start, Residents):
                     start.close()
         if bridge.error is not None:
             raise bridge.error
-        if driver.live:  # Tune swallows Ctrl-C and returns with trials unfinished
+        if driver.live or ctrl_c.was_pressed:  # Tune swallows Ctrl-C and returns with trials unfinished
             raise KeyboardInterrupt
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
