@@ -97,7 +97,7 @@ def _stay_on_loopback(*, is_alone: bool) -> None:
 
 def _knock(address: str) -> None:
     """Raise `ConfigError` at once where nothing listens; Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if not (host and port.isdigit()):
         return  # `auto`, or a form that Ray judges itself
     try:

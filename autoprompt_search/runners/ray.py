@@ -28,6 +28,7 @@ from ray.tune.search import Searcher
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.runners.addresses import address_problem
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.runners.early import EarlyStart
 from autoprompt_search.runners.joining import join
@@ -49,7 +50,7 @@ class RayRunner:
     """Runs trials on this machine's own Ray, or on a cluster.
 
     Args:
-        address: None starts Ray on this machine; `auto`, `host:port` or `ray://host:port` joins a cluster.
+        address: None starts Ray on this machine; `auto` or `host:port` joins a cluster from one of its nodes.
         concurrency: Trials at a time.
         cpus: CPUs per trial; also the number of threads its worker computes with.
         gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory). None shares
@@ -74,6 +75,8 @@ class RayRunner:
         retries: Annotated[int, Field(ge=0)] = 3,
         share: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
+        if problem := address and address_problem(address):
+            raise ConfigError(f"runner.address: {problem}")
         self._address, self._concurrency = address, concurrency
         self._cpus, self._gpus, self._share = cpus, gpus, share
         self._timeout, self._retries = timeout, retries
