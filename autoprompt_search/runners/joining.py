@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "PL_DISABLE_FORK": "1",  # as Tune sets it for its actors
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # `gpus: 0` means no GPU
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_task_oom_retries": "3",  # of a finalist's measurement; without end by default
 }
 _STARTS = Patience(tries=3, first=1.0)
 """Ray gives a node 30 seconds to start, which a busy machine may miss."""

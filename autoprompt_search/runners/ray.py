@@ -35,7 +35,7 @@ from autoprompt_search.runners.joining import join
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.runners.resident import HostedRun, Residents, residents
 from autoprompt_search.runners.stopping import CtrlC
-from autoprompt_search.runners.watching import UNFIT, Watch
+from autoprompt_search.runners.watching import UNFIT, Watch, known_reason
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, run_test_guarded
 
 _Start = Callable[[Params], TrialRun | HostedRun]
@@ -370,7 +370,8 @@ def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Fa
                 ray.get(task) if task in ready else Failure(f"no answer within {seconds:g} s (runner.timeout)")
             )
         except RayError as exc:
-            found.append(Failure(f"its worker was lost: {str(exc).strip().splitlines()[0]}"))
+            reason = known_reason(f"{type(exc).__name__}: {exc}")
+            found.append(Failure(reason or f"its worker was lost: {str(exc).strip().splitlines()[0]}"))
     return found
 
 
