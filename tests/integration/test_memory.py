@@ -46,7 +46,7 @@ def starved(cluster: Cluster) -> Node:
 
 @pytest.fixture
 def runner(cluster: Cluster, starved: Node) -> Iterator[Runner]:
-    options = {"type": "ray", "address": cluster.address, "concurrency": 2, "gpus": 0, "retries": 2}
+    options = {"type": "ray", "address": cluster.address, "concurrency": 2, "gpus": 0, "retries": 2, "timeout": 60}
     made = RUNNERS.build(ComponentSpec.model_validate(options))
     yield made
     made.close()
