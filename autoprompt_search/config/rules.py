@@ -15,6 +15,7 @@ from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols import Task
 from autoprompt_search.core.registry import ComponentSpec, unknown
 from autoprompt_search.metrics import METRICS
+from autoprompt_search.runners.addresses import address_problem
 from autoprompt_search.space import Choice, Fixed
 from autoprompt_search.tasks import TASKS
 
@@ -39,6 +40,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += _sizes(draft)
     problems += study_rules(draft)
     problems += _weight(draft)
+    problems += _address(draft)
     return problems
 
 
@@ -141,6 +143,14 @@ def _weight(draft: Draft) -> Iterator[Problem]:
     if weight and pruner in ("racing", "wilcoxon") and draft.is_sound("objective", "study"):
         text = f"study.pruner: {pruner} compares answers, which cost nothing: use halving, gradient or none"
         yield Problem(("objective", "weight"), f"objective.weight: {text} (got {weight:g})")
+
+
+def _address(draft: Draft) -> Iterator[Problem]:
+    """What `auto` stands for is seen where the search runs, which need not be here."""
+    runner = draft.config.runner
+    is_ray = draft.is_sound("runner") and runner.type == "ray"
+    if is_ray and (text := address_problem(str(runner.options.get("address")), {})):
+        yield Problem(("runner", "address"), f"runner.address: {text}")
 
 
 def most(param: object) -> int:

@@ -84,6 +84,10 @@ class Driver:
         else:
             self._told(record)
 
+    def note(self, text: str) -> None:
+        """A word to the person who watches; from whatever thread."""
+        self._progress.note(text)
+
     def _finish_waiting(self) -> None:
         for record in self._study.records() if self._waiting else ():
             if record.number in self._waiting:

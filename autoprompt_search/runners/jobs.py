@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientError
+from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from autoprompt_search.core.errors import ConfigError, SearchError
@@ -48,13 +50,16 @@ class Job:
 
     @classmethod
     def submit(cls, address: str, parcel: Parcel) -> Job:
-        """Hand in a job. `ConfigError` where no job server answers or what it is given cannot be sent."""
+        """Hand in a job, once: nobody knows what became of a try that failed.
+
+        `ConfigError` where no job server answers or what it is given cannot be sent.
+        """
         try:
             client = JobSubmissionClient(address)
             return cls(client, client.submit_job(entrypoint=parcel.command, runtime_env=_environment(parcel)))
-        except ConnectionError as exc:
+        except OSError as exc:
             raise ConfigError(f"--address: no Ray job server answers at {address!r}: {_line(exc)}") from exc
-        except (RuntimeError, ValueError) as exc:
+        except (RuntimeError, ValueError, RayError) as exc:
             raise ConfigError(f"the cluster at {address!r} does not take the job: {_line(exc)}") from exc
 
     def follow(self, say: Callable[[str], None]) -> str:
@@ -95,7 +100,7 @@ class Job:
             return retry(action, PATIENCE, passes=_is_away, rng=self._rng)
         except Exception as exc:
             if not _is_away(exc):
-                raise
+                raise SearchError(f"the job server refuses to speak of the job {self.name}: {_line(exc)}") from exc
             raise SearchError(
                 f"the job server does not answer any more ({_line(exc)}); the job {self.name} goes on without us"
             ) from exc
@@ -141,8 +146,10 @@ def _environment(parcel: Parcel) -> dict[str, Any]:
 
 
 def _is_away(exc: Exception) -> bool:
-    """Whether the connection is at fault; `requests` and aiohttp both derive theirs from these."""
-    return isinstance(exc, (OSError, TimeoutError)) or "WebSocket" in str(exc) or "status code 5" in str(exc)
+    """Whether the connection or the server is at fault, as opposed to what was asked of it."""
+    if isinstance(exc, ClientError):
+        return int(getattr(exc, "status", 500)) >= 500
+    return isinstance(exc, OSError) or "WebSocket" in str(exc) or "status code 5" in str(exc)
 
 
 def _line(exc: BaseException) -> str:

@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "PL_DISABLE_FORK": "1",  # as Tune sets it for its actors
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # `gpus: 0` means no GPU
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_task_oom_retries": "3",  # of a finalist's measurement; without end by default
 }
 _STARTS = Patience(tries=3, first=1.0)
 """Ray gives a node 30 seconds to start, which a busy machine may miss."""
@@ -97,7 +98,7 @@ def _stay_on_loopback(*, is_alone: bool) -> None:
 
 def _knock(address: str) -> None:
     """Raise `ConfigError` at once where nothing listens; Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if not (host and port.isdigit()):
         return  # `auto`, or a form that Ray judges itself
     try:

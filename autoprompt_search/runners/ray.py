@@ -28,12 +28,14 @@ from ray.tune.search import Searcher
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.runners.addresses import address_problem
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.runners.early import EarlyStart
 from autoprompt_search.runners.joining import join
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.runners.resident import HostedRun, Residents, residents
-from autoprompt_search.runners.watching import UNFIT, Watch
+from autoprompt_search.runners.stopping import CtrlC
+from autoprompt_search.runners.watching import UNFIT, Watch, known_reason
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, run_test_guarded
 
 _Start = Callable[[Params], TrialRun | HostedRun]
@@ -48,7 +50,7 @@ class RayRunner:
     """Runs trials on this machine's own Ray, or on a cluster.
 
     Args:
-        address: None starts Ray on this machine; `auto`, `host:port` or `ray://host:port` joins a cluster.
+        address: None starts Ray on this machine; `auto` or `host:port` joins a cluster from one of its nodes.
         concurrency: Trials at a time.
         cpus: CPUs per trial; also the number of threads its worker computes with.
         gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory). None shares
@@ -73,6 +75,8 @@ class RayRunner:
         retries: Annotated[int, Field(ge=0)] = 3,
         share: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
+        if problem := address and address_problem(address):
+            raise ConfigError(f"runner.address: {problem}")
         self._address, self._concurrency = address, concurrency
         self._cpus, self._gpus, self._share = cpus, gpus, share
         self._timeout, self._retries = timeout, retries
@@ -98,7 +102,7 @@ class RayRunner:
         self._start()
         start, resources = self._workers(job)
         loads = None if isinstance(start, Residents) else job.backend
-        bridge = _Bridge(driver, self._concurrency, self._retries)
+        bridge, ctrl_c = _Bridge(driver, self._concurrency, self._retries), CtrlC(driver.note)
         home = str(Path.cwd())
         with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
             tuner = tune.Tuner(
@@ -110,7 +114,7 @@ class RayRunner:
                     name="search",
                     storage_path=scratch,
                     verbose=0,
-                    callbacks=[Watch(bridge.lost, self._timeout), _Forget()],
+                    callbacks=[Watch(bridge.lost, self._timeout), _Forget(), ctrl_c],
                     failure_config=tune.FailureConfig(max_failures=0),  # see `_Bridge.lost`
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
@@ -123,13 +127,14 @@ class RayRunner:
                 ),
             )
             try:
-                tuner.fit()
+                with ctrl_c:
+                    tuner.fit()
             finally:
                 if isinstance(start, Residents):
                     start.close()
         if bridge.error is not None:
             raise bridge.error
-        if driver.live:  # Tune swallows Ctrl-C and returns with trials unfinished
+        if driver.live or ctrl_c.was_pressed:  # Tune swallows Ctrl-C and returns with trials unfinished
             raise KeyboardInterrupt
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
@@ -365,7 +370,8 @@ def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Fa
                 ray.get(task) if task in ready else Failure(f"no answer within {seconds:g} s (runner.timeout)")
             )
         except RayError as exc:
-            found.append(Failure(f"its worker was lost: {str(exc).strip().splitlines()[0]}"))
+            reason = known_reason(f"{type(exc).__name__}: {exc}")
+            found.append(Failure(reason or f"its worker was lost: {str(exc).strip().splitlines()[0]}"))
     return found
 
 

@@ -18,8 +18,14 @@ _OWN_PAUSE = 5.0
 
 UNFIT = "autoprompt_search: unfit worker:"
 """Marks, in the text of an exception that left a worker, the part that is for people."""
+_NO_MEMORY = (
+    "its worker was killed because its node ran out of memory; less is taken by fewer trials at a time "
+    "(runner.concurrency), by fewer on one node (more runner.cpus each) and by several on one copy of the model "
+    "(runner.share)"
+)
 _SIGNS = (
-    ("OutOfMemoryError", "its worker was killed because its node ran out of memory"),
+    ("OutOfMemoryError", _NO_MEMORY),
+    ("running low on memory", _NO_MEMORY),  # while the worker was starting
     ("node has died", "its node was lost"),
     ("node was terminated", "its node was lost"),
 )
@@ -84,7 +90,7 @@ class Watch(tune.Callback):  # type: ignore[misc]
         unfit = [line for line in said.splitlines() if UNFIT in line]
         if unfit:
             return unfit[-1].partition(UNFIT)[2].strip()
-        return next((reason for sign, reason in _SIGNS if sign in said), "the worker process died")
+        return known_reason(said) or "the worker process died"
 
     def _look(self, trials: list[Trial], now: float, seconds: float) -> None:
         running = {t.trial_id: t for t in trials if t.status == Trial.RUNNING}
@@ -95,6 +101,11 @@ class Watch(tune.Callback):  # type: ignore[misc]
                 self._hung.add(name)
                 self._since[name] = now
                 self._kill(actor)
+
+
+def known_reason(said: str) -> str:
+    """For people, why a worker is gone of which Ray says this; empty where it is not known."""
+    return next((reason for sign, reason in _SIGNS if sign in said), "")
 
 
 def _last_words(trial: Trial) -> str:

@@ -80,9 +80,9 @@ class Sender:
             try:
                 if waits is not None:
                     self._store.attach()
-                    self._say_back()
-                    waits = None
                 self._send_waiting()
+                self._say_back()
+                waits = None
             except Exception as exc:  # noqa: BLE001 - a dashboard must not end a search, whatever it raises
                 self._judge(exc)
                 waits = waits or PATIENCE.waits(derive_rng("mlflow", self._name))

@@ -96,6 +96,22 @@ CASES = {
     "option out of range": (put("backend", "skill", 3), ["backend.skill: must be less than or equal to 1", "got 3"]),
     "wrong option of the study": (put("study", {"type": "optuna", "sampler": "tpee"}), ["study.sampler", "got 'tpee'"]),
     "unknown runner": (put("runner", "rya"), ["runner.type: unknown runner 'rya'", "mean 'ray'"]),
+    "an address for clients": (
+        put("runner", {"type": "ray", "address": "ray://head:10001"}),
+        [
+            "runner.address: a search cannot join a cluster from outside",
+            "'ray://head:10001'",
+            "write auto or HOST:PORT",
+        ],
+    ),
+    "the job server's address": (
+        put("runner", {"type": "ray", "address": "http://head:8265"}),
+        [
+            "runner.address: ",
+            "got 'http://head:8265'",
+            "autoprompt-search submit SPACE.yaml --address http://HEAD:8265",
+        ],
+    ),
     "unknown tracker": (put("tracker", "mlflo"), ["tracker.type: unknown tracker 'mlflo'", "mean 'mlflow'"]),
     "unknown exporter": (put("exports", ["promt"]), ["exports.0.type: unknown exporter 'promt'", "mean 'prompt'"]),
     "unknown metric": (put("task", "metric", "acuracy"), ["task.metric: unknown metric 'acuracy'", "mean 'accuracy'"]),

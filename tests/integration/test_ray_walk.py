@@ -59,3 +59,17 @@ def test_an_address_where_no_ray_answers_is_named(folder: Path) -> None:
     path = space_file(folder, runner={"type": "ray", "address": "127.0.0.1:9"})
     with pytest.raises(ConfigError, match=r"runner.address.*127.0.0.1:9"):
         search(load_config(path))
+
+
+@pytest.mark.parametrize(("address", "variable"), [("ray://127.0.0.1:10001", ""), ("auto", "ray://127.0.0.1:10001")])
+def test_ray_client_is_refused_before_any_work(
+    folder: Path, address: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was tried: Tune's loop moves to the head, and takes neither study nor ledger along."""
+    from autoprompt_search.core.errors import ConfigError
+
+    monkeypatch.setenv("RAY_ADDRESS", variable)
+    with pytest.raises(ConfigError, match=r"runner.address: .*'ray://127.0.0.1:10001'.*auto or HOST:PORT.*submit"):
+        search(load_config(space_file(folder, runner={"type": "ray", "address": address})))
+    assert not list(folder.glob("reports/*/state/*.sqlite"))
+    assert not list(folder.glob("reports/*/state/study.journal"))

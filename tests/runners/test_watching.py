@@ -84,6 +84,7 @@ def test_without_a_limit_nobody_is_hung() -> None:
     [
         (f"RuntimeError: {UNFIT} no folder /models (on node-3)\n", "no folder /models (on node-3)"),
         ("RayActorError: OutOfMemoryError: task killed\n", "its node ran out of memory"),
+        ("1 worker(s) were killed due to the node running low on memory. Memory on the node", "runner.concurrency"),
         ("The actor died because its node has died. Node Id: 77", "its node was lost"),
         ("The actor is dead because its worker process has died.", "the worker process died"),
     ],

@@ -9,15 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.storages import get_storage
-from sqlalchemy.exc import OperationalError
+from optuna.distributions import FloatDistribution
+from optuna.storages import BaseStorage, InMemoryStorage, get_storage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from autoprompt_search.core import retry as retrying
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, StateError
+from autoprompt_search.core.retry import Patience
 from autoprompt_search.core.types import TrialState
 from autoprompt_search.studies import storage as storing
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.storage import PatientStorage
+from autoprompt_search.testing.away import Away
 from autoprompt_search.testing.factories import measurement, space
 from autoprompt_search.testing.study_contract import BASELINE, facts, finish, play
 
@@ -163,3 +170,87 @@ def test_a_wrong_address_is_told_soon_and_without_its_password(tmp_path: Path, c
     assert "secret" not in str(caught.value)
     with pytest.raises(MissingExtraError, match="needs a package"):
         OptunaStudy(space(), 0, 3, None, BASELINE, tmp_path, "x", storage="oracle://host/x")
+
+
+STUDY, TRIAL = 0, 0
+STORAGE_VERBS: dict[str, tuple[Any, ...]] = {
+    "create_new_study": ([StudyDirection.MAXIMIZE], "another"),
+    "get_study_id_from_name": ("small",),
+    "get_study_name_from_id": (STUDY,),
+    "get_study_directions": (STUDY,),
+    "get_study_user_attrs": (STUDY,),
+    "get_study_system_attrs": (STUDY,),
+    "get_all_studies": (),
+    "set_study_user_attr": (STUDY, "name", 1),
+    "set_study_system_attr": (STUDY, "name", 1),
+    "create_new_trial": (STUDY,),
+    "set_trial_param": (TRIAL, "k", 1.0, FloatDistribution(0, 2)),
+    "set_trial_intermediate_value": (TRIAL, 8, 0.5),
+    "set_trial_user_attr": (TRIAL, "name", 1),
+    "set_trial_system_attr": (TRIAL, "name", 1),
+    "set_trial_state_values": (TRIAL, OptunaState.COMPLETE, [0.5]),
+    "get_trial": (TRIAL,),
+    "get_all_trials": (STUDY,),
+    "get_n_trials": (STUDY,),
+    "delete_study": (STUDY,),
+}
+"""Every verb of a storage, and what it can be asked of a study with one running trial."""
+
+
+def lost(text: str) -> OperationalError:
+    return OperationalError("SELECT 1", {}, Exception(text))
+
+
+def standing_before(verb: str, problem: Exception, times: float) -> tuple[Any, Away]:
+    inner = InMemoryStorage()
+    inner.create_new_study([StudyDirection.MAXIMIZE], "small")
+    inner.create_new_trial(STUDY)
+    away: Any = Away(inner, problem, {verb: times})
+    return PatientStorage(away, "sqlite:///there", Patience(5)), away
+
+
+def test_no_verb_is_forgotten() -> None:
+    verbs = {name for name in BaseStorage.__abstractmethods__ if not name.startswith("_")}
+    assert verbs <= STORAGE_VERBS.keys()
+
+
+@pytest.mark.parametrize("verb", STORAGE_VERBS)
+def test_each_verb_is_tried_until_the_database_answers(verb: str, clock: Clock) -> None:
+    calm, _ = standing_before(verb, lost(""), 0)
+    storage, away = standing_before(verb, lost("server closed the connection"), 3)
+    answers = [getattr(each, verb)(*STORAGE_VERBS[verb]) for each in (calm, storage)]
+    assert _timeless(answers[1]) == _timeless(answers[0])
+    assert (away.calls[verb], clock.waits) == (4, 3)
+
+
+@pytest.mark.parametrize("verb", STORAGE_VERBS)
+def test_each_verb_gives_up_with_one_error_that_says_how_to_go_on(verb: str, clock: Clock) -> None:
+    storage, away = standing_before(verb, lost("server closed the connection"), float("inf"))
+    with pytest.raises(StateError, match=r"at sqlite:///there has been away for 5 tries: server closed.*same command"):
+        getattr(storage, verb)(*STORAGE_VERBS[verb])
+    assert (away.calls[verb], clock.waits) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (lost("database or disk is full"), (StateError, "cannot be written: .*make room")),
+        (ProgrammingError("SELECT", {}, Exception("no such column")), (ProgrammingError, "no such column")),
+        (KeyError("no such trial"), (KeyError, "no such trial")),
+    ],
+    ids=("full", "wrong question", "wrong trial"),
+)
+@pytest.mark.parametrize("verb", STORAGE_VERBS)
+def test_no_verb_is_tried_again_where_the_answer_would_be_the_same(
+    verb: str, problem: Exception, expected: tuple[type[Exception], str], clock: Clock
+) -> None:
+    storage, away = standing_before(verb, problem, float("inf"))
+    with pytest.raises(expected[0], match=expected[1]):
+        getattr(storage, verb)(*STORAGE_VERBS[verb])
+    assert (away.calls[verb], clock.waits) == (1, 0)
+
+
+def _timeless(answer: Any) -> Any:
+    trials = answer if isinstance(answer, list) else [answer]
+    made = [(t.number, t.state, t.params) if isinstance(t, FrozenTrial) else t for t in trials]
+    return [s.study_name if isinstance(s, FrozenStudy) else s for s in made]
