@@ -163,3 +163,14 @@ def test_a_wrong_address_is_told_soon_and_without_its_password(tmp_path: Path, c
     assert "secret" not in str(caught.value)
     with pytest.raises(MissingExtraError, match="needs a package"):
         OptunaStudy(space(), 0, 3, None, BASELINE, tmp_path, "x", storage="oracle://host/x")
+
+
+def test_a_database_whose_maker_was_killed_between_table_and_index_holds_one_study(tmp_path: Path) -> None:
+    get_storage(f"sqlite:///{tmp_path}/study.db")
+    with sqlite3.connect(tmp_path / "study.db") as db:
+        db.execute("DROP INDEX ix_studies_study_name")
+    play(make(tmp_path), 2)
+    assert [record.number for record in make(tmp_path).records()] == [0, 1]
+    make(tmp_path)
+    with sqlite3.connect(tmp_path / "study.db") as db:
+        assert db.execute("SELECT count(*) FROM studies").fetchone() == (1,)
