@@ -167,7 +167,7 @@ def _ask(
 
     try:
         scored = score(examples)
-    except SearchError:
+    except (SearchError, MemoryError):  # that memory is gone says nothing about an example
         raise
     except Exception as exc:
         poison = _poison(score, examples)
@@ -195,6 +195,8 @@ def _poison(score: Callable[[Sequence[Example]], Scored], examples: Sequence[Exa
     def fails(some: Sequence[Example]) -> bool:
         try:
             score(some)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - whatever it was the first time
             return True
         return False

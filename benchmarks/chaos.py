@@ -1,13 +1,13 @@
 """Searches of scripted trials with faults at random moments: is anything lost, computed twice, or does anything hang?
 
-    python benchmarks/chaos.py                        # 100 searches; about ten minutes on one quiet core
+    python benchmarks/chaos.py                        # 100 searches, ten of them on Ray; about twenty quiet minutes
     python benchmarks/chaos.py --searches 5 --ray 0   # a first look
 
 Every search is run once undisturbed; then again in processes that are killed, stopped, starved of disk, locked out
 of their database, or whose journal is torn, as often as was drawn, and at last left to finish. It has to end with the
-same table of trials, byte for byte. On Ray it is the workers that are killed, stopped and frozen. A fault that was
-drawn for a life of the driver that ended before it came is drawn again; only those that came are counted. One search in
-ten is run to its report and exported prompt, the others to the table of trials.
+same table of trials, byte for byte. On Ray it is the workers that are killed, stopped and frozen, and that run out of
+memory. A fault that was drawn for a life of the driver that ended before it came is drawn again; only those that came
+are counted. One search in ten is run to its report and exported prompt, the others to the table of trials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import random
-import resource
 import signal
 import sqlite3
 import sys
@@ -29,31 +28,36 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from chaos_lives import FINISHED, REFUSED, STOPPED, TABLE, Life, run, space_of
 
-from autoprompt_search.cli.signals import sigterm_as_ctrl_c
 from autoprompt_search.config import SearchConfig
-from autoprompt_search.core.errors import SearchError, StateError
+from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.embedded.reviews import reviews
-from autoprompt_search.report.rows import trials_csv
-from autoprompt_search.session import prepare, session
-from autoprompt_search.testing.faulty import calls, install, plan
-from autoprompt_search.walk import search
+from autoprompt_search.testing.faulty import ALONE, OUT_OF_MEMORY, calls, install, plan
 from autoprompt_search.workspace import Workspace
 
 FIRST_SEED = 1000
-TABLE = "trials.csv"
-LONGEST_LIFE = 900.0
-"""Seconds after which a driver counts as hung."""
-FINISHED, UNEXPECTED, REFUSED, STOPPED = 0, 70, 2, 130
-"""Exit codes of a life."""
 ON_CALLS = {
     "driver killed (SIGKILL)": "SIGKILL",
     "driver stopped (SIGTERM)": "SIGTERM",
     "driver stopped (Ctrl-C)": "SIGINT",
 }
 FAULTS = (*ON_CALLS, "driver killed between calls", "disk full", "journal torn", "second driver", "database locked")
-WORKER_FAULTS = {"worker killed": "SIGKILL", "worker stopped": "SIGTERM", "worker frozen": "SIGSTOP"}
+WORKER_FAULTS = {
+    "worker killed": "SIGKILL",
+    "worker stopped": "SIGTERM",
+    "worker frozen": "SIGSTOP",
+    "worker out of memory": OUT_OF_MEMORY,
+}
+BY_THEMSELVES = ("trial raised, or got NaN", "example broke the model")
+"""Faults of trials that end them, in the undisturbed search too."""
+FREEZES = 30
+"""Seconds after which a frozen worker is given up."""
+EVERY = 9
+"""Calls between two faults on Ray; a trial takes seven, six of them to be timed."""
+POISON = ["dev 5:", "train 3:"]
+"""A prompt of one example behind one demonstration, on Ray."""
 
 
 @dataclass
@@ -69,103 +73,6 @@ class Found:
     hung: int = 0
     wrong: list[str] = field(default_factory=list)
     """What should not have happened, with the seed."""
-
-
-def space_of(seed: int, folder: Path, storage: str | None) -> SearchConfig:
-    """20 trials over texts, demonstrations and layout; one template fails, one gives no number."""
-    words = {"negative": "bad", "positive": "good"}
-    texts = {"baseline": "{@Review}: {text} {@Sentiment}:", "cloze": "{text} All in all it was", "ask": "{text} So?"}
-    texts |= {"broken": "{text} BROKEN", "no number": "{text} NAN"}
-    strategies = ["none", "random", "balanced"]
-    drawn = {"when": {"demos.strategy": strategies[1:]}}
-    return SearchConfig.model_validate(
-        {
-            "name": "chaos",
-            "seed": seed,
-            "task": {
-                "type": "classification", "data": str(folder / "data.jsonl"), "text": "text", "label": "label",
-                "labels": list(words), "splits": {"train": 20, "dev": 48, "test": 60},
-            },
-            "backend": {"type": "faulty", "folder": str(folder), "fails_on": "BROKEN", "nan_on": "NAN"},
-            "templates": {name: {"text": text, "words": words} for name, text in texts.items()},
-            "space": {
-                "template": {"kind": "choice", "values": list(texts)},
-                "layout.casing": {"kind": "choice", "values": ["as-is", "upper", "lower"]},
-                "demos.strategy": {"kind": "choice", "values": strategies},
-                "demos.k": {"kind": "int", "low": 1, "high": 6, **drawn},
-                "demos.draw": {"kind": "int", "low": 0, "high": 9, **drawn},
-            },
-            "rungs": [12, 24, 48],
-            "budget": {"trials": 20},
-            "study": {"type": "optuna", "reduction": 2, **({"storage": storage} if storage else {})},
-            "runner": {"type": "local"},
-            "tracker": {"type": "none"},
-        }
-    )  # fmt: skip
-
-
-def run(config: SearchConfig, out: Path) -> None:
-    """The search, or as much of it as its table of trials takes."""
-    if config.seed % 10 == 0:
-        search(config, out=out)
-        return
-    with Workspace(out, config) as place:
-        plan_ = prepare(config, place)
-        with session(config, place, plan_, None) as parts:
-            parts.runner.run(parts.driver, plan_.job)
-            (out / TABLE).write_text(trials_csv(parts.study.records(), config.resolved()))
-
-
-class Life:
-    """One driver process, forked from this one: everything is imported, so it lives within milliseconds."""
-
-    def __init__(self, config: SearchConfig, out: Path, *, most_bytes: int | None = None) -> None:
-        self._errors = out.parent / "errors.txt"
-        self._pid = os.fork()
-        if self._pid == 0:
-            code = UNEXPECTED
-            try:
-                code = self._live(config, out, most_bytes)
-            finally:
-                os._exit(code)
-
-    def _live(self, config: SearchConfig, out: Path, most_bytes: int | None) -> int:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if most_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
-        try:
-            with sigterm_as_ctrl_c():
-                run(config, out)
-        except KeyboardInterrupt:
-            return STOPPED
-        except SearchError as exc:
-            return self._say(exc, REFUSED)
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is counted
-            return self._say(exc, UNEXPECTED)
-        return FINISHED
-
-    def _say(self, exc: BaseException, code: int) -> int:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        self._errors.write_text(f"{type(exc).__name__}: {exc}")
-        return code
-
-    def kill(self) -> None:
-        os.kill(self._pid, signal.SIGKILL)
-
-    def is_over(self) -> bool:
-        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def end(self, seconds: float = LONGEST_LIFE) -> int | None:
-        """Exit code, negative for a signal; None for a process that hung (and is killed)."""
-        last = time.monotonic() + seconds
-        while not self.is_over():
-            if time.monotonic() > last:
-                self.kill()
-                os.waitpid(self._pid, 0)
-                return None
-            time.sleep(0.005)
-        _, status = os.waitpid(self._pid, 0)
-        return os.waitstatus_to_exitcode(status)
 
 
 class Disturbed:
@@ -200,7 +107,7 @@ class Disturbed:
         self.expect("the last life", Life(self.config, self.out).end(), {FINISHED})
         self.compare(self.folder / "calm")
         if (self.out / TABLE).exists():
-            self.found.faults["trial raised, or got NaN"] += (self.out / TABLE).read_text().count(",failed,")
+            self.found.faults[BY_THEMSELVES[0]] += (self.out / TABLE).read_text().count(",failed,")
         self.found.searches += 1
 
     def suffers(self, kind: str) -> bool:
@@ -299,8 +206,8 @@ class Disturbed:
 
 
 def twice(folder: Path) -> int:
-    """Calls that asked what had been asked before."""
-    made = calls(folder)
+    """Measurements that had been made before. Timing asks single prompts: those are no measurements."""
+    made = [call for call in calls(folder) if not call.startswith(ALONE)]
     return len(made) - len(set(made))
 
 
@@ -311,29 +218,34 @@ def replace_storage(config: SearchConfig) -> SearchConfig:
 
 
 def on_ray(seeds: list[int], faults: int, folder: Path, found: Found) -> None:
-    """Searches whose workers are killed, stopped and frozen; one Ray for all of them."""
+    """Searches whose workers are killed, stopped, frozen and run out of memory; one Ray for all of them."""
     from autoprompt_search.runners.local import LocalRunner
     from autoprompt_search.runners.ray import RayRunner
     from autoprompt_search.testing.factories import job
     from autoprompt_search.testing.runner_contract import drive, outlines
 
-    runner = RayRunner(concurrency=2, timeout=45)
+    runner = RayRunner(concurrency=2, timeout=FREEZES, retries=faults)  # more than one trial can suffer
     try:
         for seed in seeds:
             rng, place = random.Random(seed), folder / f"ray {seed}"
             place.mkdir()
-            backend = ComponentSpec.model_validate({"type": "faulty", "folder": str(place), "fails_on": "Verdict?"})
+            backend = ComponentSpec.model_validate(
+                {"type": "faulty", "folder": str(place), "fails_on": "Verdict?", "poison": POISON}
+            )
             work = job(place / "state", seed=seed, rungs=(24,), backend=backend)
             calm = drive(LocalRunner(), replace(work, state=place / "calm"), trials=20, sampler="random")
+            anyway = twice(place)
             (place / "calls").unlink()
             drawn = [rng.choice(list(WORKER_FAULTS)) for _ in range(faults)]
-            plan(place, {1 + 4 * n: WORKER_FAULTS[kind] for n, kind in enumerate(drawn)})
+            plan(place, {1 + EVERY * n: WORKER_FAULTS[kind] for n, kind in enumerate(drawn)})
             disturbed = drive(runner, work, trials=20, sampler="random")
-            came = [kind for n, kind in enumerate(drawn) if len(calls(place)) > 1 + 4 * n]
+            came = [kind for n, kind in enumerate(drawn) if len(calls(place)) > 1 + EVERY * n]
             found.faults.update(came)
-            found.faults["trial raised, or got NaN"] += sum(bool(r.error) for r in calm.records)
+            for record in calm.records:
+                if record.error:
+                    found.faults[BY_THEMSELVES["breaks the model" in record.error]] += 1
             found.in_flight += 2 * len(came)
-            found.computed_twice += twice(place)
+            found.computed_twice += twice(place) - anyway
             theirs = dict(zip((r.number for r in disturbed.records), outlines(disturbed.records), strict=True))
             wrong = [r for r, o in zip(calm.records, outlines(calm.records), strict=True) if theirs.get(r.number) != o]
             found.lost += len(wrong)
@@ -355,9 +267,11 @@ def say(found: Found, what: str) -> None:
 
 def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
     """The figures, as JSON and as a table."""
+    own = sum(found.faults[kind] for kind in BY_THEMSELVES)
     figures = {
         "searches": found.searches,
-        "faults": sum(found.faults.values()),
+        "faults": sum(found.faults.values()) - own,
+        "trials_that_fail_by_themselves": own,
         "lost": found.lost,
         "computed_twice": found.computed_twice,
         "in_flight_at_most": found.in_flight,
@@ -373,6 +287,7 @@ def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
     rows = "".join(f"| {kind} | {count} |\n" for kind, count in sorted(found.faults.items()))
     path.with_suffix(".md").write_text(
         f"# {figures['searches']} searches of 20 scripted trials with {figures['faults']} faults\n\n"
+        f"Beside them {own} trials that fail by themselves. "
         f"Trials lost: **{found.lost}**. Measurements computed twice: **{found.computed_twice}** (in flight when a "
         f"fault came: at most {found.in_flight}). Searches that did not end: **{found.hung}**. "
         f"Anything else that should not happen: **{len(found.wrong)}**.\n\n"
@@ -384,7 +299,7 @@ def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=100)
-    parser.add_argument("--ray", type=int, default=3, help="so many of them on Ray")
+    parser.add_argument("--ray", type=int, default=10, help="so many of them on Ray")
     parser.add_argument("--faults", type=int, default=6, help="per search, besides trials that fail by themselves")
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
     parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/chaos.json"))

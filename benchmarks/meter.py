@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,44 @@ from typing import Any
 from optuna.samplers import TPESampler
 
 from autoprompt_search.runners.driver import Driver
+from benchmarks.processes import megabytes, workers
 
 PARTS = ("tpe", "ours", "tune", "mlflow", "ray")
 _LOOK_EVERY = 50
 """Trials between two looks at memory, which cost milliseconds."""
+
+
+class Clock:
+    """Processor seconds of this thread in chosen methods."""
+
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
+        """Part -> seconds so far."""
+
+    def sampler(self) -> None:
+        """Time Optuna's TPE, as the part `tpe`."""
+        for name in ("sample_relative", "sample_independent"):
+            self.times(TPESampler, [name], "tpe")
+
+    def times(self, owner: type, names: Sequence[str], part: str) -> None:
+        """Add the time of the outermost call of these methods to `part`."""
+        depth = [0]
+
+        def timed(inner: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **options: Any) -> Any:
+                depth[0] += 1
+                began = time.thread_time()
+                try:
+                    return inner(*args, **options)
+                finally:
+                    depth[0] -= 1
+                    if not depth[0]:
+                        self.spent[part] += time.thread_time() - began
+
+            return call
+
+        for name in names:
+            setattr(owner, name, timed(getattr(owner, name)))
 
 
 @dataclass(slots=True)
@@ -32,18 +67,21 @@ class Meter:
     """Per finished trial the seconds so far."""
     memory: list[tuple[int, float, float]] = field(default_factory=list)
     """Trials finished, megabytes of the driver, megabytes of all workers."""
-    _inside: dict[str, float] = field(default_factory=lambda: {"tpe": 0.0, "driver": 0.0, "meter": 0.0})
+    _clock: Clock = field(default_factory=Clock)
 
     def install(self) -> None:
         """Time the sampler and the driver from now on."""
-        for name in ("sample_relative", "sample_independent"):
-            self._wrap(TPESampler, [name], "tpe")
-        self._wrap(Driver, ["has_work", "ask", "measured", "failed", "ended"], "driver")
+        self._clock.sampler()
+        self._clock.times(Driver, ["has_work", "ask", "measured", "failed", "ended"], "driver")
 
     def note(self) -> None:
         """A trial has ended; called from inside the driver."""
         began = time.thread_time()
-        main, mlflow, inside = _seconds_of(threading.main_thread()), sum(map(_seconds_of, _senders())), self._inside
+        main, mlflow, inside = (
+            _seconds_of(threading.main_thread()),
+            sum(map(_seconds_of, _senders())),
+            self._clock.spent,
+        )
         self.rows.append(
             {
                 "tpe": inside["tpe"],
@@ -54,33 +92,13 @@ class Meter:
             }
         )
         if len(self.rows) % _LOOK_EVERY == 1:
-            self.memory.append((len(self.rows), _megabytes(os.getpid()), sum(map(_megabytes, _workers()))))
+            self.memory.append((len(self.rows), megabytes(os.getpid()), sum(map(megabytes, workers()))))
         inside["meter"] += time.thread_time() - began
-
-    def _wrap(self, owner: type, names: Sequence[str], part: str) -> None:
-        """Add the time of the outermost call of these methods to `part`."""
-        depth = [0]
-
-        def timed(inner: Callable[..., Any]) -> Callable[..., Any]:
-            def call(*args: Any, **options: Any) -> Any:
-                depth[0] += 1
-                began = time.thread_time()
-                try:
-                    return inner(*args, **options)
-                finally:
-                    depth[0] -= 1
-                    if not depth[0]:
-                        self._inside[part] += time.thread_time() - began
-
-            return call
-
-        for name in names:
-            setattr(owner, name, timed(getattr(owner, name)))
 
 
 def per_trial(rows: Sequence[dict[str, float]], first: int, last: int) -> dict[str, float]:
     """Milliseconds per trial by part, of the trials after the `first` up to the `last`."""
-    found = {part: 1000 * (rows[last - 1][part] - rows[first - 1][part]) / (last - first) for part in PARTS}
+    found = {part: 1000 * (rows[last - 1][part] - rows[first - 1][part]) / (last - first) for part in rows[0]}
     found["all"] = sum(found.values())
     found["without_tpe"] = found["all"] - found["tpe"]
     return {part: round(value, 1) for part, value in found.items()}
@@ -112,29 +130,3 @@ def _senders() -> Iterator[threading.Thread]:
 def _seconds_of(thread: threading.Thread) -> float:
     """Processor seconds that a thread of this process has had."""
     return int(Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text().split()[0]) / 1e9
-
-
-def _megabytes(pid: int) -> float:
-    """Resident memory; 0 for a process that is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
-    except OSError:
-        return 0.0
-
-
-def _workers() -> Iterator[int]:
-    """Ray's processes that run trials, among those below this one."""
-    below = {os.getpid()}
-    for pid in sorted(int(folder.name) for folder in Path("/proc").glob("[0-9]*")):
-        try:
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            if parent in below:
-                below.add(pid)
-                if (
-                    Path(f"/proc/{pid}/cmdline")
-                    .read_bytes()
-                    .startswith((b"ray::_Trainable", b"ray::ResourceTrainable"))
-                ):
-                    yield pid
-        except OSError:
-            continue

@@ -11,7 +11,7 @@ Everything else is overhead: asking, Ray, building prompts, ledger, study, MLflo
 time is split by `meter.py`. A long search of ours, run once, shows how cost and memory grow; its wall time is not used.
 Which points are drawn differs between the two, so there are no results to compare. Linux only.
 
-    python benchmarks/overhead.py [--repeats 5] [--trials 200] [--stock-trials 40] [--long 2000]
+    python -m benchmarks.overhead [--repeats 5] [--trials 200] [--stock-trials 40] [--long 2000]
         [--prefix "chrt -r 1"] [--note TEXT] [--out reports/benchmarks/overhead.json]
 """
 
@@ -35,8 +35,6 @@ from statistics import median
 from typing import Any
 
 import yaml
-from meter import Meter, growth, per_trial, slope
-from overhead_table import STOCK, table
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
@@ -45,6 +43,8 @@ from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.session import Silent, prepare, session
 from autoprompt_search.trial import TrialRun
 from autoprompt_search.workspace import Workspace
+from benchmarks.meter import Meter, growth, per_trial, slope
+from benchmarks.overhead_table import STOCK, table
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "quickstart.yaml"
 CONCURRENCY = 2
@@ -188,7 +188,18 @@ def alone(side: str, trials: int, prefix: Sequence[str] = ()) -> dict[str, Any]:
     """One side in a process of its own: environment variables and loaded libraries of the other do not count."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "found.json"
-        command = [*prefix, sys.executable, __file__, "--side", side, "--trials", str(trials), "--out", str(out)]
+        command = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "benchmarks.overhead",
+            "--side",
+            side,
+            "--trials",
+            str(trials),
+            "--out",
+            str(out),
+        ]
         # Ray makes workers yield to every other program; on a machine in use that would be measured too.
         subprocess.run(command, check=True, env={**os.environ, "RAY_worker_niceness": "0"})
         found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
@@ -236,7 +247,7 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "note": options.note,
         "versions": {name: version(name) for name in ("ray", "optuna", "mlflow")},
-        "remake": "python benchmarks/overhead.py",
+        "remake": "python -m benchmarks.overhead",
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meter import PARTS
+from benchmarks.meter import PARTS
 
 STOCK = "Ray Tune + OptunaSearch + ASHA + MLflowLoggerCallback"
 

@@ -227,8 +227,8 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """One rung.
 
-        The driver has loaded the model before any trial, so a worker that cannot is at fault, not the trial: the
-        exception leaves the actor, and Tune runs the trial again in another one.
+        The driver has loaded the model before any trial, so a worker that cannot is at fault, not the trial, and so
+        is one that has no memory left: the exception leaves the actor, and the trial is run again in another one.
         """
         try:
             if self._loads is not None:
@@ -237,6 +237,8 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
             reason = " ".join(str(exc).split()) or type(exc).__name__
             raise RuntimeError(f"{UNFIT} the worker cannot load the model: {reason}{self._place}") from exc
         found = self._run.step()
+        if isinstance(found, Failure) and found.is_of_worker:
+            raise RuntimeError(f"{UNFIT} {found.reason}{self._place}")
         return {_RESULT: replace(found, reason=found.reason + self._place) if isinstance(found, Failure) else found}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

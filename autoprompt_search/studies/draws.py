@@ -72,7 +72,7 @@ class Draws:
     def mirror(self, trial: FrozenTrial) -> optuna.Trial:
         """Take a trial in; what is returned is to be told how it does."""
         self._study.add_trial(trial)
-        return latest(self._study)
+        return latest(self._study, trial)
 
     def draw(
         self,
@@ -264,6 +264,11 @@ def _memory() -> optuna.Study:
     return study
 
 
-def latest(study: optuna.Study) -> optuna.Trial:
-    """The trial that was added last, as one that can be reported and told."""
-    return optuna.Trial(study, study.get_trials(deepcopy=False)[-1]._trial_id)
+def latest(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
+    """The trial that was added last, as one that can be reported and told.
+
+    Optuna has copied all that `trial` says; what will not change is shared with it again, to save memory.
+    """
+    added = study.get_trials(deepcopy=False)[-1]
+    added.params, added.distributions = trial.params, trial.distributions
+    return optuna.Trial(study, added._trial_id)

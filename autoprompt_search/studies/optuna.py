@@ -30,7 +30,7 @@ from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
 from autoprompt_search.studies.growing import Growing, Growth
 from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.journal import Journal
-from autoprompt_search.studies.live import Live, is_waiting
+from autoprompt_search.studies.live import Live, forget, is_waiting
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.probe import Outlook, Probe
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb
@@ -119,6 +119,7 @@ class OptunaStudy:
         self._growing = Growing(growths, seed)
         named, space = space, self._growing.widened(space)
         self._space = space
+        self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
         self._first = tuple(dict(point) for point in first)
         self._objective = objective or Objective()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -133,7 +134,7 @@ class OptunaStudy:
             )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
         pruning = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
-        kind = resolved(sampler, {name: distribution_of(param) for name, param in space.root.items()})
+        kind = resolved(sampler, self._distributions)
         is_default = scores is None and (isinstance(pruning, Gradient) or (kind in OF_COMPLETE and bool(rungs)))
         is_modelled = scores == "modelled" or is_default
         if sampler == "surrogate" and not (is_modelled and rungs):
@@ -196,7 +197,7 @@ class OptunaStudy:
             self._steering.drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
-        record = self._ended[number] = to_record(live.end(state, self._objective))
+        record = self._end(number, live, state)
         check_systemic(self._ended)
         return self._dressed(record)
 
@@ -226,6 +227,7 @@ class OptunaStudy:
         for trial in (t for t in self._study.get_trials(deepcopy=False) if NUMBER in t.user_attrs):
             number = trial.user_attrs[NUMBER]
             self._seen.add(fingerprint(trial.params))
+            trial.distributions = {name: self._distributions[name] for name in trial.params}
             if (origin := origin_of(trial)) is not None:
                 self._growing.learn(origin)
             mirror = self._phases.of(trial.params).mirror(trial)
@@ -235,6 +237,7 @@ class OptunaStudy:
                 self._steering.learn(number, kind_of(trial.params), made, items)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
+                forget(trial)
                 if trial.state is OptunaState.FAIL:
                     self._steering.drop(number)
             elif trial.state is OptunaState.RUNNING:
@@ -306,22 +309,27 @@ class OptunaStudy:
             for number in sorted(self._paused):
                 live = self._paused[number]
                 if self._steering.pruner.stops(number, live.kind, self._rungs[0]):
-                    self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED, self._objective))
+                    self._end(number, self._paused.pop(number), TrialState.PRUNED)
 
     def _close(self) -> None:
         """The search is over: trials that wait end where they are."""
         for number in sorted(self._paused):
-            self._ended[number] = to_record(self._paused.pop(number).end(TrialState.PRUNED, self._objective))
+            self._end(number, self._paused.pop(number), TrialState.PRUNED)
+
+    def _end(self, number: int, live: Live, state: TrialState) -> TrialRecord:
+        record = self._ended[number] = to_record(live.end(state, self._objective))
+        forget(live.frozen)
+        return record
 
     def _begin(self, number: int, params: Params, origin: Origin | None = None) -> tuple[int, Params]:
-        distributions = {name: distribution_of(self._space.root[name]) for name in params}
+        distributions = {name: self._distributions[name] for name in params}
         attributes = {NUMBER: number, **({ORIGIN: asdict(origin)} if origin else {})}
         trial = create_trial(
             state=OptunaState.RUNNING, params=dict(params), distributions=distributions, user_attrs=attributes
         )
         self._study.add_trial(trial)
         self._seen.add(fingerprint(params))
-        self._live[number] = Live(latest(self._study), self._phases.of(params).mirror(trial))
+        self._live[number] = Live(latest(self._study, trial), self._phases.of(params).mirror(trial))
         if origin is not None:
             self._growing.learn(origin)
             self._phases.close(self._growing.closed(), self._growing.written())

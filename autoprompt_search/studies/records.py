@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -61,18 +62,18 @@ def _soft_fields(soft: SoftPrompt) -> dict[str, Any]:
 
 
 def from_attribute(stored: Mapping[str, Any]) -> Measurement:
-    """The inverse of `to_attribute`; a soft prompt comes back without its weights."""
+    """The inverse of `to_attribute`; a soft prompt comes back without its weights. Rungs share their equal texts."""
     soft = stored["soft"]
     return Measurement(
         score=stored["score"],
         stderr=stored["stderr"],
-        metrics=stored["metrics"],
+        metrics={sys.intern(name): value for name, value in stored["metrics"].items()},
         fidelity=Fidelity(stored["examples"], stored["steps"], stored["is_full"]),
         cost=Cost(*stored["cost"]),
         prompt=stored["prompt"],
         prompt_tokens=stored["prompt_tokens"],
         latency_ms=stored.get("latency_ms"),
-        preview=stored["preview"],
+        preview=sys.intern(stored["preview"]),
         soft=None if soft is None else SoftPrompt(**{**soft, "weights": b"", "place": Place(**soft["place"])}),
     )
 

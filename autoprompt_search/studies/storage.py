@@ -43,7 +43,7 @@ def database(url: str | BaseStorage) -> BaseStorage:
     shown = _public(url)
     try:
         with _logging_left_alone():
-            found = retry(lambda: get_storage(url), AT_START, passes=is_away, rng=derive_rng("storage", url))
+            found = retry(lambda: _opened(url), AT_START, passes=is_away, rng=derive_rng("storage", url))
     except ImportError as exc:
         raise MissingExtraError(f"study.storage: {shown} needs a package: {exc}") from exc
     except (SQLAlchemyError, StorageInternalError) as exc:
@@ -51,6 +51,23 @@ def database(url: str | BaseStorage) -> BaseStorage:
     except (ValueError, RuntimeError) as exc:
         raise ConfigError(f"study.storage: {shown} cannot be used: {_reason(exc)}") from exc
     return cast("BaseStorage", PatientStorage(found, shown))
+
+
+def _opened(url: str) -> BaseStorage:
+    """The storage, with every index that its tables should have.
+
+    Optuna makes tables and indexes one by one where there are none, and looks for tables only. One whose maker was
+    killed in between would stay without: a study's name would then not be its own, and every driver make another.
+    """
+    storage = get_storage(url)
+    engine = getattr(getattr(storage, "_backend", storage), "engine", None)
+    if engine is not None:
+        from optuna.storages._rdb.models import BaseModel  # a journal needs no tables
+
+        for table in BaseModel.metadata.sorted_tables:
+            for index in table.indexes:
+                index.create(engine, checkfirst=True)
+    return storage
 
 
 def is_away(exc: Exception) -> bool:

@@ -20,8 +20,12 @@ from autoprompt_search.core.protocols import Scored
 from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
+OUT_OF_MEMORY = "out of memory"
+"""A planned fault: this process asks for more memory than there is."""
+ALONE = "one-"
+"""Begins, in the diary, a call about one prompt, such as those that are timed."""
 _LINE = 17
-"""Bytes of one line of the diary: sixteen digits and the end of the line."""
+"""Bytes of one line of the diary: sixteen digits, or `ALONE` and twelve, and the end of the line."""
 
 
 class FaultyBackend:
@@ -29,17 +33,26 @@ class FaultyBackend:
 
     Args:
         folder: Holds the diary (`calls`: one line per call that began, what was asked) and the plan (`plan.json`:
-            number of the call, from 0, to the name of a signal that this process then sends itself). Each fault
-            comes once, whichever process makes the call.
+            number of the call, from 0, to the name of a signal that this process then sends itself, or to
+            `OUT_OF_MEMORY`). Each fault comes once, whichever process makes the call.
         fails_on: A prompt that contains this text raises.
         nan_on: A prompt that contains this text gets no number.
+        poison: A prompt that contains all of these texts raises.
         seconds: Sleep per call.
     """
 
-    def __init__(self, *, folder: str, fails_on: str = "\0", nan_on: str = "\0", seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        folder: str,
+        fails_on: str = "\0",
+        nan_on: str = "\0",
+        poison: Sequence[str] = ("\0",),
+        seconds: float = 0.0,
+    ) -> None:
         self._model = ScriptedBackend(seconds=seconds, cues={"good": "loved", "bad": "hated"})
         self._folder = Path(folder)
-        self._fails_on, self._nan_on = fails_on, nan_on
+        self._fails_on, self._nan_on, self._poison = fails_on, nan_on, tuple(poison)
         self.fingerprint = self._model.fingerprint
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
@@ -50,11 +63,15 @@ class FaultyBackend:
         """As `Scores.score`, where no fault comes in between."""
         call = self._write_down(prompts)
         fault = planned(self._folder).get(call)
-        if fault is not None:
+        if fault == OUT_OF_MEMORY:
+            np.empty(1 << 60, np.uint8)
+        elif fault is not None:
             os.kill(os.getpid(), getattr(signal, fault))
         texts = [prompt.text for prompt in prompts]
         if any(self._fails_on in text for text in texts):
             raise RuntimeError("planned failure")
+        if any(all(part in text for part in self._poison) for text in texts):
+            raise RuntimeError("planned poison")
         made = self._model.score(prompts, answers, soft)
         return replace(made, logliks=made.logliks * np.nan) if any(self._nan_on in t for t in texts) else made
 
@@ -64,7 +81,8 @@ class FaultyBackend:
 
     def _write_down(self, prompts: Sequence[Rendered]) -> int:
         """Number of this call; the line is whole or absent, whoever else writes."""
-        line = fingerprint([prompt.text for prompt in prompts])[: _LINE - 1].encode() + b"\n"
+        asked = fingerprint([prompt.text for prompt in prompts])
+        line = (ALONE * (len(prompts) == 1) + asked)[: _LINE - 1].encode() + b"\n"
         file = os.open(self._folder / "calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             os.write(file, line)

@@ -45,6 +45,9 @@ def _guarded(action: Callable[[], T]) -> T | Failure:
         return action()
     except SearchError as exc:
         return Failure(str(exc), traceback.format_exc())
+    except MemoryError as exc:
+        reason = " ".join(str(exc).split())
+        return Failure(f"the worker ran out of memory{reason and f': {reason}'}", traceback.format_exc(), True)
     except Exception as exc:
         logger.info("A trial failed", exc_info=True)
         return Failure(f"{type(exc).__name__}: {str(exc).strip() or 'no message'}", traceback.format_exc())

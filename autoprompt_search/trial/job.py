@@ -56,6 +56,8 @@ class Failure:
 
     reason: str
     details: str = ""
+    is_of_worker: bool = False
+    """Whether it was the worker that could not: another one may be able to."""
 
 
 def backend_of(spec: ComponentSpec) -> ScoringBackend:

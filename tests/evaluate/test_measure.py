@@ -205,6 +205,26 @@ class Poisoned(ScriptedBackend):
         return super().score(prompts, answers, soft)
 
 
+class Short(Poisoned):
+    """Has no memory left from some call on."""
+
+    def __init__(self, call: int) -> None:
+        super().__init__("dev 17:")
+        self.left = call
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        self.left -= 1
+        if self.left < 0:
+            raise MemoryError
+        return super().score(prompts, answers, soft)
+
+
+@pytest.mark.parametrize("call", [0, 1, 4])
+def test_memory_that_is_gone_is_no_fault_of_an_example(call: int) -> None:
+    with pytest.raises(MemoryError):
+        measure(prompt(), DEV, LABELS, Short(call))
+
+
 @pytest.mark.parametrize("place", [0, 17, 39])
 def test_an_example_that_breaks_the_model_is_named_with_its_field(place: int) -> None:
     bad = replace(DEV[place], inputs={"title": "fine", "text": "so \ufffe it was bad"})

@@ -29,6 +29,7 @@ class Perilous:
         explodes_on: str = "\0",
         interrupted_once_on: str = "\0",
         hangs_once_on: str = "\0",
+        short_once_on: str = "\0",
         nan_on: str = "\0",
         only_in: int = 0,
     ) -> None:
@@ -38,6 +39,7 @@ class Perilous:
         self._marker = Path(marker)
         self._dies_on, self._dies_once_on, self._explodes_on = dies_on, dies_once_on, explodes_on
         self._interrupted_once_on, self._hangs_once_on, self._nan_on = interrupted_once_on, hangs_once_on, nan_on
+        self._short_once_on = short_once_on
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[str]:
         return []
@@ -52,6 +54,8 @@ class Perilous:
             raise KeyboardInterrupt
         if self._hangs_once_on in text and self._is_first_time("hang"):
             os.kill(os.getpid(), signal.SIGSTOP)  # no thread of this process does anything any more
+        if self._short_once_on in text and self._is_first_time("shortage"):
+            np.empty(1 << 60, np.uint8)  # more memory than there is
         made = self._model.score(prompts, answers, soft)
         return replace(made, logliks=made.logliks * np.nan) if self._nan_on in text else made
 

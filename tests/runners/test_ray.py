@@ -24,6 +24,7 @@ TEXTS = {
     "dies once": "{text} ONCE",
     "explodes": "{text} BOOM",
     "hangs once": "{text} HANG",
+    "lacks memory once": "{text} SHORT",
     "is not a number": "{text} NAN",
     **{f"other {n}": f"{n} {{text}}" for n in range(5)},
 }
@@ -52,6 +53,7 @@ def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "dies_once_on": "ONCE",
         "explodes_on": "BOOM",
         "hangs_once_on": "HANG",
+        "short_once_on": "SHORT",
         "nan_on": "NAN",
     }
     templates = {name: Template(name, text) for name, text in TEXTS.items()}
@@ -84,6 +86,12 @@ def test_a_worker_that_dies_once_is_tried_again(dangerous: Driven) -> None:
 
 def test_a_worker_that_hangs_is_stopped_and_its_trial_is_run_again(dangerous: Driven) -> None:
     record = of(dangerous, "hangs once")
+    assert record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    assert record.measurements
+
+
+def test_a_worker_without_memory_is_given_up_and_its_trial_is_run_again(dangerous: Driven) -> None:
+    record = of(dangerous, "lacks memory once")
     assert record.state in (TrialState.COMPLETE, TrialState.PRUNED)
     assert record.measurements
 

@@ -254,3 +254,14 @@ def _timeless(answer: Any) -> Any:
     trials = answer if isinstance(answer, list) else [answer]
     made = [(t.number, t.state, t.params) if isinstance(t, FrozenTrial) else t for t in trials]
     return [s.study_name if isinstance(s, FrozenStudy) else s for s in made]
+
+
+def test_a_database_whose_maker_was_killed_between_table_and_index_holds_one_study(tmp_path: Path) -> None:
+    get_storage(f"sqlite:///{tmp_path}/study.db")
+    with sqlite3.connect(tmp_path / "study.db") as db:
+        db.execute("DROP INDEX ix_studies_study_name")
+    play(make(tmp_path), 2)
+    assert [record.number for record in make(tmp_path).records()] == [0, 1]
+    make(tmp_path)
+    with sqlite3.connect(tmp_path / "study.db") as db:
+        assert db.execute("SELECT count(*) FROM studies").fetchone() == (1,)
