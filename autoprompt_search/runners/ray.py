@@ -352,12 +352,15 @@ class _Decides(FIFOScheduler):  # type: ignore[misc]
 
 
 class _Forget(tune.Callback):  # type: ignore[misc]
-    """Tune keeps every trial's last result for ever; ours are large and already recorded."""
+    """Tune keeps every trial's last result for ever, and the history of each number in it. Ours is large and recorded
+    already, its own numbers are for loggers that there are not; what it goes by itself is text, and whether it is done.
+    """
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        result.pop(_RESULT, None)
+        for name in [name for name, value in result.items() if not (isinstance(value, str) or value is True)]:
+            del result[name]
 
 
 def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Failure]:

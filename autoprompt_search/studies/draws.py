@@ -22,7 +22,7 @@ from autoprompt_search.space import Choice, SearchSpace, Suggests
 from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.dice import CANDIDATES, Dice
 from autoprompt_search.studies.grid import points
-from autoprompt_search.studies.records import NUMBER
+from autoprompt_search.studies.records import NUMBER, forget
 from autoprompt_search.studies.samplers import SAMPLERS, STARTUP, SamplerName, resolved
 from autoprompt_search.studies.scales import distribution_of
 
@@ -72,7 +72,9 @@ class Draws:
     def mirror(self, trial: FrozenTrial) -> optuna.Trial:
         """Take a trial in; what is returned is to be told how it does."""
         self._study.add_trial(trial)
-        return latest(self._study, trial)
+        added = latest(self._study, trial)
+        forget(self._study.get_trials(deepcopy=False)[-1])
+        return added
 
     def draw(
         self,

@@ -12,7 +12,7 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import Measurement, Params, TrialState, kind_of
 from autoprompt_search.studies.items import ITEMS, Evidence
-from autoprompt_search.studies.records import NUMBER, RUNG, measurements_of, to_attribute
+from autoprompt_search.studies.records import RUNG, measurements_of, to_attribute
 
 _PAUSED = "paused"
 """User attribute: examples of the rung on which a trial waits to be taken up again."""
@@ -80,11 +80,6 @@ class Live:
         told = None if state is TrialState.COMPLETE else _TOLD[state]
         self.mirror.study.tell(self.mirror, value, state=told)
         return self.stored.study.tell(self.stored, value, state=told)
-
-
-def forget(trial: FrozenTrial) -> None:
-    """Drop, from what Optuna has in memory, what its record tells of an ended trial; the storage itself keeps it."""
-    trial.user_attrs = {NUMBER: trial.user_attrs[NUMBER]}
 
 
 def is_waiting(trial: FrozenTrial) -> bool:

@@ -30,11 +30,20 @@ from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
 from autoprompt_search.studies.growing import Growing, Growth
 from autoprompt_search.studies.items import ITEMS, Evidence
 from autoprompt_search.studies.journal import Journal
-from autoprompt_search.studies.live import Live, forget, is_waiting
+from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.probe import Outlook, Probe
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb
-from autoprompt_search.studies.records import ERROR, NUMBER, ORIGIN, STATES, measurements_of, origin_of, to_record
+from autoprompt_search.studies.records import (
+    ERROR,
+    NUMBER,
+    ORIGIN,
+    STATES,
+    forget,
+    measurements_of,
+    origin_of,
+    to_record,
+)
 from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
 from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.spending import Spending

@@ -107,3 +107,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         ended=ended.timestamp() if ended else 0.0,
         origin=origin_of(trial),
     )
+
+
+def forget(trial: FrozenTrial) -> None:
+    """Drop, from a trial that Optuna has in memory, what stands in its record; what is on disk stays there."""
+    trial.user_attrs = {name: value for name, value in trial.user_attrs.items() if name == NUMBER}

@@ -24,6 +24,15 @@ def test_what_is_written_is_read_by_this_driver_the_next_and_optuna(tmp_path: Pa
         assert list(reader.read_logs(2)) == []
 
 
+def test_what_was_read_before_is_read_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "study.journal")
+    journal.append_logs(ENTRIES)
+    assert list(journal.read_logs(2)) == []
+    journal.append_logs(ENTRIES[:1])
+    assert list(journal.read_logs(1)) == [ENTRIES[1], ENTRIES[0]]
+    assert list(journal.read_logs(2)) == ENTRIES[:1]
+
+
 def test_the_lines_are_those_of_optunas_own_file(tmp_path: Path) -> None:
     theirs = JournalFileBackend(str(tmp_path / "theirs"))
     theirs.append_logs(ENTRIES)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,3 +226,28 @@ def test_options_are_checked(tmp_path: Path) -> None:
     spec = ComponentSpec.model_validate({"type": "optuna", "sampler": "tpee", "reductoin": 3, "reduction": 1})
     problems = STUDIES.problems(spec, *given, "name")
     assert [p.partition(":")[0] for p in problems] == ["reductoin", "sampler", "reduction"]
+
+
+@pytest.mark.parametrize("is_again", [False, True])
+def test_a_long_prompt_is_in_memory_once_however_many_rungs_it_climbed(tmp_path: Path, is_again: bool) -> None:
+    size, trials = 20_000, 20
+
+    def play_long(study: OptunaStudy) -> None:
+        while (asked := study.ask()) is not None:
+            for examples in RUNGS:
+                prompt = str(asked[0]).zfill(size)
+                study.report(asked[0], measurement(0.9, examples, is_full=examples == RUNGS[-1], preview=prompt))
+            study.tell(asked[0], TrialState.COMPLETE)
+
+    play_long(make(tmp_path if is_again else tmp_path / "other", space(), trials=trials, sampler="random"))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        study = make(tmp_path, space(), trials=trials, sampler="random")
+        play_long(study)
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(r.measurements[-1].preview) for r in study.records()] == [size] * trials
+    assert used < 1.7 * trials * size
