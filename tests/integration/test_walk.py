@@ -65,9 +65,9 @@ def test_a_larger_budget_continues(folder: Path) -> None:
 
 
 def test_a_test_split_that_judged_another_choice_before_is_said_to_have(folder: Path) -> None:
-    first = search(load_config(space_file(folder, budget={"trials": 4})))
+    first = search(load_config(space_file(folder, budget={"trials": 2})))
     assert first.data["test_openings"] == 1
-    assert search(load_config(space_file(folder, budget={"trials": 4}))).data["test_openings"] == 1
+    assert search(load_config(space_file(folder, budget={"trials": 2}))).data["test_openings"] == 1
     more = search(load_config(space_file(folder)))
     finalists = [[f["params"] for f in result.data["finalists"]] for result in (first, more)]
     assert finalists[0] != finalists[1], "the larger budget was to bring other finalists"

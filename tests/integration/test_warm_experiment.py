@@ -127,7 +127,7 @@ def test_no_usable_trial_is_an_error_that_says_why(work: Path) -> None:
         remembered(work, seed=5)
     (line,) = caught.value.problems
     assert line.count("examples of this search's test split") == 2
-    with pytest.raises(ConfigError, match=r"23 complete trials.*seed-4.*; the others are no points of this space"):
+    with pytest.raises(ConfigError, match=r"20 complete trials.*seed-4.*; the others are no points of this space"):
         remembered(work, space={"template": {"kind": "choice", "values": ["baseline", "cloze"]}})
     execute(work, "DELETE FROM tags WHERE key = 'params'")
     with pytest.raises(ConfigError, match="holds 0 complete trials"):
