@@ -165,7 +165,7 @@ def measured_world(keep: Path | None) -> World:
     return World(space, rows, right, loss)
 
 
-def by_study(sampler: str, pruner: str) -> Strategy:
+def by_study(sampler: str, pruner: str | None) -> Strategy:
     """A search by the study of the product, one trial at a time, until the passes are spent; where trials may end
     early with the probe that the product puts before such a search.
     """
@@ -249,10 +249,10 @@ STRATEGIES: Mapping[str, Strategy] = {
     "random search, full evaluation": by_study("random", "none"),
     "Optuna TPE, full evaluation": by_study("tpe", "none"),
     "MIPROv2-style": mipro,
-    "ours: tpe, halving (default)": by_study("tpe", "halving"),
-    "ours: tpe, gradient": by_study("tpe", "gradient"),
+    "ours: tpe, gradient (default)": by_study("tpe", None),
+    "ours: tpe, halving": by_study("tpe", "halving"),
 }
-RANDOM, OURS = "random search, full evaluation", "ours: tpe, halving (default)"
+RANDOM, OURS = "random search, full evaluation", "ours: tpe, gradient (default)"
 """`ratio` is that of the defaults; `ratios` has all."""
 
 

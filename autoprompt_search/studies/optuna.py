@@ -33,7 +33,7 @@ from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.live import Live, is_waiting
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.probe import Outlook, Probe
-from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb
+from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb, usual
 from autoprompt_search.studies.records import (
     ERROR,
     NUMBER,
@@ -85,7 +85,8 @@ class OptunaStudy:
         sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
             space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
-            stands at its class. With `gradient` trials are paused and taken up again.
+            stands at its class. With `gradient` trials are paused and taken up again. None: `gradient` where passes are
+            the budget, `halving` elsewhere.
         reduction: Of successive halving: one in so many goes on to the next rung.
         error: Of `racing` and `wilcoxon`: how often a test may be wrong.
         scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
@@ -118,7 +119,7 @@ class OptunaStudy:
         first: Sequence[Params] = (),
         objective: Objective | None = None,
         sampler: SamplerName = "tpe",
-        pruner: PrunerName = "halving",
+        pruner: PrunerName | None = None,
         reduction: Annotated[int, Field(ge=2)] = 3,
         error: Annotated[float, Field(gt=0, lt=1)] = 0.05,
         scores: Literal["told", "modelled"] | None = None,
@@ -142,7 +143,9 @@ class OptunaStudy:
                 sampler=RandomSampler(),  # never asked
             )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
-        pruning = PRUNERS[pruner](Terms(trials, tuple(rungs), passes, reduction, error, jackknife))
+        terms = Terms(trials, tuple(rungs), passes, reduction, error, jackknife)
+        pruner = pruner or usual(terms)
+        pruning = PRUNERS[pruner](terms)
         kind = resolved(sampler, self._distributions)
         is_default = scores is None and (isinstance(pruning, Gradient) or (kind in OF_COMPLETE and bool(rungs)))
         is_modelled = scores == "modelled" or is_default

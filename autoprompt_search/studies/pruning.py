@@ -96,6 +96,11 @@ PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
 }
 
 
+def usual(terms: Terms) -> PrunerName:
+    """Where nobody chose: `gradient`, which shares out passes best, where passes are what is to be shared out."""
+    return "gradient" if terms.passes is not None and terms.rungs and terms.jackknife is None else "halving"
+
+
 def climb(name: PrunerName, rungs: Sequence[int], reduction: int) -> float:
     """What a trial takes on average, in first rungs: of halving as its ladder says, else what it takes at most."""
     share = 1 / reduction if name == "halving" else 1.0

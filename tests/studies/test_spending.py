@@ -19,7 +19,7 @@ MOST = sum(RUNGS)
 """Passes of one trial of the factories' ladder, which books every rung as a whole."""
 
 
-def make(folder: Path, passes: int = PASSES, over: SearchSpace | None = None, **options: Any) -> OptunaStudy:
+def make(folder: Path, passes: int | None = PASSES, over: SearchSpace | None = None, **options: Any) -> OptunaStudy:
     baseline = BASELINE if over is None else over.baseline()
     return OptunaStudy(
         over or space(), 0, 60, None, baseline, folder, "spending", rungs=RUNGS, passes=passes, **options
@@ -65,17 +65,27 @@ def test_the_baseline_comes_on_top(tmp_path: Path) -> None:
 
 
 def test_a_resumed_search_spends_what_an_undisturbed_one_does_and_more_passes_go_on(tmp_path: Path) -> None:
-    whole = make(tmp_path / "whole")
+    whole = make(tmp_path / "whole", pruner="halving")
     play(whole)
     for most in (3, 5):
-        play(make(tmp_path / "parts"), most)
-    parts = make(tmp_path / "parts")
+        play(make(tmp_path / "parts", pruner="halving"), most)
+    parts = make(tmp_path / "parts", pruner="halving")
     play(parts)
     assert facts(parts.records()) == facts(whole.records())
     before = len(parts.records())
-    assert make(tmp_path / "parts").ask() is None
-    play(more := make(tmp_path / "parts", passes=PASSES + 1 + sum(spent(list(parts.records()))) - PASSES))
+    assert make(tmp_path / "parts", pruner="halving").ask() is None
+    play(more := make(tmp_path / "parts", passes=1 + sum(spent(list(parts.records()))), pruner="halving"))
     assert len(more.records()) == before + 1
+
+
+@pytest.mark.parametrize(("passes", "pruner"), [(PASSES, "gradient"), (None, "halving")])
+def test_where_nobody_chose_passes_are_shared_out_by_the_gradient(
+    passes: int | None, pruner: Any, tmp_path: Path
+) -> None:
+    usual, chosen = make(tmp_path / "usual", passes=passes), make(tmp_path / "chosen", passes=passes, pruner=pruner)
+    play(usual)
+    play(chosen)
+    assert facts(usual.records()) == facts(chosen.records())
 
 
 SOFT = SearchSpace.model_validate(
