@@ -289,6 +289,8 @@ def main() -> None:
     else:
         found = run(options)
     found["bars"] = bars(found["rows"])
+    found["ratio"] = min((bar["ratio"] for bar in found["bars"]), default=None)  # the smallest one that a bar is about
+    found["max_difference"] = max(row["max_difference"] for row in found["rows"])
     (options.part or options.out).parent.mkdir(parents=True, exist_ok=True)
     (options.part or options.out).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if not options.part:
