@@ -185,8 +185,9 @@ def main() -> None:
         best = max(scores, key=lambda n: (scores[n], -n))
         run = sorted({*range(0, len(records), options.every), best})
         found = theirs(Path(name), [r.params for r in records], run)
-        shares = profiled(Path(name))
+        # Counted before the profile: answers that were read once in a process are remembered there.
         asked = needed(Path(name), [records[n].params for n in run][:: max(1, len(run) // COUNTED)])
+        shares = profiled(Path(name))
         tested = {result.best.number: result.data["best"]["test"], 0: result.data["baseline"]["test"]}
     per_minute = {"ours": 60 * len(records) / seconds, "theirs": 60 * len(run) / found["seconds"]}
     known = {int(n): score for n, score in found["scores"].items()}
