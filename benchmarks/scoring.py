@@ -9,10 +9,10 @@ model of random weights built in code. Sides, in turn, each as often as `--repea
     one at a time     the same without batches
 
 Ours is timed on all examples with labels of one token, else on a tenth of them; the slow sides are timed on a few and
-scaled per example; the JSON says on how many. Before anything is
-timed, the token ids of every prompt and label are compared with those of the plain loop, and log-probabilities
-with all sides. On a CPU what counts is the CPU time of this process: wall time on a shared machine is
-the neighbours'.
+scaled per example; the JSON says on how many. Before anything is timed, the token ids of every prompt and label are
+compared with those of the plain loop; so are log-probabilities and predictions, on `--checked` examples, and those of
+all sides on the few. On a CPU what counts is the CPU time of this process: wall time on a shared machine is the
+neighbours'.
 
     pip install lm_eval==0.4.13        # beside this package; without it that side is left out, and the table says so
     python benchmarks/scoring.py [--repeats 5] [--out reports/benchmarks/scoring.json]
@@ -28,7 +28,7 @@ import json
 import logging
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,12 @@ _BATCH = 8
 _PART = 10
 """One in so many examples is timed where all are too many; what they share weighs the more."""
 LM_EVAL = "lm_eval HFLM.loglikelihood"
+_LOOP = "plain padded loop"
 HARNESS_MISSING = "lm_eval is not installed: pip install lm_eval==0.4.13"
+
+
+Side = Callable[[Sequence[Rendered], Sequence[str]], np.ndarray]
+"""Log-probabilities [prompts, answers]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def opened(folder: Path, options: argparse.Namespace) -> Bench:
 # The sides
 
 
-def ours(bench: Bench) -> Callable[[Sequence[Rendered], Sequence[str]], np.ndarray]:
+def ours(bench: Bench) -> Side:
     made = hf_causal(
         str(bench.folder),
         device=str(bench.device),
@@ -93,7 +98,7 @@ def ours(bench: Bench) -> Callable[[Sequence[Rendered], Sequence[str]], np.ndarr
     return score
 
 
-def harness(bench: Bench) -> Callable[[Sequence[Rendered], Sequence[str]], np.ndarray] | None:
+def harness(bench: Bench) -> Side | None:
     try:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
@@ -120,7 +125,7 @@ def harness(bench: Bench) -> Callable[[Sequence[Rendered], Sequence[str]], np.nd
     return score
 
 
-def plain(bench: Bench, batch: int) -> Callable[[Sequence[Rendered], Sequence[str]], np.ndarray]:
+def plain(bench: Bench, batch: int) -> Side:
     def score(rows: Sequence[Rendered], answers: Sequence[str]) -> np.ndarray:
         asked = plain_rows(bench.tokenizer, [row.text for row in rows], answers)
         out = np.zeros((len(rows), len(answers)), dtype=np.float32)
@@ -177,10 +182,14 @@ def measured(bench: Bench, demonstrations: int, labels: str, options: argparse.N
     taken = {"ours": rows if labels == "single" else rows[:part]}
     few = rows[: max(1, options.slow // (1 if labels == "single" else len(answers)))]
     fast = {"ours": ours(bench)}
-    slow = {LM_EVAL: harness(bench), "plain padded loop": plain(bench, _BATCH), "one prompt at a time": plain(bench, 1)}
+    slow = {LM_EVAL: harness(bench), _LOOP: plain(bench, _BATCH), "one prompt at a time": plain(bench, 1)}
     there = {name: side for name, side in slow.items() if side is not None}
     taken |= dict.fromkeys(there, few)
-    agreement = compared(fast | there, few, answers)
+    checked = rows[: max(len(few), options.checked)]
+    agreement = [
+        compared(fast | there, "one prompt at a time", few, answers),
+        compared({**fast, _LOOP: there[_LOOP]}, _LOOP, checked, answers),
+    ]
     sides = {name: (lambda side=side, n=name: side(taken[n], answers)) for name, side in (fast | there).items()}
     seconds = measuring.in_turn(sides, options.repeats, bench.device)
     each = {name: [s / len(taken[name]) for s in found] for name, found in seconds.items()}
@@ -193,8 +202,9 @@ def measured(bench: Bench, demonstrations: int, labels: str, options: argparse.N
         "theirs": {name: per_example(each[name]) if name in each else HARNESS_MISSING for name in slow},
         "ratio": {name: ratios(each["ours"], each[name]) for name in there},
         "tokens_identical": tokens_are_identical(bench, rows, answers),
-        "compared_examples": len(few),
-        **agreement,
+        "compared_examples": len(checked),
+        "max_difference": max(difference for difference, _ in agreement),
+        "same_predictions": all(same for _, same in agreement),
     }
 
 
@@ -203,14 +213,14 @@ def tokens_of(bench: Bench, rows: Sequence[Rendered]) -> list[list[int]]:
     return found
 
 
-def compared(sides: dict[str, Any], rows: Sequence[Rendered], answers: Sequence[str]) -> dict[str, Any]:
-    """Every side's log-probabilities beside those of one prompt at a time."""
+def compared(
+    sides: Mapping[str, Side], right: str, rows: Sequence[Rendered], answers: Sequence[str]
+) -> tuple[float, bool]:
+    """Largest difference of log-probabilities from the side `right`, and whether all predict the same."""
     found = {name: side(rows, answers) for name, side in sides.items()}
-    right = found["one prompt at a time"]
-    return {
-        "max_difference": float(max(np.abs(values - right).max() for values in found.values())),
-        "same_predictions": all((v.argmax(1) == right.argmax(1)).all() for v in found.values()),
-    }
+    wanted = found[right]
+    largest = max(float(np.abs(values - wanted).max()) for values in found.values())
+    return largest, all(bool((v.argmax(1) == wanted.argmax(1)).all()) for v in found.values())
 
 
 def per_example(seconds: Sequence[float]) -> dict[str, float]:
@@ -269,8 +279,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append("| " + " | ".join(map(str, [*cells, f"{row['max_difference']:.1e}"])) + " |")
     lines += [
         "",
-        "Token ids identical to those of the plain loop on all examples, "
-        "predictions the same on those of the slow sides: "
+        "Token ids identical to those of the plain loop on all examples, predictions the same on "
+        f"{min(r['compared_examples'] for r in found['rows'])}: "
         f"{'yes' if all(r['tokens_identical'] and r['same_predictions'] for r in found['rows']) else 'NO'}.",
     ]
     for bar in found["bars"]:
@@ -318,7 +328,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "clock": measuring.clock(device),
         "repeats": options.repeats,
         "rows": rows,
-        "remake": f"python benchmarks/scoring.py --slow {options.slow}",
+        "remake": f"python benchmarks/scoring.py --slow {options.slow} --checked {options.checked}",
     }
 
 
@@ -327,6 +337,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--slow", type=int, default=8, help="examples that the slow sides are timed on")
+    parser.add_argument("--checked", type=int, default=24, help="examples that ours and the plain loop are compared on")
     parser.add_argument("--demonstrations", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--only", nargs="+", choices=("gpt2", "llama"), default=("gpt2", "llama"))
     parser.add_argument("--device", default="cpu")

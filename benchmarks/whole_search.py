@@ -6,12 +6,13 @@ prompts of the embedded GPT, each trained and measured to its end (one rung), ML
 trains with PEFT and evaluates in a plain loop, MLflowLoggerCallback. Time counts from the first trial's start to the
 last one's end, so that starting Ray is left out on both sides.
 
-Theirs may be run at every n-th of the points alone (`--every`): what a trial takes there does not depend on the
-others. Both sides draw demonstrations and initial vectors by generators of their own: scores agree within noise.
+Both are run in turn, `--repeats` times. Theirs may be run at every n-th of the points alone (`--every`), from another
+one on in every turn: what a trial takes there does not depend on the others. Both sides draw demonstrations and initial
+vectors by generators of their own: scores agree within noise.
 Where our time goes is seen by a profile of some of our trials in one process, without Ray; and what is left to gain
 by the arithmetic that both sides ask for, counted by torch at a few of the points (`needed`).
 
-    python -m benchmarks.whole_search [--every 4] [--out reports/benchmarks/whole_search.json]
+    python -m benchmarks.whole_search [--repeats 5] [--every 6] [--out reports/benchmarks/whole_search.json]
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ import cProfile
 import json
 import os
 import pstats
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,6 +78,7 @@ ON_CPU = {
 }
 """What torch's counter does not know of: shapes -> operations of attention on a CPU."""
 BAR = 10
+STOCK = "stock Tune + Optuna + PEFT + MLflow"
 COUNTED = 4
 """Points, spread over the search, at which operations are counted."""
 
@@ -170,71 +175,159 @@ def _flat(example: Example) -> dict[str, str]:
     return {"text": example.inputs["text"], "label": example.target}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=60)
-    parser.add_argument("--every", type=int, default=1, help="theirs at every n-th point, the best one added")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/whole_search.json"))
-    options = parser.parse_args()
-    # Ray makes workers yield to every other program; on a machine in use that would be measured too.
-    os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
-    with tempfile.TemporaryDirectory() as name:
-        result, seconds = ours(Path(name), options.trials)
-        records = sorted(result.records, key=lambda r: r.number)
-        scores = {r.number: r.measurements[-1].score for r in records if r.measurements}
-        best = max(scores, key=lambda n: (scores[n], -n))
-        run = sorted({*range(0, len(records), options.every), best})
-        found = theirs(Path(name), [r.params for r in records], run)
-        # Counted before the profile: answers that were read once in a process are remembered there.
-        asked = needed(Path(name), [records[n].params for n in run][:: max(1, len(run) // COUNTED)])
-        shares = profiled(Path(name))
-        tested = {result.best.number: result.data["best"]["test"], 0: result.data["baseline"]["test"]}
-    per_minute = {"ours": 60 * len(records) / seconds, "theirs": 60 * len(run) / found["seconds"]}
-    known = {int(n): score for n, score in found["scores"].items()}
-    gaps = [abs(known[n] - scores[n]) for n in run if n in scores and records[n].kind == "text"]
-    made = {
-        **described("peft", "ray", "optuna", "mlflow"),
-        "repeats": 1,
-        "trials": {"ours": len(records), "stock Tune + Optuna + PEFT + MLflow": len(run)},
-        "ours": {"trials_per_minute": round(per_minute["ours"], 1), "seconds": round(seconds, 1)},
-        "stock Tune + Optuna + PEFT + MLflow": {
-            "trials_per_minute": round(per_minute["theirs"], 2),
-            "seconds": round(found["seconds"], 1),
-        },
-        "ratio": round(per_minute["ours"] / per_minute["theirs"], 1),
-        "max_difference": {"dev accuracy of trials with the same text and nothing drawn": round(max(gaps), 4)},
-        "best": {
-            "ours": {"trial": result.best.number, "test": tested[result.best.number]},
-            "theirs": {"trial": found["best"], "dev": known[found["best"]], "test": found["test"]},
-            "ours at the highest dev score": {"trial": best, "dev": scores[best], "theirs, dev": known[best]},
-        },
-        "profile_percent": shares,
-        "gflop": {"points": asked, "ratio": round(sum(r["theirs"] for r in asked) / sum(r["ours"] for r in asked), 1)},
-        "remake": f"python -m benchmarks.whole_search --every {options.every}",
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Ours, and theirs at points of ours."""
+
+    result: SearchResult
+    seconds: float
+    run: list[int]
+    """Trials of ours whose points theirs ran."""
+    found: Mapping[str, Any]
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """Trial -> our dev score."""
+        return {r.number: r.measurements[-1].score for r in self.result.records if r.measurements}
+
+    @property
+    def theirs(self) -> dict[int, float]:
+        """Trial -> their dev score."""
+        return {int(n): score for n, score in self.found["scores"].items()}
+
+    @property
+    def best(self) -> int:
+        """The trial with our highest dev score, the first of them."""
+        return highest(self.scores)
+
+    @property
+    def ratio(self) -> float:
+        """Trials per second, ours by theirs."""
+        return (len(self.result.records) / self.seconds) / (len(self.run) / self.found["seconds"])
+
+    @property
+    def gap(self) -> float:
+        """Largest difference of dev accuracy at points where both sides say the same: no demonstrations, no vectors."""
+        same = [r.number for r in self.result.records if r.params.get("demos.strategy") == "none" and r.kind == "text"]
+        return max((abs(self.theirs[n] - self.scores[n]) for n in same if n in self.theirs), default=0.0)
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What both sides would hand in, and what became of our best point there."""
+        data, chosen, best = self.result.data, self.result.best.number, self.best
+        return {
+            "ours": {"trial": chosen, "test": data["baseline" if chosen == 0 else "best"]["test"]["score"]},
+            "theirs": {"trial": self.found["best"], "test": self.found["test"]},
+            "ours at the highest dev score": {
+                "trial": best,
+                "dev": self.scores[best],
+                "theirs, dev": self.theirs[best],
+            },
+        }
+
+
+def highest(scores: Mapping[int, float]) -> int:
+    """The first trial with the highest score."""
+    return max(scores, key=lambda n: (scores[n], -n))
+
+
+def turn(folder: Path, trials: int, every: int, first: int) -> Turn:
+    """Both sides once; theirs at every n-th point from the `first` on, and at our best one."""
+    folder.mkdir()
+    result, seconds = ours(folder, trials)
+    points = {r.number: r.params for r in result.records}
+    best = highest({r.number: r.measurements[-1].score for r in result.records if r.measurements})
+    run = sorted({*range(first % every, len(points), every), best})
+    return Turn(result, seconds, run, theirs(folder, [points[n] for n in sorted(points)], run))
+
+
+def collected(turns: Sequence[Turn]) -> dict[str, Any]:
+    """The figures of all turns."""
+    rates: dict[str, list[float]] = {"ours": [], STOCK: []}
+    for one in turns:
+        rates["ours"].append(60 * len(one.result.records) / one.seconds)
+        rates[STOCK].append(60 * len(one.run) / one.found["seconds"])
+    mine, other = (
+        {"trials_per_minute": round(statistics.median(rate), 2), "turns": [round(r, 2) for r in rate]}
+        for rate in rates.values()
+    )
+    return {
+        "repeats": len(turns),
+        "trials": {"ours": len(turns[0].result.records), STOCK: [len(one.run) for one in turns]},
+        "ours": mine,
+        "theirs": {STOCK: other},
+        "ratio": round(statistics.median(one.ratio for one in turns), 1),
+        "ratios": [round(one.ratio, 1) for one in turns],
+        "max_difference": round(max(one.gap for one in turns), 4),
+        "best": [one.outcome for one in turns],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+
+
+def report(made: Mapping[str, Any]) -> str:
+    """For people."""
     rows = [
         {
             "side": side,
-            "trials": made["trials"][side],
-            "seconds": made[side]["seconds"],
-            "trials a minute": made[side]["trials_per_minute"],
+            "trials a minute, median": one["trials_per_minute"],
+            "by turn": ", ".join(map(str, one["turns"])),
         }
-        for side in made["trials"]
+        for side, one in {"ours": made["ours"], **made["theirs"]}.items()
     ]
-    parts = table([{"part": part, "% of our trials' time": share} for part, share in shares.items()])
+    ends = [
+        {
+            "turn": number,
+            "ours, test": one["ours"]["test"],
+            "theirs, test": one["theirs"]["test"],
+            "our highest dev score": one["ours at the highest dev score"]["dev"],
+            "theirs at that point": one["ours at the highest dev score"]["theirs, dev"],
+        }
+        for number, one in enumerate(made["best"], 1)
+    ]
+    parts = table([{"part": part, "% of our trials' time": share} for part, share in made["profile_percent"].items()])
     verdict = "reached" if made["ratio"] >= BAR else "not reached"
-    text = (
-        f"# A whole search, the same trials\n\n{table(rows)}\n\nRatio {made['ratio']} (bar {BAR}: {verdict}). "
-        f"{made['machine']}. Made by `{made['remake']}`.\n\n"
+    return (
+        f"# A whole search, the same trials\n\n{table(rows)}\n\nRatio {made['ratio']}, the median of "
+        f"{', '.join(map(str, made['ratios']))} (bar {BAR}: {verdict}). Ours ran {made['trials']['ours']} trials a "
+        f"turn, theirs {', '.join(map(str, made['trials'][STOCK]))} of them. {made['machine']}. "
+        f"Made by `{made['remake']}`.\n\n"
+        "What came of it (theirs chooses among the points that it ran); where a point draws nothing, dev accuracy "
+        f"differs by {made['max_difference']} at most:\n\n{table(ends)}\n\n"
         f"Where our trials' time goes ({PROFILED} trials in one process):\n\n{parts}\n\n"
-        f"GFLOP that a trial asks for, counted by torch:\n\n{table(asked)}\n\nTheirs ask for "
+        f"GFLOP that a trial asks for, counted by torch:\n\n{table(made['gflop']['points'])}\n\nTheirs ask for "
         f"{made['gflop']['ratio']} times as much: what is beyond that ratio is loading, waiting and passes "
         f"that are too small to be fast. Ours counts its looks at dev between training steps and its timing of single "
         f"prompts too, which theirs does not do.\n"
     )
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--every", type=int, default=6, help="theirs at every n-th point, the best one added")
+    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/whole_search.json"))
+    options = parser.parse_args()
+    # Ray makes workers yield to every other program; on a machine in use that would be measured too.
+    os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+    turns: list[Turn] = []
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(options.repeats):
+            turns.append(turn(Path(name) / str(number), options.trials, options.every, number))
+            print(json.dumps(collected(turns)["ratios"]), flush=True, file=sys.stderr)
+        # Counted before the profile: answers that were read once in a process are remembered there.
+        points = {r.number: r.params for r in turns[-1].result.records}
+        asked = needed(Path(name), [points[n] for n in turns[-1].run][:: max(1, len(turns[-1].run) // COUNTED)])
+        shares = profiled(Path(name))
+    made = {
+        **described("peft", "ray", "optuna", "mlflow"),
+        **collected(turns),
+        "profile_percent": shares,
+        "gflop": {"points": asked, "ratio": round(sum(r["theirs"] for r in asked) / sum(r["ours"] for r in asked), 1)},
+        "remake": f"python -m benchmarks.whole_search --repeats {options.repeats} --every {options.every}",
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    options.out.with_suffix(".md").write_text(report(made), encoding="utf-8")
     print(json.dumps(made, indent=2))
 
 
