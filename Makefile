@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SPREAD := -n auto --maxprocesses 8 --dist worksteal  # tests side by side, one process per core
 
 .PHONY: search test check audit dashboard format clean
 
@@ -10,14 +11,15 @@ search: $(VENV)/installed  ## install, then run the main job on the embedded mod
 	$(BIN)/autoprompt-search run search_spaces/quickstart.yaml
 
 test: $(VENV)/installed-test check  ## install, then every test
-	$(BIN)/python -m pytest -m "ray or model or slow"
+	$(BIN)/python -m pytest $(SPREAD) -m "(model or slow) and not ray"
+	$(BIN)/python -m pytest -m ray
 
 check: $(VENV)/installed-test  ## what contributors run: style, types, layers, quick tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not ray and not model and not slow"
+	$(BIN)/python -m pytest $(SPREAD) -m "not ray and not model and not slow"
 
 audit:  ## known holes in what constraints.txt pins; needs the network
 	test -d .audit || $(PYTHON) -m venv .audit

@@ -240,6 +240,7 @@ def main() -> None:
         "ours": middle([mine for mine, _ in pairs]),
         "theirs": {STOCK: middle([theirs for _, theirs in pairs])},
         "ratio": round(median(ratios), 1),
+        "max_difference": None,  # the two draw different points: there are no results to compare
         "ratios": [round(ratio, 1) for ratio in ratios],
         "long": {name: value for name, value in long.items() if "wall" not in name and "overhead" not in name},
         "repeats": options.repeats,

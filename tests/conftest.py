@@ -8,5 +8,9 @@ from hypothesis import settings
 # no cluster that does without. All tests and what they start do without.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 
+# Tests that run side by side have a core each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("tests", deadline=None)  # a busy machine is no bug
 settings.load_profile("tests")
