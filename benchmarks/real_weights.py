@@ -1,13 +1,13 @@
 """Real weights, equal spending: our search beside random search and TPE with full evaluation.
 
 all-MiniLM-L6-v2 on sst2, subj and ag_news with 64 labelled examples per class and on banking77 with 16, as `minilm.py`
-splits them. Ours is the default study (TPE, successive halving); what it spends in forward-equivalents (a training
-step on one example counts 3) the others get too: they go on, four trials at a time, until they have spent as much. All
-three search the same space, texts before soft prompts, and choose by the same rule, so that what differs is what
-is tried and on how much of dev. `best on dev` is what people do instead of that rule: the highest dev score, whatever
-it is worth. Figures only.
+splits them. Each search may spend the same number of forward-equivalents (a training step on one example counts 3), by
+default as many as `budget: standard` gives. Ours is the study that a search gets where nothing is said of it. All three
+search the same space, texts before soft prompts, and choose by the same rule, so that what differs is what is tried
+and on how much of dev. `best on dev` is what people do instead of that rule: the highest dev score, whatever it is
+worth. Figures only.
 
-    python -m benchmarks.real_weights [--seeds 5] [--jobs 2] [--keep DIR]
+    python -m benchmarks.real_weights --keep DIR [--seeds 5] [--passes 5000] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ from benchmarks.machine import described, table
 
 ROOT = Path(__file__).parents[1]
 SHOTS = {"sst2": 64, "subj": 64, "ag_news": 64, "banking77": 16}
-TRIALS, STEP, MOST = 14, 4, 60
-OURS = "ours"
 STRATEGIES: Mapping[str, Mapping[str, str]] = {
-    OURS: {"sampler": "tpe", "pruner": "halving"},
+    "ours": {},
     "random search": {"sampler": "random", "pruner": "none"},
     "TPE, full evaluation": {"sampler": "tpe", "pruner": "none"},
 }
 
 
-def job(dataset: str, seed: int, model: str, keep: Path) -> list[dict[str, Any]]:
-    """All strategies on one draw of labelled examples; ours first, because it sets what may be spent."""
+def job(dataset: str, seed: int, model: str, keep: Path, passes: int) -> list[dict[str, Any]]:
+    """All strategies on one draw of labelled examples."""
+    from autoprompt_search import search
+    from autoprompt_search.config import SearchConfig
+
     folder = keep / f"{dataset}-{seed}"
     teach, choose = minilm.labelled(dataset, SHOTS[dataset], seed)
     test = minilm.tested(dataset)
@@ -50,33 +51,19 @@ def job(dataset: str, seed: int, model: str, keep: Path) -> list[dict[str, Any]]
         text = "".join(json.dumps(row) + "\n" for row in found)
         (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
     plan = minilm.config(dataset, "joint", seed, folder, labels, each, len(choose), model).model_dump()
-    made, allowed = [], 0
+    made = []
     for name, study in STRATEGIES.items():
-        result = _searched({**plan, "study": {"type": "optuna", **study}}, folder / name.replace(" ", "-"), allowed)
-        allowed = allowed or result["forward_passes"]
+        said = {"study": {"type": "optuna", **study}, "budget": {"passes": passes}, "confirm": {"finalists": 3}}
+        config = SearchConfig.model_validate({**plan, **said})
+        result = search(config, out=folder / name.replace(" ", "-")).data
         made.append({"dataset": dataset, "shots": SHOTS[dataset], "seed": seed, "strategy": name, **_row(result)})
     return made
-
-
-def _searched(plan: Mapping[str, Any], out: Path, allowed: int) -> dict[str, Any]:
-    """One search; with `allowed` it goes on until it has spent so many forward-equivalents."""
-    from autoprompt_search import search
-    from autoprompt_search.config import SearchConfig
-
-    trials = TRIALS
-    while True:
-        config = SearchConfig.model_validate({**plan, "budget": {"trials": trials}, "confirm": {"finalists": 3}})
-        result = dict(search(config, out=out).data)
-        done = sum(result["trials"].values())
-        if result["forward_passes"] >= allowed or done < trials or trials >= MOST:
-            return {**result, "done": done}
-        trials += STEP
 
 
 def _row(result: Mapping[str, Any]) -> dict[str, Any]:
     best, base, lucky = result["best"], result["baseline"], result["finalists"][0]
     return {
-        "trials": result["done"],
+        "trials": sum(result["trials"].values()),
         "passes": result["forward_passes"],
         "zero_shot": base["test"]["score"],
         "test": best["test"]["score"],
@@ -109,6 +96,7 @@ def summary(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 f"{100 * statistics.fmean(r['best_on_dev']['dev'] - r['best_on_dev']['test'] for r in part):+.1f}"
             ),
             "it below zero-shot": f"{sum(r['best_on_dev']['test'] < r['zero_shot'] for r in part)} of {len(part)}",
+            "trials": f"{statistics.fmean(r['trials'] for r in part):.0f}",
             "passes": f"{statistics.fmean(r['passes'] for r in part):,.0f}",
         }
         for dataset, name in order
@@ -120,17 +108,19 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.3f} ({statistics.stdev(values) if len(values) > 1 else 0:.3f})"
 
 
-def write(found: list[dict[str, Any]], out: Path, seeds: int) -> None:
+def write(found: list[dict[str, Any]], out: Path, passes: int) -> None:
     """Both files, after every job."""
     names = list(STRATEGIES)
     found.sort(key=lambda r: (list(SHOTS).index(r["dataset"]), r["seed"], names.index(r["strategy"])))
-    remake = f"python -m benchmarks.real_weights --seeds {seeds}"
+    seeds = {dataset: len({r["seed"] for r in found if r["dataset"] == dataset}) for dataset in SHOTS}
+    remake = f"python -m benchmarks.real_weights --keep DIR --seeds {max(seeds.values())} --passes {passes}"
     plain = {**described("optuna"), "model": "all-MiniLM-L6-v2", "rows": found, "remake": remake}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    draws = ", ".join(f"{count} of {dataset}" for dataset, count in seeds.items() if count)
     text = (
-        "# Real weights at equal spending\n\nall-MiniLM-L6-v2, joint search, test accuracy on "
-        f"{minilm.TEST} examples; {seeds} draws of labelled examples per data set; dev minus test in points. "
+        f"# Real weights at equal spending\n\nall-MiniLM-L6-v2, joint search, {passes:,} forward-equivalents each, "
+        f"test accuracy on {minilm.TEST} examples. Draws of labelled examples: {draws}. Dev minus test in points. "
         f"Made by `{remake}`.\n\n{table(summary(found))}\n"
     )
     out.with_suffix(".md").write_text(text, encoding="utf-8")
@@ -140,6 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", nargs="+", choices=tuple(SHOTS), default=list(SHOTS))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--passes", type=int, default=5000, help="forward-equivalents of each search")
     parser.add_argument("--jobs", type=int, default=2, help="searches side by side, one core each")
     parser.add_argument("--keep", type=Path, required=True, help="where the searches stay; run again, they go on")
     parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/real_weights.json")
@@ -154,10 +145,10 @@ def main() -> None:
     wanted = [(dataset, seed) for seed in range(1, options.seeds + 1) for dataset in options.datasets]
     found: list[dict[str, Any]] = []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(job, *one, model, options.keep): one for one in wanted}
+        waiting = {pool.submit(job, *one, model, options.keep, options.passes): one for one in wanted}
         for done in as_completed(waiting):
             found += done.result()
-            write(found, options.out, options.seeds)
+            write(found, options.out, options.passes)
             print(f"{len(found) // len(STRATEGIES)} of {len(wanted)} done", flush=True, file=sys.stderr)
 
 

@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -115,3 +116,15 @@ class Cluster:
         """Nodes first, the head last."""
         for node in reversed(self._all):
             node.stop()
+
+
+@contextlib.contextmanager
+def running(*, cpus: int = 0, dashboard: bool = False) -> Iterator[Cluster]:
+    """A cluster whose head answers; it ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:  # sockets have short names
+        made = Cluster(Path(short), cpus=cpus, dashboard=dashboard)
+        try:
+            made.ready()
+            yield made
+        finally:
+            made.stop()

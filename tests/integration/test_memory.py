@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from autoprompt_search.testing.factories import examples, job, space
 from autoprompt_search.testing.runner_contract import drive
 from autoprompt_search.trial import Failure, TestTask
 
-from .nodes import Cluster, Node
+from .nodes import Cluster, Node, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 STARVED = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "100"}
@@ -28,13 +27,8 @@ REASON = r"its node ran out of memory; less is taken by fewer trials at a time \
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:  # sockets have short names
-        made = Cluster(Path(short))
-        try:
-            made.ready()
-            yield made
-        finally:
-            made.stop()
+    with running() as made:
+        yield made
 
 
 @pytest.fixture

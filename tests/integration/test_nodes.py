@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.testing.factories import job
 from autoprompt_search.testing.runner_contract import Watch, drive, outlines
 
-from .nodes import Cluster, Node
+from .nodes import Cluster, Node, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 TRIALS = 60
@@ -24,13 +23,8 @@ TRIALS = 60
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:  # sockets have short names
-        made = Cluster(Path(short))
-        try:
-            made.ready()
-            yield made
-        finally:
-            made.stop()
+    with running() as made:
+        yield made
 
 
 class Disturbs(Watch):

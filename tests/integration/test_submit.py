@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from autoprompt_search import load_prompt
 
 from .conftest import space_file
-from .nodes import Cluster
+from .nodes import Cluster, running
 
 pytestmark = [
     pytest.mark.ray,
@@ -30,14 +29,9 @@ pytestmark = [
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:  # sockets have short names
-        made = Cluster(Path(short), cpus=2, dashboard=True)
-        try:
-            made.ready()
-            made.await_jobs()
-            yield made
-        finally:
-            made.stop()
+    with running(cpus=2, dashboard=True) as made:
+        made.await_jobs()
+        yield made
 
 
 def hand_in(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
