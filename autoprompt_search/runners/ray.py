@@ -6,12 +6,10 @@ keep the model; exceptions are caught inside the trainable, because outside it R
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import socket
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,13 +20,12 @@ import ray
 from pydantic import Field
 from ray import tune
 from ray.exceptions import RayError
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.core.types import Measurement, Params
 from autoprompt_search.runners.addresses import address_problem
+from autoprompt_search.runners.bridge import RESULT, Asks, Bridge, Decides, Forget
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.runners.early import EarlyStart
 from autoprompt_search.runners.joining import join
@@ -40,8 +37,6 @@ from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backe
 
 _Start = Callable[[Params], TrialRun | HostedRun]
 """A point to a trial at work on it."""
-logger = logging.getLogger(__name__)
-_RESULT = "result"
 _ONE_THREAD = "autoprompt_search.core.one_thread"
 """What a worker that serves trials of one CPU imports first."""
 
@@ -102,7 +97,7 @@ class RayRunner:
         self._start()
         start, resources = self._workers(job)
         loads = None if isinstance(start, Residents) else job.backend
-        bridge, ctrl_c = _Bridge(driver, self._concurrency, self._retries), CtrlC(driver.note)
+        bridge, ctrl_c = Bridge(driver, self._concurrency, self._retries), CtrlC(driver.note)
         home = str(Path.cwd())
         with tempfile.TemporaryDirectory(prefix="autoprompt-tune-", ignore_cleanup_errors=True) as scratch:
             tuner = tune.Tuner(
@@ -114,13 +109,13 @@ class RayRunner:
                     name="search",
                     storage_path=scratch,
                     verbose=0,
-                    callbacks=[Watch(bridge.lost, self._timeout), _Forget(), ctrl_c],
-                    failure_config=tune.FailureConfig(max_failures=0),  # see `_Bridge.lost`
+                    callbacks=[Watch(bridge.lost, self._timeout), Forget(), ctrl_c],
+                    failure_config=tune.FailureConfig(max_failures=0),  # see `Bridge.lost`
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Asks(bridge),
-                    scheduler=_Decides(bridge),
+                    search_alg=Asks(bridge),
+                    scheduler=Decides(bridge),
                     num_samples=-1,
                     reuse_actors=True,
                     trial_dirname_creator=_short_name,
@@ -239,128 +234,13 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
         found = self._run.step()
         if isinstance(found, Failure) and found.is_of_worker:
             raise RuntimeError(f"{UNFIT} {found.reason}{self._place}")
-        return {_RESULT: replace(found, reason=found.reason + self._place) if isinstance(found, Failure) else found}
+        return {RESULT: replace(found, reason=found.reason + self._place) if isinstance(found, Failure) else found}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the ledger is what survives."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing was saved."""
-
-
-class _Bridge:
-    """Tune's trial ids on one side, the driver's numbers on the other; lives in the driver process."""
-
-    def __init__(self, driver: Driver, concurrency: int, retries: int) -> None:
-        self._driver, self._concurrency, self._retries = driver, concurrency, retries
-        self._asked: dict[str, tuple[int, Params]] = {}
-        self._again: list[tuple[int, Params]] = []
-        """Trials whose workers were lost."""
-        self._deaths: Counter[int] = Counter()
-        self.error: Exception | None = None
-        """What ended the search early, raised again once Tune has stopped."""
-
-    def ask(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Parameters of the next trial; None for "later", `Searcher.FINISHED` at the end."""
-        if self.error is not None:
-            return str(Searcher.FINISHED)
-        if not self._again and len(self._driver.live) >= self._concurrency:
-            return None
-        try:
-            asked = self._again.pop(0) if self._again else self._driver.ask()
-        except Exception as exc:  # noqa: BLE001 - Tune would log it and go on; it is raised again after `fit`
-            self.error = exc
-            return str(Searcher.FINISHED)
-        if asked is None:
-            return None if self._driver.live else str(Searcher.FINISHED)
-        self._asked[trial_id] = asked
-        return {"params": dict(asked[1])}
-
-    def stops(self, trial_id: str, result: Measurement | Failure | None) -> bool:
-        """Take a trial's result in; True when the trial has ended."""
-        number, _ = self._asked[trial_id]
-        if number not in self._driver.live or self.error is not None:
-            return True
-        try:
-            if isinstance(result, Failure):
-                self._driver.failed(number, result)
-            elif result is None:
-                self._driver.ended(number, TrialState.COMPLETE)
-            elif not self._driver.measured(number, result):
-                if not result.fidelity.is_full:
-                    return False
-                self._driver.ended(number, TrialState.COMPLETE)
-        except Exception as exc:  # noqa: BLE001 - as above
-            self.error = exc
-        return True
-
-    def lost(self, trial_id: str, reason: str) -> None:
-        """A trial's worker is gone: the trial is asked for again, or has failed when that was done too often.
-
-        Tune's own retries pass over a trial whose worker dies while it turns to it.
-        """
-        number, params = self._asked[trial_id]
-        if number not in self._driver.live or self.error is not None:
-            return
-        self._deaths[number] += 1
-        if self._deaths[number] > self._retries:
-            self.stops(trial_id, Failure(reason))
-            return
-        logger.warning(
-            "Trial %d is run again (%d of at most %d times): %s", number, self._deaths[number], self._retries, reason
-        )
-        self._again.append((number, params))
-
-
-class _Asks(Searcher):  # type: ignore[misc]
-    """Tune's question for a next trial, passed to the study."""
-
-    def __init__(self, bridge: _Bridge | None) -> None:
-        super().__init__(metric=_RESULT, mode="max")
-        self._bridge = bridge
-
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        return self._bridge.ask(trial_id) if self._bridge else str(Searcher.FINISHED)
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: how trials end is told by the scheduler, and by `Watch`, which knows why."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the state."""
-        Path(checkpoint_path).touch()
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise RuntimeError("a search is continued by running it again, never by restoring a Tune experiment")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_bridge": None}
-
-
-class _Decides(FIFOScheduler):  # type: ignore[misc]
-    """Tune's question whether a trial goes on, passed to the study."""
-
-    def __init__(self, bridge: _Bridge | None) -> None:
-        super().__init__()
-        self._bridge = bridge
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        stop = self._bridge is None or self._bridge.stops(trial.trial_id, result[_RESULT])
-        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_bridge": None}
-
-
-class _Forget(tune.Callback):  # type: ignore[misc]
-    """Tune keeps every trial's last result for ever, and the history of each number in it. Ours is large and recorded
-    already, its own numbers are for loggers that there are not; what it goes by itself is text, and whether it is done.
-    """
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        for name in [name for name, value in result.items() if not (isinstance(value, str) or value is True)]:
-            del result[name]
 
 
 def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Failure]:

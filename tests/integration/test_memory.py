@@ -82,7 +82,7 @@ def test_where_there_is_memory_again_nothing_is_lost(
     runner: Runner, cluster: Cluster, starved: Node, tmp_path: Path
 ) -> None:
     relief = Relief(cluster, starved)
-    logger = logging.getLogger("autoprompt_search.runners.ray")
+    logger = logging.getLogger("autoprompt_search.runners.bridge")
     logger.addHandler(relief)
     try:
         done = drive(runner, slow_job(tmp_path), trials=6, sampler="random")

@@ -10,8 +10,8 @@ import pytest
 
 from autoprompt_search.core.types import TrialState
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.runners.bridge import Bridge
 from autoprompt_search.runners.driver import Driver
-from autoprompt_search.runners.ray import _Bridge
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.testing.factories import examples, measurement, space
 from autoprompt_search.testing.runner_contract import Watch
@@ -24,15 +24,15 @@ def tracker() -> MemoryTracker:
 
 
 @pytest.fixture
-def bridge(tmp_path: Path, tracker: MemoryTracker) -> Iterator[_Bridge]:
+def bridge(tmp_path: Path, tracker: MemoryTracker) -> Iterator[Bridge]:
     study = OptunaStudy(space(), 0, 5, None, space().baseline(), tmp_path, "test")
     ledger = Ledger(tmp_path / "ledger.sqlite")
     dev = {e.id: e for e in examples(24)}
-    yield _Bridge(Driver(study, ledger, tracker, Watch(), examples=dev, weights=tmp_path), 2, 2)
+    yield Bridge(Driver(study, ledger, tracker, Watch(), examples=dev, weights=tmp_path), 2, 2)
     ledger.close()
 
 
-def test_a_lost_trial_is_asked_for_again_before_any_other(bridge: _Bridge, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_trial_is_asked_for_again_before_any_other(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
     first, second = bridge.ask("a"), bridge.ask("b")
     assert bridge.ask("c") is None, "two at a time"
     with caplog.at_level(logging.WARNING):
@@ -43,7 +43,7 @@ def test_a_lost_trial_is_asked_for_again_before_any_other(bridge: _Bridge, caplo
     assert first != second
 
 
-def test_a_trial_that_loses_every_worker_has_failed(bridge: _Bridge, tracker: MemoryTracker) -> None:
+def test_a_trial_that_loses_every_worker_has_failed(bridge: Bridge, tracker: MemoryTracker) -> None:
     params = bridge.ask("a")
     for name, then in (("a", "b"), ("b", "c")):
         bridge.lost(name, "the worker process died")
@@ -53,7 +53,7 @@ def test_a_trial_that_loses_every_worker_has_failed(bridge: _Bridge, tracker: Me
     assert bridge.ask("d") != params
 
 
-def test_a_worker_that_dies_after_its_trial_has_ended_changes_nothing(bridge: _Bridge, tracker: MemoryTracker) -> None:
+def test_a_worker_that_dies_after_its_trial_has_ended_changes_nothing(bridge: Bridge, tracker: MemoryTracker) -> None:
     bridge.ask("a")
     assert bridge.stops("a", measurement(0.5, 24, is_full=True, prompt="p"))
     bridge.lost("a", "the worker process died")
