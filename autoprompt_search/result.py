@@ -102,7 +102,7 @@ def to_plain(
         "best": _describe(confirmation.best),
         "own_text": _describe_text(confirmation.own_text) if confirmation.own_text else None,
         "difference": asdict(confirmation.difference),
-        "luck": round(confirmation.luck, 6),
+        "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
         "corrected": round(confirmation.corrected, 6),
         "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
         "headroom": {**asdict(headroom), "is_hopeless": is_hopeless} if headroom else None,
@@ -139,10 +139,11 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
     """The verdict in one sentence, with its numbers."""
     gap, name = confirmation.difference, origin.metric
     if confirmation.best.record.number == confirmation.baseline.record.number:
-        if confirmation.luck == 1:
-            return "No prompt did better on dev than the baseline; the baseline stays."
-        by_luck = f"what luck gives the best of so many (p = {confirmation.luck:.2g})"
-        return f"On dev the best prompt led the baseline by no more than {by_luck}; the baseline stays."
+        lead = confirmation.lead
+        if lead.expected <= 0:
+            return "Nothing on dev says that any prompt is better than the baseline; the baseline stays."
+        left = f"{lead.expected:+.3f} ± {lead.stderr:.3f} {name}"
+        return f"Without the luck of the best of many, the best prompt's lead on dev is {left}; the baseline stays."
     span = f"{gap.score:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] {name} on {_count(confirmation)} unseen examples"
     says = {
         Verdict.PROMOTE: f"The best prompt beats the baseline by {span} (p = {gap.p:.2g}).",

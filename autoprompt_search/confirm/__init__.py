@@ -3,7 +3,7 @@
 from autoprompt_search.confirm.bench import Bench, weights_folder
 from autoprompt_search.confirm.choice import choose, rank, shortlist
 from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
-from autoprompt_search.confirm.correcting import corrected
+from autoprompt_search.confirm.correcting import Lead, Shrinkage, corrected
 from autoprompt_search.confirm.crossfit import CrossFit
 from autoprompt_search.confirm.front import FrontPoint
 from autoprompt_search.confirm.judging import Verdict, judge
@@ -15,8 +15,10 @@ __all__ = [
     "CrossFit",
     "Finalist",
     "FrontPoint",
+    "Lead",
     "OwnText",
     "Seal",
+    "Shrinkage",
     "Verdict",
     "choose",
     "confirm",

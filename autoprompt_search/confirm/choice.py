@@ -1,4 +1,4 @@
-"""The choice on dev: the cheapest prompt that cannot be told from the best, if the best is more than lucky.
+"""The choice on dev: the cheapest prompt that cannot be told from the best, if the best is better than the baseline.
 
 Knows no test split.
 """
@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from autoprompt_search.confirm.correcting import Lead, Shrinkage
 from autoprompt_search.core.errors import SearchError
-from autoprompt_search.core.selection import luck
 from autoprompt_search.core.stats import paired_stderr
 from autoprompt_search.core.types import TrialRecord
 from autoprompt_search.studies.ranking import ranked, standing
 
 _ROUNDING = 1e-9
 """Two prompts that differ on one example are exactly one standard error apart; float rounding must not decide."""
-ONE_STANDARD_ERROR = 0.159
-"""How often a normal variable is more than one standard error above its mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +26,8 @@ class Choice:
     """The trial whose prompt is chosen."""
     tied: frozenset[int]
     """Numbers of the trials that cannot be told from the best, and of the chosen one."""
-    luck: float
-    """How often luck alone would give the best of so many prompts such a lead over the baseline; 1 without a lead."""
+    lead: Lead
+    """Of the best over the baseline."""
 
 
 def rank(records: Sequence[TrialRecord]) -> tuple[TrialRecord, list[TrialRecord]]:
@@ -47,26 +43,28 @@ def rank(records: Sequence[TrialRecord]) -> tuple[TrialRecord, list[TrialRecord]
 def choose(
     candidates: Sequence[TrialRecord],
     baseline: TrialRecord,
-    tried: int,
+    shrunk: Shrinkage,
     values: Callable[[TrialRecord], Sequence[float]],
     is_eligible: Callable[[TrialRecord], bool] = lambda _: True,
 ) -> Choice:
-    """The baseline, unless the best dev score is more than luck; then the cheapest in a statistical tie with it.
+    """The baseline, unless the best prompt's lead is real; then the cheapest in a statistical tie with the best.
 
     A baseline that is not eligible cannot stay, however little the best leads it.
 
-    The best of many noisy scores is high by nature, so its lead over the baseline is held against the best of as
-    many prompts that are no better than the baseline (`luck`). The lead is evidence enough where luck alone would
-    give it as seldom as it puts one prompt one standard error ahead: the one-standard-error rule of Breiman et al.
-    (1984, Classification and Regression Trees, section 3.4.3), which for a single candidate this is, made aware
-    of the number of candidates.
+    The best of many noisy scores is high by nature, so its lead over the baseline counts for what is left of it once
+    it is shrunk by what all trials say of how far prompts differ: real is what is then one standard error above none
+    (`Shrinkage`, `Lead`). Where prompts differ by little, as they do where the search has nothing to find, next to
+    nothing is left; where they differ much, a small dev set is enough. A test against the best of as many prompts
+    that are no better than the baseline, as careful as that may be, passes over much of what can be gained from few
+    examples (`benchmarks/choosing.py`).
 
-    Tied means: not more than one standard error of the paired difference below the best dev score.
+    Tied means: not more than one standard error of the paired difference below the best dev score: the
+    one-standard-error rule of Breiman et al. (1984, Classification and Regression Trees, section 3.4.3).
 
     Args:
         candidates: From `rank`, best first; the baseline is eligible.
         baseline: Among the candidates or not. Raises `SearchError` where none of them is eligible.
-        tried: Prompts beside the baseline that were measured at all, on however little of dev.
+        shrunk: Of all trials of the search.
         values: What every dev example adds to a prompt's score.
         is_eligible: Whether a prompt may be chosen; asked only of those that would be.
     """
@@ -81,24 +79,10 @@ def choose(
 
     tied = [r for r in candidates if is_tied(r)]
     numbers = frozenset(r.number for r in tied)
-    by_luck = _luck(candidates, leader, baseline, tried, values)
-    if by_luck > ONE_STANDARD_ERROR and is_eligible(baseline):
-        return Choice(baseline, numbers | {baseline.number}, by_luck)
-    return Choice(min(tied, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r))), numbers, by_luck)
-
-
-def _luck(
-    candidates: Sequence[TrialRecord],
-    leader: TrialRecord,
-    baseline: TrialRecord,
-    tried: int,
-    values: Callable[[TrialRecord], Sequence[float]],
-) -> float:
-    others = [r for r in candidates if r.number != baseline.number]
-    if leader not in others:
-        return 1.0
-    ours, theirs = np.array([values(r) for r in others], dtype=float), np.array(values(baseline), dtype=float)
-    return luck((ours - theirs).T, others.index(leader), tried)
+    lead = shrunk.lead(leader.measurements[-1].score - baseline.measurements[-1].score, len(top))
+    if not lead.is_real and is_eligible(baseline):
+        return Choice(baseline, numbers | {baseline.number}, lead)
+    return Choice(min(tied, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r))), numbers, lead)
 
 
 def shortlist(candidates: Sequence[TrialRecord], chosen: TrialRecord, count: int) -> list[TrialRecord]:

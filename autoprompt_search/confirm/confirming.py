@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from autoprompt_search.confirm.bench import Bench, Candidate
 from autoprompt_search.confirm.choice import rank, shortlist
-from autoprompt_search.confirm.correcting import corrected
+from autoprompt_search.confirm.correcting import Lead, corrected
 from autoprompt_search.confirm.crossfit import CrossFit, cross_fitted
 from autoprompt_search.confirm.front import FrontPoint, pareto
 from autoprompt_search.confirm.judging import Scale, Verdict, judge
@@ -71,8 +71,8 @@ class Confirmation:
     """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
     own_text: OwnText | None
     """Where the best prompt has a soft prompt."""
-    luck: float
-    """How often luck alone would give the best of so many prompts its lead over the baseline on dev."""
+    lead: Lead
+    """Of the best prompt on dev over the baseline, without the luck in it."""
     corrected: float
     """The dev score of the best prompt without what being the best of many has added to it."""
     cross_fitted: CrossFit | None
@@ -146,7 +146,6 @@ def confirm(
         )
 
     best, first = finalist(chosen), finalist(baseline)
-    everything = [scale.contributions(bench.trial_on_dev(r)) for r in ranked]
     targets = [o.target for o in first.dev.outcomes]
     difference = scale.difference(best.test, first.test)
     return Confirmation(
@@ -156,14 +155,14 @@ def confirm(
         difference=difference,
         finalists=tuple(finalist(r) for r in finalists),
         own_text=own_text(best) if chosen.kind == "soft" else None,
-        luck=choice.luck,
+        lead=choice.lead,
         front=tuple(
             FrontPoint(r, scale.interval(bench.trial_on_dev(r)), objective.allows(r), r.number == chosen.number)
             for r in pareto(ranked)
         ),
         limits=objective.limits,
         broken=objective.broken(baseline.last),
-        corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, everything),
+        corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, rule.complete),
         cross_fitted=cross_fitted(
             scale,
             job.seed,

@@ -1,8 +1,10 @@
-"""The dev score of a prompt that was chosen for its dev score, without the luck in it."""
+"""What dev says of a prompt that was chosen for its dev score, without the luck in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,40 +16,86 @@ _SPREADS = np.array([0.0, *np.geomspace(0.001, 0.3, 60)])
 _SWEEPS = 20
 
 
-def corrected(records: Sequence[TrialRecord], number: int, values: Sequence[Sequence[float]]) -> float:
-    """What the prompt of trial `number` is expected to score on examples like those of dev.
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What one prompt's lead over another is worth: what is expected of it on examples like those of dev."""
 
-    The best of many noisy scores is too high; how much depends on how far prompts differ at all, and that all trials
-    together show, also those that were stopped early. So its score, adjusted for the examples it has seen, is drawn
-    towards the mean of all by as much as noise explains of the differences: the posterior mean, which is not biased by
-    choosing its maximum, nor by when trials were stopped, since both depend on nothing but the data that it is given
-    (Efron 2011, J. Am. Stat. Assoc. 106:1602; Rubin 1976, Biometrika 63:581). How far prompts differ is estimated by
-    restricted maximum likelihood, which may well say: not at all.
+    expected: float
+    """The lead on dev, shrunk."""
+    stderr: float
+    """Posterior standard deviation; 0 where nothing says that prompts differ at all."""
 
-    Args:
-        records: All trials.
-        number: Of the trial.
-        values: [complete trials, dev examples]: what every example adds to the score; they show how large the noise is.
+    @property
+    def is_real(self) -> bool:
+        """Whether it is at least one standard error above none, which leaves a chance of one in six that it is none."""
+        return self.expected > 0 and self.expected >= self.stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """What all trials of a search together say of how far prompts differ, and with that of each of them.
+
+    A trial's score, adjusted for the examples it has seen, is drawn towards the mean of all by as much as noise
+    explains of the differences: the posterior mean, which is not biased by choosing its maximum, nor by when trials
+    were stopped, since both depend on nothing but the data that it is given (Efron 2011, J. Am. Stat. Assoc.
+    106:1602; Rubin 1976, Biometrika 63:581). The more trials are nothing but noise the more all are shrunk, so that
+    nothing has to be added for how many there are (Gelman, Hill and Yajima 2012, J. Res. Educ. Eff. 5:189).
     """
-    measured = [r for r in records if r.measurements]
-    board = Board(sorted({m.fidelity.examples for r in measured for m in r.measurements}))
-    for record in measured:
-        for measurement in record.measurements:
-            board.add(record.number, record.kind, measurement)
-    numbers, scores, weights = board.cells()
-    seen, sizes = weights.sum(axis=1), weights.max(axis=0)
-    variance = (_noise(values) if len(values) > 1 else board.fit().noise) / seen
-    effect = np.zeros(len(numbers))
-    for _ in range(_SWEEPS):
-        blocks = (weights * (scores - effect[:, None])).sum(axis=0) / weights.sum(axis=0)
-        own = (weights * (scores - blocks)).sum(axis=1) / seen
-        likelihoods = [_likelihood(own, variance + s * s) for s in _SPREADS]
-        likelihoods[0] += 1.0  # Akaike's price of a parameter (1974): differences have to earn it
-        spread = float(_SPREADS[int(np.argmax(likelihoods))]) ** 2
-        mean = np.average(own, weights=1 / (variance + spread))
-        effect = mean + spread / (spread + variance) * (own - mean)
-    level = np.average(blocks, weights=sizes)
-    return float(level + effect[numbers.index(number)])
+
+    effects: Mapping[int, float]
+    """Trial -> what its prompt adds, shrunk."""
+    level: float
+    """Of all prompts, on examples like those of dev."""
+    spread: float
+    """Variance between prompts."""
+    noise: float
+    """Variance of what an example adds to a score beyond prompt and example."""
+
+    @classmethod
+    def of(cls, records: Sequence[TrialRecord], values: Sequence[Sequence[float]], price: float = 0.0) -> Shrinkage:
+        """Fit, the spread by restricted maximum likelihood, which may well say: none.
+
+        Args:
+            records: All trials, also those that were stopped early.
+            values: [complete trials, dev examples]: what every example adds to the score; they show how large the
+                noise is.
+            price: Log-likelihood that a spread above none has to earn.
+        """
+        measured = [r for r in records if r.measurements]
+        board = Board(sorted({m.fidelity.examples for r in measured for m in r.measurements}))
+        for record in measured:
+            for measurement in record.measurements:
+                board.add(record.number, record.kind, measurement)
+        numbers, scores, weights = board.cells()
+        seen, sizes = weights.sum(axis=1), weights.max(axis=0)
+        noise = _noise(values) if len(values) > 1 else board.fit().noise
+        variance, effect = noise / seen, np.zeros(len(numbers))
+        for _ in range(_SWEEPS):
+            blocks = (weights * (scores - effect[:, None])).sum(axis=0) / weights.sum(axis=0)
+            own = (weights * (scores - blocks)).sum(axis=1) / seen
+            likelihoods = [_likelihood(own, variance + s * s) for s in _SPREADS]
+            likelihoods[0] += price
+            spread = float(_SPREADS[int(np.argmax(likelihoods))]) ** 2
+            mean = np.average(own, weights=1 / (variance + spread))
+            effect = mean + spread / (spread + variance) * (own - mean)
+        level = float(np.average(blocks, weights=sizes))
+        return cls(dict(zip(numbers, effect.tolist(), strict=True)), level, spread, noise)
+
+    def lead(self, gap: float, examples: int) -> Lead:
+        """Of two prompts that differ by `gap` on the same so many examples."""
+        variance = self.noise / examples
+        kept = self.spread / (self.spread + variance)
+        return Lead(kept * gap, math.sqrt(2 * kept * variance))
+
+
+def corrected(records: Sequence[TrialRecord], number: int, values: Sequence[Sequence[float]]) -> float:
+    """What the prompt of trial `number`, the best of many, is expected to score on examples like those of dev.
+
+    By `Shrinkage` (arguments as there), where differences between prompts have to earn Akaike's price of a parameter
+    (1974): among prompts that are all equally good the score is then nearly unbiased.
+    """
+    shrunk = Shrinkage.of(records, values, price=1.0)
+    return shrunk.level + shrunk.effects[number]
 
 
 def _noise(values: Sequence[Sequence[float]]) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 from autoprompt_search.confirm.bench import Bench
 from autoprompt_search.confirm.choice import Choice, choose, rank
+from autoprompt_search.confirm.correcting import Shrinkage
 from autoprompt_search.confirm.judging import Scale
 from autoprompt_search.confirm.texts import Texts
 from autoprompt_search.core.objective import Objective
@@ -15,7 +16,7 @@ from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.studies.replicates import steadiest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """The one rule by which a search chooses.
 
@@ -31,12 +32,23 @@ class Rule:
     bench: Bench
     texts: Texts
 
+    @cached_property
+    def complete(self) -> list[Sequence[float]]:
+        """[trials that saw all of dev, best first; dev examples]: what every example adds to the score."""
+        return [self.scale.contributions(self.bench.trial_on_dev(r)) for r in rank(self.records)[1]]
+
+    @cached_property
+    def shrunk(self) -> Shrinkage:
+        """What all trials say of how far prompts differ."""
+        return Shrinkage.of(self.records, self.complete)
+
     def choice(self, rows: Sequence[int] | None = None) -> Choice:
         """What is chosen on the dev examples at `rows`, in rung order; on all of them where none are named.
 
-        Everything that is measured on dev is then taken from these rows: scores, losses, ties, luck, draws, and what a
-        soft prompt gains. A text that no trial has tried is not measured for a part of dev; its soft prompt is not
-        eligible there. `SearchError` where no prompt may be chosen, or the baseline has no score.
+        Everything that is measured on dev is then taken from these rows: scores, losses, ties, leads, draws, and what a
+        soft prompt gains; only how far prompts differ at all is known from everything. A text that no trial has tried
+        is not measured for a part of dev; its soft prompt is not eligible there. `SearchError` where no prompt may be
+        chosen, or the baseline has no score.
         """
         records = self.records if rows is None else [self._part(r, rows) for r in self.records]
         baseline, ranked = rank(records)
@@ -56,7 +68,7 @@ class Rule:
         return choose(
             [r for r in ranked if self.objective.allows(r)],
             baseline,
-            tried=sum(r.number != baseline.number and r.last is not None for r in records),
+            shrunk=self.shrunk,
             values=lambda r: values(r.number),
             is_eligible=is_eligible,
         )

@@ -1,18 +1,20 @@
-"""The choice on dev: the baseline unless the best is more than lucky, then the cheapest of a tie."""
+"""The choice on dev: the baseline unless the best one's lead is real, then the cheapest of a tie."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 
-from autoprompt_search.confirm import choose, rank, shortlist
+from autoprompt_search.confirm import Shrinkage, choose, rank, shortlist
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 
 DEV = 100
+NOISE = 0.1
+WIDE = Shrinkage({}, 0.5, spread=0.04, noise=NOISE)
+"""Prompts differ by 20 points."""
 
 
 def record(
@@ -31,15 +33,8 @@ def first(record: TrialRecord) -> list[bool]:
 def chosen(*records: TrialRecord) -> tuple[int, set[int]]:
     """Among prompts that beat the baseline by far."""
     baseline, ranked = rank((record(0, 1, tokens=300), *records))
-    found = choose(ranked, baseline, len(records), first)
+    found = choose(ranked, baseline, WIDE, first)
     return found.record.number, set(found.tied)
-
-
-def hits(*rows: str) -> tuple[list[TrialRecord], Callable[[TrialRecord], list[float]]]:
-    """Trials from 0 on that were right where their row has a `+`, and their values."""
-    answers = [[float(mark == "+") for mark in row] for row in rows]
-    made = [measurement(sum(row) / len(row), len(row), is_full=True, tokens=10 + n) for n, row in enumerate(answers)]
-    return [TrialRecord(n, {}, TrialState.COMPLETE, (m,)) for n, m in enumerate(made)], lambda r: answers[r.number]
 
 
 def test_the_cheapest_of_a_tie_wins() -> None:
@@ -71,8 +66,8 @@ def test_noise_of_the_pair_counts_and_not_that_of_each_score() -> None:
     good, poor = record(1, 80, tokens=200), record(2, 76, tokens=50)
     answers = {1: [i < 80 for i in range(DEV)], 2: [i >= 24 for i in range(DEV)]}
     baseline, ranked = rank([record(0, 1), good, poor])
-    assert choose(ranked, baseline, 2, first).record.number == 1
-    assert choose(ranked, baseline, 2, lambda r: answers.get(r.number) or first(r)).record.number == 2
+    assert choose(ranked, baseline, WIDE, first).record.number == 1
+    assert choose(ranked, baseline, WIDE, lambda r: answers.get(r.number) or first(r)).record.number == 2
 
 
 def test_of_equal_prompts_the_better_then_the_older_wins() -> None:
@@ -90,63 +85,49 @@ def test_a_prompt_that_is_not_eligible_neither_wins_nor_sets_the_mark() -> None:
         asked.append(record.number)
         return record.number != 1
 
-    found = choose(records, record(0, 1), 3, first, is_eligible)
+    found = choose(records, record(0, 1), WIDE, first, is_eligible)
     assert (found.record.number, found.tied) == (3, {2, 3})
-    assert choose(records, record(0, 1), 3, first).tied == {1}
+    assert choose(records, record(0, 1), WIDE, first).tied == {1}
 
 
 def test_only_what_might_be_chosen_is_asked_whether_it_may() -> None:
     """The answer may cost a pass over dev."""
     asked: list[int] = []
     records = [record(1, 90), record(2, 89), record(3, 50)]
-    choose(records, record(0, 1), 3, first, lambda r: not asked.append(r.number))
+    choose(records, record(0, 1), WIDE, first, lambda r: not asked.append(r.number))
     assert set(asked) == {1, 2}
 
 
-def test_a_lead_that_luck_gives_is_left_and_the_baseline_stays() -> None:
-    """Of 16 examples two more right: one prompt has that from luck one time in four."""
-    records, values = hits("++++++++--------", "++++++++++------")
-    baseline, ranked = rank(records)
-    found = choose(ranked, baseline, 1, values)
-    assert (found.record.number, found.tied) == (0, {0, 1})
-    assert found.luck == pytest.approx(1 / 4, abs=0.03)
+@pytest.mark.parametrize(("spread", "best"), [(0.0, 0), (0.01, 0), (0.03, 1), (0.1, 1), (0.3, 1)])
+def test_the_same_lead_is_real_where_prompts_differ_and_luck_where_they_do_not(spread: float, best: int) -> None:
+    """Ten of 100 examples more: 2.2 standard errors, of which sqrt(spread^2 / (spread^2 + 0.001)) is left."""
+    baseline, ranked = rank([record(0, 50), record(1, 60)])
+    found = choose(ranked, baseline, Shrinkage({}, 0.5, spread**2, NOISE), first)
+    assert found.record.number == best
+    left = spread**2 / (spread**2 + NOISE / DEV)
+    assert found.lead.expected == pytest.approx(0.1 * left)
+    assert found.lead.stderr == pytest.approx(math.sqrt(2 * left * NOISE / DEV))
+    assert found.lead.is_real == bool(best)
 
 
-def test_the_same_lead_is_evidence_of_one_prompt_and_luck_of_many() -> None:
-    """Three more right: one time in eight of one prompt, and the best of eighteen has it nine times in ten."""
-    records, values = hits("++++++++--------", "+++++++++++-----")
-    baseline, ranked = rank(records)
-    alone, of_many = (choose(ranked, baseline, tried, values) for tried in (1, 18))
-    assert alone.record.number == 1
-    assert alone.luck == pytest.approx(1 / 8, abs=0.02)
-    assert of_many.record.number == 0
-    assert of_many.luck == pytest.approx(1 - (1 - 1 / 8) ** 18, abs=0.05)
-
-
-def test_prompts_that_answer_alike_count_once() -> None:
-    """Five prompts with one prompt's answers are one chance, five with answers of their own are five."""
-    same, values = hits("--------++++++++", *["---+++++++++++++"] * 5)
-    own, others = hits("--------++++++++", *["-" * n + "+++++" + "-" * (3 - n) + "++++++++" for n in range(4)])
-    for records, of, single in ((same, values, True), (own, others, False)):
-        baseline, ranked = rank(records)
-        found = choose(ranked, baseline, len(records) - 1, of)
-        assert (found.luck < 0.05) == single
-
-
-def test_a_real_gain_on_a_large_dev_set_is_as_before() -> None:
-    """Six points of 500 on the same examples, found among fifty: the guard changes neither winner nor tie."""
-    rows = ["+" * 300 + "-" * 200, "+" * 330 + "-" * 170, "+" * 329 + "-" * 171]
-    records, values = hits(*rows)
-    baseline, ranked = rank(records)
-    found = choose(ranked, baseline, 50, values)
-    assert (found.record.number, found.tied) == (1, {1, 2})
-    assert found.luck < 0.05
+def test_the_same_lead_on_more_examples_is_worth_more() -> None:
+    shrunk = Shrinkage({}, 0.5, 0.03**2, NOISE)
+    leads = [shrunk.lead(0.04, examples) for examples in (50, 100, 200, 400, 800, 10**6)]
+    assert [lead.expected for lead in leads] == sorted(lead.expected for lead in leads)
+    assert [lead.is_real for lead in leads] == [False, False, True, True, True, True]
+    assert leads[-1].expected == pytest.approx(0.04, rel=0.01)
 
 
 def test_where_the_baseline_leads_it_stays_though_a_cheaper_prompt_is_near() -> None:
     baseline, ranked = rank([record(0, 80, tokens=50), record(1, 79, tokens=10)])
-    found = choose(ranked, baseline, 1, first)
-    assert (found.record.number, found.tied, found.luck) == (0, {0, 1}, 1.0)
+    found = choose(ranked, baseline, WIDE, first)
+    assert (found.record.number, found.tied, found.lead.expected) == (0, {0, 1}, 0.0)
+
+
+def test_a_baseline_that_may_not_be_chosen_does_not_stay() -> None:
+    baseline, ranked = rank([record(0, 50), record(1, 51)])
+    assert choose(ranked, baseline, WIDE, first).record.number == 0
+    assert choose(ranked, baseline, WIDE, first, lambda r: r.number != 0).record.number == 1
 
 
 def test_only_trials_that_saw_all_of_dev_are_ranked() -> None:

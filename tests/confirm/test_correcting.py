@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprompt_search.confirm import corrected
+from autoprompt_search.confirm import Lead, Shrinkage, corrected
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 
 DEV, RUNGS = 120, (30, 60, 120)
+Floats = NDArray[np.float64]
 
 
 def halved(hits: NDArray[np.float64]) -> tuple[list[TrialRecord], list[NDArray[np.float64]]]:
@@ -32,19 +34,38 @@ def halved(hits: NDArray[np.float64]) -> tuple[list[TrialRecord], list[NDArray[n
     return records, [row for row, seen in zip(hits, reach, strict=True) if seen == DEV]
 
 
-def errors(spread: float, searches: int) -> tuple[float, float]:
-    """Mean error of the winner's dev score, as it is and corrected; prompts differ by `spread` log-odds."""
+def searches(
+    spread: float, count: int
+) -> Iterator[tuple[list[TrialRecord], list[NDArray[np.float64]], Floats, Floats]]:
+    """Trials, hits of the complete ones, and of all their hits and true scores; prompts differ by `spread` log-odds."""
     rng = np.random.default_rng(0)
-    raw, without = [], []
-    for _ in range(searches):
+    for _ in range(count):
         ease, skill = rng.normal(1, 1.5, size=DEV), rng.normal(0, spread, size=16)
         chance = 1 / (1 + np.exp(-ease - skill[:, None]))
-        records, complete = halved((rng.random(chance.shape) < chance).astype(float))
+        hits = (rng.random(chance.shape) < chance).astype(float)
+        yield *halved(hits), hits, chance.mean(axis=1)
+
+
+def errors(spread: float, count: int) -> tuple[float, float]:
+    """Mean error of the winner's dev score, as it is and corrected."""
+    raw, without = [], []
+    for records, complete, _, truth in searches(spread, count):
         best = max((r for r in records if r.state is TrialState.COMPLETE), key=lambda r: r.measurements[-1].score)
-        truth = chance[best.number].mean()
-        raw.append(best.measurements[-1].score - truth)
-        without.append(corrected(records, best.number, complete) - truth)
+        raw.append(best.measurements[-1].score - truth[best.number])
+        without.append(corrected(records, best.number, complete) - truth[best.number])
     return float(np.mean(raw)), float(np.mean(without))
+
+
+def leads(spread: float, count: int) -> tuple[list[Lead], Floats, Floats]:
+    """Of the best complete trial over another one: what is made of it, as it is, and in truth."""
+    found, raw, true = [], [], []
+    for records, complete, hits, truth in searches(spread, count):
+        done = [r.number for r in records if r.state is TrialState.COMPLETE]
+        other, best = done[0], max(done, key=lambda n: float(hits[n].mean()))
+        raw.append(hits[best].mean() - hits[other].mean())
+        true.append(truth[best] - truth[other])
+        found.append(Shrinkage.of(records, complete).lead(raw[-1], DEV))
+    return found, np.array(raw), np.array(true)
 
 
 def test_among_equals_most_of_the_luck_is_taken_off() -> None:
@@ -61,3 +82,21 @@ def test_a_real_lead_is_left() -> None:
     hits[3, ::12] = 0
     records, complete = halved(hits)
     assert abs(corrected(records, 3, complete) - hits[3].mean()) < 0.02
+
+
+def test_of_equal_prompts_a_lead_is_seldom_taken_for_real() -> None:
+    found, raw, _ = leads(0.0, 100)
+    assert (raw > 0.02).mean() > 0.4
+    assert sum(lead.is_real for lead in found) <= 20
+
+
+def test_a_lead_among_prompts_that_differ_is_worth_what_is_made_of_it() -> None:
+    """As it is, it is too large; shrunk it is right on average, and within two standard errors nearly always."""
+    found, raw, true = leads(0.3, 100)
+    made, error = np.array([lead.expected for lead in found]), np.array([lead.stderr for lead in found])
+    assert (raw - true).mean() > 0.015
+    assert abs((made - true).mean()) < 0.005
+    assert (abs(made - true) <= 2 * error + 0.01).mean() > 0.9
+    is_real = np.array([lead.is_real for lead in found])
+    assert true[is_real].mean() > 0.04
+    assert true[is_real].sum() > 0.5 * true.clip(0).sum()
