@@ -4,6 +4,9 @@ A budget of forward passes is spent block by block. First as many prompts as `BR
 then the trial is measured further whose next blocks promise most per pass: the knowledge gradient, with several blocks
 at once where one alone could change nothing (KG*: Frazier and Powell 2010, Decis. Anal. 7:378). Trials are paused and
 taken up again; nothing that was measured is lost.
+
+Where soft prompts come after the texts, texts have their share of the passes first and soft prompts the rest: what a
+soft prompt is worth shows when it is trained, and by the pass no look at one could ever compete with a look at a text.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ BREADTH = 0.4
 class Begin:
     """The next step is a new trial."""
 
+    is_soft: bool = False
+    """Whether texts have had their share, where soft prompts come after them."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
@@ -47,20 +53,26 @@ class Gradient:
         passes: Budget in forward passes, the baseline's not counted; None for what as many first looks as there are
             trials leave room for.
         trials: Most trials.
+        text_share: Of the passes, for texts, where soft prompts come after them; 1 where all kinds are tried at once.
     """
 
     evidence = None
 
-    def __init__(self, rungs: Sequence[int], passes: int | None, trials: int) -> None:
+    def __init__(self, rungs: Sequence[int], passes: int | None, trials: int, text_share: float = 1.0) -> None:
         if not rungs:
             raise ConfigError("study.pruner: gradient needs the rungs of the search")
         self._rungs = tuple(rungs)
         self._passes = passes if passes is not None else round(trials * rungs[0] / BREADTH)
+        self._for_texts = text_share * self._passes
         self._board = Board(rungs)
         self._gone: set[int] = set()
+        self._looks: dict[int, int] = {}
+        """Trial -> passes of its first look."""
         self._costs: dict[int, int] = {}
-        self._looked = 0
-        """Passes for first looks."""
+        """Trial -> passes of all its rungs."""
+        self._last: dict[int, int] = {}
+        """Trial -> passes of its highest rung."""
+        self._soft: set[int] = set()
         self._fit: Fit | None = None
         self._ahead: tuple[Floats, Floats, dict[int, int]] | None = None
 
@@ -69,8 +81,10 @@ class Gradient:
         if self._board.add(number, kind, measurement):
             self._fit = self._ahead = None
             spent = measurement.cost.forward_passes
-            self._looked += spent if number and number not in self._costs else 0
+            self._looks.setdefault(number, spent)
             self._costs[number] = self._costs.get(number, 0) + spent
+            self._last[number] = spent
+            self._soft |= {number} if kind == "soft" else set()
 
     def drop(self, number: int) -> None:
         """The trial failed: it is nobody's rival any more."""
@@ -93,28 +107,55 @@ class Gradient:
             may_begin: Whether there is another point to try.
             is_over: Whether the search ends here, whatever passes are left.
         """
+        unfinished = [n for n in waiting if not self._is_full(n)]
         left = 0 if is_over else self._passes - self.spent
-        if may_begin and self._rungs[0] <= left and self._looked + self._rungs[0] <= BREADTH * self._passes:
-            return Begin()
-        best = self._most_worth([n for n in waiting if not self._is_full(n)], left)
+        if self._for_texts == self._passes:
+            step = self._step(unfinished, left, None, may_begin=may_begin)
+        else:
+            texts = self._step(unfinished, left, False, may_begin=may_begin)
+            texts = texts or (None if is_over else self._finish(unfinished, self._leader(is_soft=False)))
+            step = texts or self._step(unfinished, left, True, may_begin=may_begin)
+        return step or self._finish(unfinished, self.leader())
+
+    def _finish(self, unfinished: Sequence[int], leader: int | None) -> GoOn | None:
+        """The next rung of the leader, if it waits for one: what comes next goes by what it scores on all of dev."""
+        return GoOn(leader) if leader is not None and leader in unfinished else None
+
+    def _step(self, waiting: Sequence[int], left: int, is_soft: bool | None, *, may_begin: bool) -> Begin | GoOn | None:
+        """The next step of one purse: that of texts, that of soft prompts, or (None) the only one there is."""
+
+        def is_in(number: int) -> bool:
+            return is_soft is None or (number in self._soft) is is_soft
+
+        purse: float = self._passes
+        if is_soft is not None:
+            purse = self._passes - self._for_texts if is_soft else self._for_texts
+        if is_soft is False:
+            left = min(left, round(purse) - sum(cost for n, cost in self._costs.items() if n and is_in(n)))
+        waiting = [n for n in waiting if is_in(n)]
+        looks = [cost for n, cost in self._looks.items() if n and is_in(n)]
+        price = max(self._rungs[0], round(sum(looks) / len(looks))) if looks and is_soft else self._rungs[0]
+        may_begin = may_begin and price <= left
+        if may_begin and sum(looks) + price <= BREADTH * purse:
+            return Begin(bool(is_soft))
+        best = self._most_worth(waiting, left)
         if best is not None:
             return GoOn(best)
-        if may_begin and self._rungs[0] <= left:
-            return Begin()
-        leader = self.leader()
-        return GoOn(leader) if leader is not None and leader in waiting and not self._is_full(leader) else None
+        return Begin(bool(is_soft)) if may_begin else None
 
     def leader(self) -> int | None:
         """The trial with the highest expected score on all of dev, of any kind; None when nothing was measured."""
+        return self._leader()
+
+    def _leader(self, *, is_soft: bool | None = None) -> int | None:
         fit = self._fitted()
         scores = zip(fit.score, fit.numbers, strict=True) if fit else ()
-        alive = [(score, -number) for score, number in scores if number not in self._gone]
+        alive = [
+            (score, -number)
+            for score, number in scores
+            if number not in self._gone and (is_soft is None or (number in self._soft) is is_soft)
+        ]
         return -max(alive)[1] if alive else None
-
-    @property
-    def looked(self) -> float:
-        """Share of the passes for first looks that was spent on them."""
-        return self._looked / (BREADTH * self._passes)
 
     @property
     def spent(self) -> int:
@@ -143,11 +184,26 @@ class Gradient:
     def _prospects(self, fit: Fit) -> tuple[Floats, Floats, dict[int, int]]:
         """[rungs, trials] what getting there is worth and what it costs, infinity where it has been; rows of trials."""
         rungs = np.array(self._rungs, dtype=float)[:, None]
-        price = np.maximum(np.array([self._costs[n] for n in fit.numbers]) / fit.examples, 1.0)
         lead = -np.abs(fit.score - self._rivals(fit))
         step = np.sqrt(np.maximum(fit.variance - fit.variance_after(rungs), 0.0))
-        cost = np.where(rungs > fit.examples, price * (rungs - fit.examples), np.inf)
+        cost = np.array([self._prices(n, seen) for n, seen in zip(fit.numbers, fit.examples, strict=True)]).T
         return expected_gain(lead, step), cost, {n: row for row, n in enumerate(fit.numbers)}
+
+    def _prices(self, number: int, seen: float) -> list[float]:
+        """Passes to every rung, infinity where the trial has been.
+
+        A text costs by the example. A soft prompt is trained further for every rung, about as long as for the last
+        one, and another prompt then, so that every example is read again.
+        """
+        if number not in self._soft:
+            each = max(self._costs[number] / seen, 1.0)
+            return [each * (rung - seen) if rung > seen else np.inf for rung in self._rungs]
+        training, price = max(0.0, self._last[number] - seen), 0.0
+        prices: list[float] = []
+        for rung in self._rungs:
+            price += training + rung if rung > seen else 0.0
+            prices.append(price if rung > seen else np.inf)
+        return prices
 
     def _rivals(self, fit: Fit) -> Floats:
         """Per trial the highest expected score of the others of its kind; its own where there are none."""

@@ -143,7 +143,8 @@ class OptunaStudy:
                 sampler=RandomSampler(),  # never asked
             )
         self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
-        terms = Terms(trials, tuple(rungs), passes, reduction, error, jackknife)
+        text_share = text_share if self._phases.are_two else 1.0
+        terms = Terms(trials, tuple(rungs), passes, reduction, error, jackknife, text_share)
         pruner = pruner or usual(terms)
         pruning = PRUNERS[pruner](terms)
         kind = resolved(sampler, self._distributions)
@@ -163,7 +164,7 @@ class OptunaStudy:
         with reading(place, optuna.exceptions.OptunaError):
             spending = Spending(trials, passes, minutes, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
             most = min(trials, space.size)
-            most_texts = round(most * (text_share if self._phases.are_two else 1.0))
+            most_texts = round(most * text_share)
             outlook = Outlook(most_texts, climb(pruner, rungs, reduction), passes, self._phases.are_two, least_gain)
             probe = self._opened_probe(named, baseline, anchors, outlook)
             self._steering = Steering(pruning, probe, spending, self._objective, board, most, text_share)
@@ -180,7 +181,7 @@ class OptunaStudy:
         if isinstance(step, GoOn):
             live = self._live[step.number] = self._paused.pop(step.number)
             return step.number, self._growing.dressed(live.params)
-        asked = self._new() if isinstance(step, Begin) else None
+        asked = self._new(step) if isinstance(step, Begin) else None
         if asked is None and not self._live:
             self._close()
         return asked
@@ -268,7 +269,7 @@ class OptunaStudy:
         """Trials so far; None where no point of the space is left for another."""
         return None if self._is_used_up else len(self._seen)
 
-    def _new(self) -> tuple[int, Params] | None:
+    def _new(self, step: Begin) -> tuple[int, Params] | None:
         number = len(self._seen)
         given = next((point for point in self._first if fingerprint(point) not in self._seen), None)
         if number == 0:
@@ -278,7 +279,7 @@ class OptunaStudy:
         elif given is not None:
             params = given
         else:
-            is_soft, scores = self._steering.wants_soft(number), self._steering.estimates()
+            is_soft, scores = self._steering.wants_soft(number, step), self._steering.estimates()
             left = self._steering.spending.passes_left
             may_grow = self._phases.may_grow(number, is_soft=is_soft)
             if may_grow and (grown := self._grown(number, scores)) is not None:

@@ -35,6 +35,8 @@ class Terms:
     """How often a test may be wrong."""
     jackknife: Jackknife | None = None
     """Of a metric that is no mean over examples; None where the score is the share of right answers."""
+    text_share: float = 1.0
+    """Of the budget, for texts before soft prompts; 1 where there are not both."""
 
 
 class Pruner(Protocol):
@@ -91,7 +93,9 @@ PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
     "halving": lambda terms: Ladders(terms.reduction),
     "racing": _racing,
     "wilcoxon": _for_means("wilcoxon", lambda terms: Wilcoxon(terms.error)),
-    "gradient": _for_means("gradient", lambda terms: Gradient(terms.rungs, terms.passes, terms.trials)),
+    "gradient": _for_means(
+        "gradient", lambda terms: Gradient(terms.rungs, terms.passes, terms.trials, terms.text_share)
+    ),
     "none": lambda terms: Never(),  # noqa: ARG005
 }
 

@@ -107,10 +107,9 @@ class Steering:
             return Begin() if may_begin and not is_over else None
         return self.allocation.choose(waiting, may_begin=may_begin, is_over=is_late)
 
-    def wants_soft(self, number: int) -> bool:
+    def wants_soft(self, number: int, step: Begin) -> bool:
         """Whether texts have had their share of the budget when this trial begins."""
-        is_beyond = self.spending.is_beyond(self.share, number)
-        return is_beyond or (self.allocation is not None and self.allocation.looked >= self.share)
+        return step.is_soft or self.spending.is_beyond(self.share, number)
 
     def estimates(self) -> Mapping[int, Estimate] | None:
         """Expected scores for the sampler; None where it goes by how trials ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,66 @@ def test_first_looks_come_first_and_have_their_share() -> None:
         entered(pruner, [0.6], first=begun)
     assert begun == BREADTH * 500 / RUNGS[0]
     assert isinstance(pruner.choose([1, 2], may_begin=True), GoOn)
+
+
+TRAINING = 60
+"""Passes that a soft prompt is trained for, per rung."""
+
+
+def spent_on_both(passes: int) -> tuple[list[tuple[int, str, int]], dict[int, int]]:
+    """(trial, kind, examples) of every rung of a search of texts and then soft prompts; the rung each trial reached."""
+    pruner = Gradient(RUNGS, passes, 500, text_share=0.6)
+    rng = np.random.default_rng(0)
+    kinds: dict[int, str] = {}
+    reached: dict[int, int] = {}
+    scores: dict[int, float] = {}
+    steps = []
+    while True:
+        waiting = [n for n, rung in reached.items() if rung < len(RUNGS)]
+        step = pruner.choose(waiting, may_begin=True)
+        if step is None:
+            return steps, reached
+        if isinstance(step, Begin):
+            number = len(kinds) + 1
+            kinds[number], reached[number] = "soft" if step.is_soft else "text", 0
+            scores[number] = 0.5 + 0.1 * rng.random() + 0.2 * step.is_soft
+        else:
+            number = step.number
+        rung = RUNGS[reached[number]]
+        is_soft = kinds[number] == "soft"
+        cost = TRAINING + rung if is_soft else 20
+        now = replace(made(scores[number], rung, cost), prompt=f"{number} at {rung}" if is_soft else f"{number}")
+        pruner.add(number, kinds[number], now)
+        steps.append((number, kinds[number], rung))
+        reached[number] += 1
+
+
+def test_texts_have_their_share_first_and_their_best_is_known_before_soft_prompts_start_from_it() -> None:
+    steps, reached = spent_on_both(3000)
+    order = [kind for _, kind, _ in steps]
+    first = order.index("soft")
+    of_texts, of_soft = steps[:first], [step for step in steps[first:] if step[1] == "soft"]
+    assert order[first:].count("text") <= len(RUNGS), "at most the leader of all is finished later"
+    assert 0.9 * 1800 <= 20 * len(of_texts) <= 1800 + 20 * len(RUNGS)
+    assert any(reached[number] == len(RUNGS) for number, kind, _ in of_texts if kind == "text")
+    spent = sum(TRAINING + rung for _, _, rung in of_soft)
+    assert spent <= 1200 + sum(TRAINING + rung for rung in RUNGS)
+    assert any(reached[number] == len(RUNGS) for number, _, _ in of_soft), "one of them at least is trained to its end"
+
+
+def test_what_a_soft_prompt_costs_next_is_its_training_and_all_examples_again() -> None:
+    pruner = Gradient(RUNGS, 3000, 500, text_share=0.6)
+    pruner.add(1, "soft", made(0.6, 20, TRAINING + 20))
+    pruner.add(2, "text", made(0.6, 20, 20))
+    assert pruner._prices(1, 20) == [np.inf, 100, 220, 360, 520]
+    assert pruner._prices(2, 20) == [np.inf, 20, 40, 60, 80]
+
+
+def test_without_texts_beside_them_soft_prompts_have_it_all() -> None:
+    pruner = Gradient(RUNGS, 1000, 50)
+    assert pruner.choose([], may_begin=True) == Begin()
+    pruner.add(1, "soft", made(0.6, 20, 100))
+    assert pruner.choose([1], may_begin=True) == Begin()
 
 
 def test_then_the_best_and_its_near_rivals_are_looked_at_and_a_hopeless_one_is_not() -> None:
