@@ -6,7 +6,8 @@ macro-F1? Quality: how far from the best text is what every sampler and pruner c
 Joint: is a search of texts and soft prompts together better than one of either alone at equal forward-equivalents?
 The world is described in `simulated.py`; regret is counted in points of true accuracy over all items of its kind.
 
-    python -m benchmarks.simulator [--races 150] [--seeds 12] [--jobs 2]
+    python -m benchmarks.simulator [--races 150] [--seeds 24] [--jobs 2]
+    python -m benchmarks.simulator --only joint        # the other tables stay as they are
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ BUDGETS = {"quick": 1500, "standard": 5000, "thorough": 20_000}
 SAMPLERS = ("random", "grid", "tpe", "gp", "cma", "nsga2", "surrogate")
 PRUNERS = ("none", "halving", "racing", "wilcoxon", "gradient")
 QUALITY = (*((sampler, "halving") for sampler in SAMPLERS), *(("tpe", p) for p in PRUNERS if p != "halving"))
+PARTS = ("races", "joint", "quality")
 Job = tuple[Any, ...]
 
 
@@ -237,10 +239,13 @@ def text_of(made: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--races", type=int, default=150)
-    parser.add_argument("--seeds", type=int, default=12, help="worlds; twice as many for texts against soft prompts")
+    parser.add_argument("--seeds", type=int, default=24, help="worlds; twice as many for texts against soft prompts")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side, one core each")
     parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/simulator.json")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="make these again, keep the others")
     options = parser.parse_args()
+    before = {} if set(options.only) == set(PARTS) else json.loads(options.out.read_text(encoding="utf-8"))
+    wanted = {"races": (races, options.races), "joint": (joint, 2 * options.seeds), "quality": (quality, options.seeds)}
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         run = partial(pool.map, chunksize=2)
         made = {
@@ -249,9 +254,10 @@ def main() -> None:
             "seeds": options.seeds,
             "seeds_joint": 2 * options.seeds,
             "error": ERROR,
-            "races": races(run, options.races),
-            "joint": joint(run, 2 * options.seeds),
-            "quality": quality(run, options.seeds),
+            **{
+                name: make(run, count) if name in options.only else before[name]
+                for name, (make, count) in wanted.items()
+            },
             "remake": f"python -m benchmarks.simulator --races {options.races} --seeds {options.seeds}",
         }
     options.out.parent.mkdir(parents=True, exist_ok=True)
