@@ -99,12 +99,22 @@ class Gradient:
         """As `Pruner.stops`, for a trial on its own: whether it is not worth its next rung."""
         return self.choose([number], may_begin=False) is None
 
-    def choose(self, waiting: Collection[int], *, may_begin: bool, is_over: bool = False) -> Begin | GoOn | None:
+    def choose(
+        self,
+        waiting: Collection[int],
+        *,
+        may_begin: bool,
+        may_begin_text: bool = True,
+        is_text_over: bool = False,
+        is_over: bool = False,
+    ) -> Begin | GoOn | None:
         """The next step; None when there is none. When the passes are spent the leader is measured on all of dev.
 
         Args:
             waiting: Trials that could go on at once.
             may_begin: Whether there is another point to try.
+            may_begin_text: Whether it may be a text, where soft prompts come after them.
+            is_text_over: Whether texts end there, whatever is left of their share.
             is_over: Whether the search ends here, whatever passes are left.
         """
         unfinished = [n for n in waiting if not self._is_full(n)]
@@ -112,7 +122,8 @@ class Gradient:
         if self._for_texts == self._passes:
             step = self._step(unfinished, left, None, may_begin=may_begin)
         else:
-            texts = self._step(unfinished, left, False, may_begin=may_begin)
+            due = 0 if is_text_over else left
+            texts = self._step(unfinished, due, False, may_begin=may_begin and may_begin_text)
             texts = texts or (None if is_over else self._finish(unfinished, self._leader(is_soft=False)))
             step = texts or self._step(unfinished, left, True, may_begin=may_begin)
         return step or self._finish(unfinished, self.leader())

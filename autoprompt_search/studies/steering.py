@@ -105,11 +105,17 @@ class Steering:
             return None if is_over else GoOn(min(waiting))
         if self.allocation is None or begun == 0:
             return Begin() if may_begin and not is_over else None
-        return self.allocation.choose(waiting, may_begin=may_begin, is_over=is_late)
+        return self.allocation.choose(
+            waiting,
+            may_begin=may_begin,
+            may_begin_text=begun is not None and begun < self.share * self.most,
+            is_text_over=self.spending.is_late(self.share),
+            is_over=is_late,
+        )
 
     def wants_soft(self, number: int, step: Begin) -> bool:
         """Whether texts have had their share of the budget when this trial begins."""
-        return step.is_soft or self.spending.is_beyond(self.share, number)
+        return step.is_soft if self.allocation else self.spending.is_beyond(self.share, number)
 
     def estimates(self) -> Mapping[int, Estimate] | None:
         """Expected scores for the sampler; None where it goes by how trials ended."""

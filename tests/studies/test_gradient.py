@@ -94,6 +94,18 @@ def test_texts_have_their_share_first_and_their_best_is_known_before_soft_prompt
     assert any(reached[number] == len(RUNGS) for number, _, _ in of_soft), "one of them at least is trained to its end"
 
 
+def test_texts_that_may_not_begin_go_on_and_texts_that_are_over_do_not() -> None:
+    """A share of the trials, and of the minutes."""
+    pruner = entered(Gradient(RUNGS, 3000, 500, text_share=0.6), [0.6], [0.7], [0.5])
+    waiting = [1, 2, 3]
+    assert pruner.choose(waiting, may_begin=True) == Begin()
+    assert isinstance(pruner.choose(waiting, may_begin=True, may_begin_text=False), GoOn)
+    assert pruner.choose(waiting, may_begin=True, is_text_over=True) == GoOn(2), "the best text is finished"
+    entered(pruner, [0.7] * 5, first=2)
+    assert pruner.choose([1, 3], may_begin=True, is_text_over=True) == Begin(is_soft=True)
+    assert pruner.choose([1, 3], may_begin=True, is_over=True) is None
+
+
 def test_what_a_soft_prompt_costs_next_is_its_training_and_all_examples_again() -> None:
     pruner = Gradient(RUNGS, 3000, 500, text_share=0.6)
     pruner.add(1, "soft", made(0.6, 20, TRAINING + 20))
