@@ -188,7 +188,7 @@ class Turn:
     @property
     def scores(self) -> dict[int, float]:
         """Trial -> our dev score."""
-        return {r.number: r.measurements[-1].score for r in self.result.records if r.measurements}
+        return scores_of(self.result)
 
     @property
     def theirs(self) -> dict[int, float]:
@@ -226,6 +226,11 @@ class Turn:
         }
 
 
+def scores_of(result: SearchResult) -> dict[int, float]:
+    """Trial -> dev score."""
+    return {r.number: r.measurements[-1].score for r in result.records if r.measurements}
+
+
 def highest(scores: Mapping[int, float]) -> int:
     """The first trial with the highest score."""
     return max(scores, key=lambda n: (scores[n], -n))
@@ -236,7 +241,7 @@ def turn(folder: Path, trials: int, every: int, first: int) -> Turn:
     folder.mkdir()
     result, seconds = ours(folder, trials)
     points = {r.number: r.params for r in result.records}
-    best = highest({r.number: r.measurements[-1].score for r in result.records if r.measurements})
+    best = highest(scores_of(result))
     run = sorted({*range(first % every, len(points), every), best})
     return Turn(result, seconds, run, theirs(folder, [points[n] for n in sorted(points)], run))
 

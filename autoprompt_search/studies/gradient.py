@@ -73,6 +73,7 @@ class Gradient:
         self._last: dict[int, int] = {}
         """Trial -> passes of its highest rung."""
         self._soft: set[int] = set()
+        """Trials with soft prompts."""
         self._fit: Fit | None = None
         self._ahead: tuple[Floats, Floats, dict[int, int]] | None = None
 
@@ -84,7 +85,8 @@ class Gradient:
             self._looks.setdefault(number, spent)
             self._costs[number] = self._costs.get(number, 0) + spent
             self._last[number] = spent
-            self._soft |= {number} if kind == "soft" else set()
+            if kind == "soft":
+                self._soft.add(number)
 
     def drop(self, number: int) -> None:
         """The trial failed: it is nobody's rival any more."""
@@ -134,17 +136,14 @@ class Gradient:
 
     def _step(self, waiting: Sequence[int], left: int, is_soft: bool | None, *, may_begin: bool) -> Begin | GoOn | None:
         """The next step of one purse: that of texts, that of soft prompts, or (None) the only one there is."""
-
-        def is_in(number: int) -> bool:
-            return is_soft is None or (number in self._soft) is is_soft
-
         purse: float = self._passes
         if is_soft is not None:
             purse = self._passes - self._for_texts if is_soft else self._for_texts
-        if is_soft is False:
-            left = min(left, round(purse) - sum(cost for n, cost in self._costs.items() if n and is_in(n)))
-        waiting = [n for n in waiting if is_in(n)]
-        looks = [cost for n, cost in self._looks.items() if n and is_in(n)]
+        if is_soft is False:  # what texts leave is added to what soft prompts have
+            spent = sum(cost for n, cost in self._costs.items() if n and self._is_of(n, is_soft=False))
+            left = min(left, round(purse) - spent)
+        waiting = [n for n in waiting if self._is_of(n, is_soft=is_soft)]
+        looks = [cost for n, cost in self._looks.items() if n and self._is_of(n, is_soft=is_soft)]
         price = max(self._rungs[0], round(sum(looks) / len(looks))) if looks and is_soft else self._rungs[0]
         may_begin = may_begin and price <= left
         if may_begin and sum(looks) + price <= BREADTH * purse:
@@ -164,9 +163,13 @@ class Gradient:
         alive = [
             (score, -number)
             for score, number in scores
-            if number not in self._gone and (is_soft is None or (number in self._soft) is is_soft)
+            if number not in self._gone and self._is_of(number, is_soft=is_soft)
         ]
         return -max(alive)[1] if alive else None
+
+    def _is_of(self, number: int, *, is_soft: bool | None) -> bool:
+        """Whether the trial has a soft prompt, or has none; all trials are of the only purse there is (None)."""
+        return is_soft is None or (number in self._soft) is is_soft
 
     @property
     def spent(self) -> int:
