@@ -14,7 +14,8 @@ from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.protocols import FinalPrompt, Probes
+from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.protocols.study import Probes
 from autoprompt_search.core.types import Example, Measurement, Outcome, TrialRecord
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.report import ReportData, write_report

@@ -10,9 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols import Backend, DemoSelector, EmbedTexts, Floats, Metric, Scored, Scores
+from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.protocols.model import Backend, Scored, Scores
+from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.stats import metric_stderr
 from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
@@ -30,7 +33,7 @@ class ScoringBackend(Backend, Scores, Protocol):
     """A model that can compare answers."""
 
 
-class Known(Protocol):
+class PredictionStore(Protocol):
     """Predictions made before: the ledger, or a dict of this process."""
 
     def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
@@ -38,10 +41,10 @@ class Known(Protocol):
         ...
 
 
-class Memory:
-    """A `Known` that remembers what this process measured, in front of another one."""
+class PredictionCache:
+    """A `PredictionStore` that remembers what this process measured, in front of another one."""
 
-    def __init__(self, behind: Known | None = None) -> None:
+    def __init__(self, behind: PredictionStore | None = None) -> None:
         self._behind = behind
         self._seen: dict[tuple[str, str], Prediction] = {}
 
@@ -76,7 +79,7 @@ def measure(
     *,
     metric: str = "accuracy",
     fidelity: Fidelity | None = None,
-    known: Known | None = None,
+    known: PredictionStore | None = None,
 ) -> Measurement:
     """Predict, judge and summarise one prompt on `examples`: the one way anything is ever measured."""
     made = predict(prompt, examples, labels, backend, known)
@@ -89,7 +92,7 @@ def predict(
     examples: Sequence[Example],
     labels: Sequence[str],
     backend: ScoringBackend,
-    known: Known | None = None,
+    known: PredictionStore | None = None,
 ) -> Predicted:
     """The prompt's answer to every example; targets are passed on and never looked at.
 

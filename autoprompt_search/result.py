@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from autoprompt_search.confirm import Confirmation, CrossFit, Finalist, FrontPoint, OwnText, Verdict
+from autoprompt_search.confirm import Confirmation, CrossFit, Finalist, FrontPoint, TextOnly, Verdict
 from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.objective import cost_of
 from autoprompt_search.core.stats import Interval
@@ -212,7 +212,7 @@ def _describe_point(point: FrontPoint) -> dict[str, Any]:
     }
 
 
-def _describe_text(text: OwnText) -> dict[str, Any]:
+def _describe_text(text: TextOnly) -> dict[str, Any]:
     gains = {"dev_gain": asdict(text.dev_gain), "test_gain": asdict(text.test_gain)}
     return {
         "trial": text.number,

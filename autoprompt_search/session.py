@@ -15,7 +15,9 @@ from autoprompt_search.config.rules_proposals import known_texts
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols import Progress, SearchCard, Study, Task, Tracker
+from autoprompt_search.core.protocols.output import Progress, SearchCard, Tracker
+from autoprompt_search.core.protocols.study import Study
+from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.stats import contributions, is_mean
 from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
@@ -25,7 +27,7 @@ from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.studies import STUDIES
-from autoprompt_search.studies.growing import Growth
+from autoprompt_search.studies.proposal_slots import GrowingParameter
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
@@ -178,10 +180,12 @@ def _study(
     )
 
 
-def growths(config: SearchConfig) -> list[Growth]:
+def growths(config: SearchConfig) -> list[GrowingParameter]:
     """The parameters to which texts are added; one that the space has fixed is not among them."""
     return [
-        Growth(address, texts, wanted.slots, wanted.share, {p.type: PROPOSERS.build(p) for p in wanted.proposers})
+        GrowingParameter(
+            address, texts, wanted.slots, wanted.share, {p.type: PROPOSERS.build(p) for p in wanted.proposers}
+        )
         for address, wanted in config.proposals.items()
         if (texts := known_texts(config, address))
     ]

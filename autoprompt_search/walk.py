@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Seal, confirm
-from autoprompt_search.core.protocols import Progress
+from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.deliver import deliver, rebuild_report
 from autoprompt_search.result import SearchResult
 from autoprompt_search.runners import RUNNERS

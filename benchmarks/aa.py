@@ -30,9 +30,9 @@ import numpy as np
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.confirm import Bench, Seal, confirm, corrected, rank
+from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.crossfit import cross_fitted
-from autoprompt_search.confirm.judging import Scale, Verdict, judge
-from autoprompt_search.core.protocols import Scored
+from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.types import Outcome, Rendered, SoftPrompt, TrialRecord
@@ -91,7 +91,7 @@ def one(seed: int) -> dict[str, Any]:
         work = job(Path(folder), backend=ComponentSpec(type="chance"), dev=dev, rungs=RUNGS, seed=seed)
         records = drive(LocalRunner(), work, trials=TRIALS).records
         ledger = Ledger(work.state / "ledger.sqlite")
-        scale, bench = Scale(work.metric, work.labels, 0.95), Bench(work, LocalRunner(), ledger)
+        scale, bench = ScoreComparison(work.metric, work.labels, 0.95), Bench(work, LocalRunner(), ledger)
         _, ranked = rank(records)
         values = [scale.contributions(bench.trial_on_dev(r)) for r in ranked]
         found = confirm(records, work, Seal(test), runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)

@@ -21,7 +21,7 @@ from typing import Any
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Params
-from autoprompt_search.studies.additive import Board, Estimate
+from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.dice import CANDIDATES, Dice
 from autoprompt_search.studies.surrogate import FITTED, MOST, most_promising
 from benchmarks.machine import described, table
@@ -37,7 +37,7 @@ OVER = space()
 
 def history(world: World, trials: int) -> list[tuple[Params, Estimate]]:
     """So many points, each with what is known of it."""
-    rng, board, points = derive_rng(world.seed, "history", trials), Board(RUNGS), dict[str, Params]()
+    rng, board, points = derive_rng(world.seed, "history", trials), ScoreModel(RUNGS), dict[str, Params]()
     while len(points) < trials:
         tried = [OVER.suggest(Dice(rng, {})) for _ in range(1 + 4 * len(points) // trials)]
         best = max(tried, key=world.skill)

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from autoprompt_search.backends.together import Together
-from autoprompt_search.core.protocols import Fitted, TuneData
+from autoprompt_search.backends.hf.shared import SharedBackend
+from autoprompt_search.core.protocols.tuning import Fitted, TuneData
 from autoprompt_search.soft.prompt_tuning import PromptTuning
 from benchmarks.machine import described, table
 from benchmarks.soft_models import made_up_task, model_folder
@@ -84,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = model_folder(options.shape, Path(name), layers=options.layers, width=options.width)
         spec = {"type": "hf-causal", "model": str(folder), "device": options.device, "dtype": options.dtype}
-        backend, data = Together(of=spec), made_up_task(0)
+        backend, data = SharedBackend(of=spec), made_up_task(0)
         timed(backend, data, 2, 2, at_once=True)
         rows = [compared(backend, data, n, options.steps, options.repeats) for n in options.trials]
     settings = {name: getattr(options, name) for name in ("shape", "layers", "width", "dtype", "steps", "repeats")}

@@ -25,10 +25,10 @@ import measuring
 import numpy as np
 import torch
 
-from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.backends.hf import HfBackend
-from autoprompt_search.backends.tokens import common_run
-from autoprompt_search.core.types import Place, Rendered
+from autoprompt_search.backends.hf.backend import HfBackend
+from autoprompt_search.backends.hf.causal import hf_causal
+from autoprompt_search.backends.hf.tokenizer import common_run
+from autoprompt_search.core.types import Rendered, SoftPosition
 
 ANSWERS = (" good", " bad", " fine", " poor")
 BAR = 0.5
@@ -78,7 +78,7 @@ def needed(work: Work, lengths: Sequence[int], shared: int, places: int) -> int:
     return work.flops(shared + sum(n - shared for n in lengths), pairs, places)
 
 
-def needed_for_step(work: Work, lengths: Sequence[int], shared: int, place: Place) -> int:
+def needed_for_step(work: Work, lengths: Sequence[int], shared: int, place: SoftPosition) -> int:
     """Forward behind what is shared; backward from the answer to the vectors and no further."""
     forward = backward = 0
     for length in (n + _TRAINED for n in lengths):
@@ -98,7 +98,7 @@ def scoring(backend: HfBackend, rows: Sequence[Rendered]) -> Callable[[], object
     return side
 
 
-def tuning(backend: HfBackend, rows: Sequence[Rendered], place: Place) -> Callable[[], object]:
+def tuning(backend: HfBackend, rows: Sequence[Rendered], place: SoftPosition) -> Callable[[], object]:
     vectors = (torch.randn(_TRAINED, backend.width(place)) * 0.02).to(backend._loaded.model.device)
 
     def side() -> None:
@@ -142,7 +142,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
             sides[name] = scoring(one, rows)
             flops[name] = needed(work, [len(i) for i in ids], shared, len(rows))
             heads[name] = work.flops(0, 0, len(rows))
-    for demonstrations, place in ((0, Place()), (8, Place("before-answer"))):
+    for demonstrations, place in ((0, SoftPosition()), (8, SoftPosition("before-answer"))):
         rows = measuring.prompts(demonstrations, _BATCH)
         ids = [base.ids for base in backend._reader.bases(backend._source.texts, rows)]
         shared = min(common_run(ids[0], other) for other in ids) if demonstrations else 0

@@ -38,7 +38,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from autoprompt_search.backends.causal import hf_causal
+from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.core.types import Rendered
 
 LABELS = {

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from autoprompt_search.core.protocols import TuneData
+from autoprompt_search.core.protocols.tuning import TuneData
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Rendered, Segment
 

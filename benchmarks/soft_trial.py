@@ -39,8 +39,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.core.protocols import TuneData
+from autoprompt_search.backends.hf.causal import hf_causal
+from autoprompt_search.core.protocols.tuning import TuneData
 from autoprompt_search.soft import checkpoint
 from autoprompt_search.soft.prompt_tuning import PromptTuning
 from autoprompt_search.soft.training import rms

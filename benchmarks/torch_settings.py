@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from autoprompt_search.backends import source
-from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.core.types import Place
+from autoprompt_search.backends.hf import loaded_model
+from autoprompt_search.backends.hf.causal import hf_causal
+from autoprompt_search.core.types import SoftPosition
 from benchmarks.machine import described, table
 from benchmarks.soft_models import made_up_task, model_folder
 
@@ -39,10 +39,10 @@ def cpu(work: Callable[[], object]) -> float:
 
 def measured(folder: Path, *, dtype: str, threads: int, compiled: bool) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
     """One row without its differences, and log-probabilities."""
-    source._LOADED.clear()
+    loaded_model._LOADED.clear()
     torch.set_num_threads(threads)
     backend = hf_causal(str(folder), device="cpu", dtype=dtype, state_megabytes=0)  # type: ignore[arg-type]
-    data, place = made_up_task(0), Place()
+    data, place = made_up_task(0), SoftPosition()
     soft = backend.embed_tokens("w1 w2 w3 w4 w5 w6 w7 w8").clone().requires_grad_()
     if compiled:
         backend._loaded.model.forward = torch.compile(backend._loaded.model.forward, dynamic=True)

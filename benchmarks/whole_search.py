@@ -63,7 +63,7 @@ PARTS = {
     "training steps, all": ("soft/training.py", "_backward"),
     "examples measured, all": ("evaluate.py", "_ask"),
     "examples measured, rendering": ("evaluate.py", "render_all"),
-    "examples measured, rows and tokens": ("backends/causal.py", "units"),
+    "examples measured, rows and tokens": ("backends/hf/causal.py", "units"),
 }
 """What is shown of the profile: part -> end of the file, and the function."""
 
@@ -123,7 +123,7 @@ def profiled(folder: Path) -> dict[str, float]:
     def seconds(file: str, function: str) -> float:
         return sum(row[3] for (where, _, name), row in found.items() if where.endswith(file) and name == function)
 
-    whole = seconds("trial/climbing.py", "step") + seconds("trial/climbing.py", "run_test")
+    whole = seconds("trial/run.py", "step") + seconds("trial/run.py", "run_test")
     return {part: round(100 * seconds(*at) / whole, 1) for part, at in PARTS.items()}
 
 

@@ -70,7 +70,7 @@ def init(
 def check(space: Space, changes: Changes = None) -> None:
     """Say everything that is wrong with a space file, or what it would search."""
     with Guard("check"):
-        from autoprompt_search.cli.checking import inspect
+        from autoprompt_search.cli.check import inspect
         from autoprompt_search.cli.screens import show_check
 
         show_check(inspect(space, changes or ()))
@@ -115,8 +115,8 @@ def submit(
 ) -> None:
     """Run a search as a job on a Ray cluster: send the working folder, follow the job, bring the result back."""
     with Guard("submit", stopped="Submit again to go on."), sigterm_as_ctrl_c():
-        from autoprompt_search.cli.submitting import Order
-        from autoprompt_search.cli.submitting import submit as hand_in
+        from autoprompt_search.cli.submit import Order
+        from autoprompt_search.cli.submit import submit as hand_in
 
         order = Order(space, tuple(changes or ()), address, there, tuple(pip or ()), tuple(env or ()), ship, fresh)
         hand_in(order, out)
@@ -131,8 +131,8 @@ def job(
 ) -> None:
     """What `submit` starts on the cluster: the search, then its result into the log."""
     with Guard("job", stopped="Finished trials are kept.") as watch, sigterm_as_ctrl_c():
-        from autoprompt_search.cli.parcels import pack
-        from autoprompt_search.cli.submitting import changes_there, folder_there
+        from autoprompt_search.cli.bundle import pack
+        from autoprompt_search.cli.submit import changes_there, folder_there
         from autoprompt_search.config import load_config
 
         config = load_config(space, changes or ())
@@ -178,7 +178,7 @@ def export(
 ) -> None:
     """Copy the best prompt of a search to a place of its own, after checking every file."""
     with Guard("export"):
-        from autoprompt_search.cli.copying import copy_prompt
+        from autoprompt_search.cli.export import copy_prompt
 
         sys.stdout.write(f"{copy_prompt(folder, to, force=force)}\n")
 
@@ -197,7 +197,7 @@ def predict(
 ) -> None:
     """Label new texts with an exported prompt, as a batch or in a pipe. Other columns are kept."""
     with Guard("predict"):
-        from autoprompt_search.cli.applying import predict_rows
+        from autoprompt_search.cli.predict import predict_rows
 
         predict_rows(prompt, source, target, text=text or (), backend=backend or (), batch=batch)
 
@@ -218,7 +218,7 @@ def evaluate(
 ) -> None:
     """Measure an exported prompt on labelled data, with intervals."""
     with Guard("evaluate"):
-        from autoprompt_search.cli.applying import evaluate_file
+        from autoprompt_search.cli.predict import evaluate_file
         from autoprompt_search.cli.screens import show_evaluation
 
         show_evaluation(evaluate_file(prompt, data, text=text or (), label=label, metric=metric, backend=backend or ()))

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autoprompt_search.core.protocols import Progress
+from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState
 
 _RUNNING = 6

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from autoprompt_search.cli.checking import Checked
+from autoprompt_search.cli.check import Checked
 from autoprompt_search.exported import Evaluation
 from autoprompt_search.session import growths
 

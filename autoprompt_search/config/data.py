@@ -15,7 +15,7 @@ from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
-from autoprompt_search.core.protocols import Backend
+from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Example, Prompt, Rendered, Scalar, Splits
 from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook, answer_words, render
 

@@ -12,7 +12,7 @@ from autoprompt_search.config.rules_study import study_rules
 from autoprompt_search.config.rules_text import text_rules
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
-from autoprompt_search.core.protocols import Task
+from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.registry import ComponentSpec, unknown
 from autoprompt_search.metrics import METRICS
 from autoprompt_search.runners.addresses import address_problem

@@ -9,7 +9,8 @@ from autoprompt_search.config.components import names as component_names
 from autoprompt_search.config.rules_space import is_active, misplaced, possible
 from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.validation import Draft, Problem
-from autoprompt_search.core.protocols import Embeds, ProposesWords, Scores, Tunes
+from autoprompt_search.core.protocols.model import Embeds, ProposesWords, Scores
+from autoprompt_search.core.protocols.tuning import Tunes
 from autoprompt_search.prompting import AUTO
 from autoprompt_search.soft.fits import EMBEDDINGS, FITS, PREFIXES, misfit
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
 from autoprompt_search.config.sections import Aim, Budget, Confirm, Proposals
-from autoprompt_search.core.protocols import Task
+from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.registry import unknown
 
 _PLACEHOLDERS: dict[str, Any] = {

@@ -1,24 +1,24 @@
 """The end of a search: which prompt is the best, judged on dev, and what the sealed test split says of it."""
 
-from autoprompt_search.confirm.bench import Bench, weights_folder
 from autoprompt_search.confirm.choice import choose, rank, shortlist
-from autoprompt_search.confirm.confirming import Confirmation, Finalist, OwnText, confirm
+from autoprompt_search.confirm.comparison import Verdict, judge
+from autoprompt_search.confirm.confirming import Confirmation, Finalist, TextOnly, confirm
 from autoprompt_search.confirm.correcting import Lead, Shrinkage, corrected
 from autoprompt_search.confirm.crossfit import CrossFit
-from autoprompt_search.confirm.front import FrontPoint
-from autoprompt_search.confirm.judging import Verdict, judge
+from autoprompt_search.confirm.evaluator import FinalistEvaluator, weights_folder
+from autoprompt_search.confirm.pareto import FrontPoint
 from autoprompt_search.confirm.seal import Seal
 
 __all__ = [
-    "Bench",
     "Confirmation",
     "CrossFit",
     "Finalist",
+    "FinalistEvaluator",
     "FrontPoint",
     "Lead",
-    "OwnText",
     "Seal",
     "Shrinkage",
+    "TextOnly",
     "Verdict",
     "choose",
     "confirm",

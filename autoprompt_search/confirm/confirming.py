@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.confirm.bench import Bench, Candidate
+from autoprompt_search.confirm.ablation import TextAblation
 from autoprompt_search.confirm.choice import rank, shortlist
+from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.correcting import Lead, corrected
 from autoprompt_search.confirm.crossfit import CrossFit, cross_fitted
-from autoprompt_search.confirm.front import FrontPoint, pareto
-from autoprompt_search.confirm.judging import Scale, Verdict, judge
-from autoprompt_search.confirm.rule import Rule
+from autoprompt_search.confirm.evaluator import Candidate, FinalistEvaluator
+from autoprompt_search.confirm.pareto import FrontPoint, pareto
 from autoprompt_search.confirm.seal import Seal
-from autoprompt_search.confirm.texts import Texts
+from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective, cost_of
 from autoprompt_search.core.stats import Difference, Interval
@@ -43,7 +43,7 @@ class Finalist:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnText:
+class TextOnly:
     """The text of the chosen soft prompt, by itself."""
 
     number: int | None
@@ -69,7 +69,7 @@ class Confirmation:
     """Best minus baseline on test."""
     finalists: tuple[Finalist, ...]
     """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
-    own_text: OwnText | None
+    own_text: TextOnly | None
     """Where the best prompt has a soft prompt."""
     lead: Lead
     """Of the best prompt on dev over the baseline, without the luck in it."""
@@ -100,15 +100,15 @@ def confirm(
 ) -> Confirmation:
     """Choose on dev, then measure baseline, finalists and the own text of a soft choice on `test`, and judge.
 
-    How is said at `Rule`. Raises `SearchError` when the baseline, or every trial, failed, or when no prompt keeps the
-    limits of `objective`.
+    `SelectionRule` says how. Raises `SearchError` when the baseline, or every trial, failed, or when no prompt
+    keeps the limits of `objective`.
     """
     objective = objective or Objective()
     baseline, ranked = rank(records)
     by_number = {r.number: r for r in ranked}
-    scale, bench = Scale(job.metric, job.labels, confidence), Bench(job, runner, ledger)
-    texts = Texts(ranked, bench, scale)
-    rule = Rule(records, objective, scale, bench, texts)
+    scale, bench = ScoreComparison(job.metric, job.labels, confidence), FinalistEvaluator(job, runner, ledger)
+    texts = TextAblation(ranked, bench, scale)
+    rule = SelectionRule(records, objective, scale, bench, texts)
     allowed = [r for r in ranked if objective.allows(r)]
     if not allowed:
         raise SearchError(_none_keeps(objective, ranked))
@@ -133,9 +133,9 @@ def confirm(
             gain=texts.gains.get(number),
         )
 
-    def own_text(best: Finalist) -> OwnText:
+    def own_text(best: Finalist) -> TextOnly:
         tried, made = texts.tried_by(chosen), on_test[texts.candidate(chosen).name]
-        return OwnText(
+        return TextOnly(
             number=tried.number if tried else None,
             params=texts.candidate(chosen).params,
             dev=texts.on_dev(chosen),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoprompt_search.core.types import TrialRecord
-from autoprompt_search.studies.additive import Board, Floats
+from autoprompt_search.studies.additive import Floats, ScoreModel
 
 _SPREADS = np.array([0.0, *np.geomspace(0.001, 0.3, 60)])
 """Standard deviations between prompts that are weighed against each other."""
@@ -62,7 +62,7 @@ class Shrinkage:
             price: Log-likelihood that a spread above none has to earn.
         """
         measured = [r for r in records if r.measurements]
-        board = Board(sorted({m.fidelity.examples for r in measured for m in r.measurements}))
+        board = ScoreModel(sorted({m.fidelity.examples for r in measured for m in r.measurements}))
         for record in measured:
             for measurement in record.measurements:
                 board.add(record.number, record.kind, measurement)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.confirm.judging import Scale
+from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.stats import metric_stderr
@@ -29,7 +29,7 @@ class CrossFit:
 
 
 def cross_fitted(
-    scale: Scale, seed: int, targets: Sequence[str], choose: Callable[[Sequence[int]], int], said: Said
+    scale: ScoreComparison, seed: int, targets: Sequence[str], choose: Callable[[Sequence[int]], int], said: Said
 ) -> CrossFit | None:
     """Cross-fitting (Chernozhukov et al. 2018, Econometrics Journal 21:C1) of a choice among finished trials.
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from autoprompt_search.core.types import Measurement, TrialRecord
 
 CostName = Literal["prompt_tokens", "latency_ms"]
-"""Mean tokens of a prompt, soft tokens included; milliseconds of one prompt asked alone, see `trial/timing.py`."""
+"""Mean tokens of a prompt, soft tokens included; milliseconds of one prompt asked alone, see `trial/latency.py`."""
 COSTS: tuple[CostName, ...] = get_args(CostName)
 _LIMIT = re.compile(r"\s*([A-Za-z_]+)\s*<=\s*(\d+(?:\.\d+)?)\s*")
 

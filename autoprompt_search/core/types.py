@@ -84,7 +84,7 @@ class Demonstrations:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SoftPosition:
     """Where trained vectors stand, and what they are."""
 
     at: str = "start"
@@ -109,7 +109,7 @@ class SoftPrompt:
     """Of `weights`."""
     adapter: Mapping[str, Plain] = field(default_factory=dict, repr=False)
     """The PEFT `adapter_config.json` that goes with the weights."""
-    place: Place = Place()
+    place: SoftPosition = SoftPosition()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Strategies that choose demonstrations; `none` needs no component, by name."""
 
-from autoprompt_search.core.protocols import DemoSelector
+from autoprompt_search.core.protocols.prompts import DemoSelector
 from autoprompt_search.core.registry import Registry
 
 DEMOS: Registry[DemoSelector] = Registry(

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import numpy as np
 from pydantic import Field
 
-from autoprompt_search.core.protocols import EmbedTexts
+from autoprompt_search.core.protocols.prompts import EmbedTexts
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Demonstrations, Example, Scalar
 from autoprompt_search.demos.checks import check_k

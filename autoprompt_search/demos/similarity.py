@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.protocols import EmbedTexts
+from autoprompt_search.core.protocols.prompts import EmbedTexts
 from autoprompt_search.core.types import Example
 from autoprompt_search.demos.checks import SameInputs
 

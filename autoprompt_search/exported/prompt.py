@@ -8,7 +8,7 @@ from typing import Any
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
-from autoprompt_search.core.protocols import Scores
+from autoprompt_search.core.protocols.model import Scores
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Outcome
 from autoprompt_search.evaluate import ScoringBackend, embedder, metric_named, predict, render_all

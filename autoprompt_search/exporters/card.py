@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import SoftPrompt
 from autoprompt_search.exporters.families import family_of, rule_of
 from autoprompt_search.exporters.formats import plain

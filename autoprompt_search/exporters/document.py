@@ -14,15 +14,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import (
     Calibration,
     Demonstrations,
     Example,
     Layout,
-    Place,
     Prompt,
     Scalar,
+    SoftPosition,
     SoftPrompt,
     Template,
 )
@@ -218,7 +218,7 @@ def _read_soft(content: Mapping[str, Any] | None, files: Mapping[str, bytes]) ->
         weights=files[ADAPTER_WEIGHTS],
         sha256=_TEXT.validate_python(content["sha256"]),
         adapter=_ANY.validate_python(json.loads(files[ADAPTER_CONFIG])),
-        place=TypeAdapter(Place).validate_python(content.get("place", {})),
+        place=TypeAdapter(SoftPosition).validate_python(content.get("place", {})),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.exporters.card import card
 from autoprompt_search.exporters.document import (
     ADAPTER_CONFIG,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import Demonstrations
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.families import FAMILIES

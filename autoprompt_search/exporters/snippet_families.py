@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from autoprompt_search.core.protocols import FinalPrompt
-from autoprompt_search.core.types import Demonstrations, Place
+from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.types import Demonstrations, SoftPosition
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.families import FAMILIES
 from autoprompt_search.exporters.written import rendered
@@ -32,9 +32,9 @@ class Case:
         return self.final.prompt.demos
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SoftPosition:
         """Of the soft prompt; without one the usual place, at which nothing happens."""
-        return self.final.prompt.soft.place if self.final.prompt.soft else Place()
+        return self.final.prompt.soft.place if self.final.prompt.soft else SoftPosition()
 
     @property
     def adds_tokens(self) -> bool:
@@ -187,7 +187,7 @@ def _both_sides(case: Case) -> tuple[str, ...]:
     return (*left, *_placed(case.place, adds=case.adds_tokens), *right)
 
 
-def _placed(place: Place, *, adds: bool) -> tuple[str, ...]:
+def _placed(place: SoftPosition, *, adds: bool) -> tuple[str, ...]:
     """What the soft tokens change on the left of the answer."""
     if not adds:
         return (f"left = left[{place.replaces}:]{_INSTEAD}",) if place.replaces else ()

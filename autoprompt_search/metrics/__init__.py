@@ -1,6 +1,6 @@
 """Metrics of predicted labels, by name."""
 
-from autoprompt_search.core.protocols import Metric
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.registry import Registry
 
 METRICS: Registry[Metric] = Registry(

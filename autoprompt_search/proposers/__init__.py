@@ -1,6 +1,6 @@
 """Writers of new texts, by name. None of these asks a language model."""
 
-from autoprompt_search.core.protocols import Proposer
+from autoprompt_search.core.protocols.prompts import Proposer
 from autoprompt_search.core.registry import Registry
 
 PROPOSERS: Registry[Proposer] = Registry(

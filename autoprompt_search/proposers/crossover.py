@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from autoprompt_search.core.protocols import Parent, Proposal
+from autoprompt_search.core.protocols.prompts import Parent, Proposal
 from autoprompt_search.proposers.picking import distinct, pick
 from autoprompt_search.proposers.pieces import joined, missing, phrases, sentences
 

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from autoprompt_search.core.protocols import Parent, Proposal
+from autoprompt_search.core.protocols.prompts import Parent, Proposal
 from autoprompt_search.prompting import MARKS, SlotError, field_names, parse
 from autoprompt_search.proposers.picking import distinct, pick
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from autoprompt_search.core.protocols import Parent, Proposal
+from autoprompt_search.core.protocols.prompts import Parent, Proposal
 from autoprompt_search.proposers.picking import distinct, pick
 from autoprompt_search.proposers.pieces import joined, missing, phrases
 from autoprompt_search.proposers.synonyms import SYNONYMS, Synonyms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from autoprompt_search.core.protocols import Parent, Proposal
+from autoprompt_search.core.protocols.prompts import Parent, Proposal
 
 _TRIES = 12
 """Per wanted text."""

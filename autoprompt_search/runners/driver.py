@@ -12,7 +12,8 @@ from pathlib import Path
 
 from autoprompt_search.core.disk import writing
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import Probes, Progress, Study, Tracker
+from autoprompt_search.core.protocols.output import Progress, Tracker
+from autoprompt_search.core.protocols.study import Probes, Study
 from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialRecord, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.trial import Failure

@@ -1,6 +1,6 @@
 """Soft-prompt methods; `none` needs no component, by name."""
 
-from autoprompt_search.core.protocols import SoftMethod
+from autoprompt_search.core.protocols.tuning import SoftMethod
 from autoprompt_search.core.registry import Registry
 
 SOFT: Registry[SoftMethod] = Registry(

@@ -8,9 +8,9 @@ from typing import Literal
 
 import torch
 
-from autoprompt_search.core.protocols import TuneData, Tunes
+from autoprompt_search.core.protocols.tuning import TuneData, Tunes
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Place
+from autoprompt_search.core.types import SoftPosition
 
 Init = Literal["text", "demos", "vocabulary", "labels", "random"]
 
@@ -26,10 +26,10 @@ class Start:
 
     vectors: torch.Tensor
     """[tokens, width(place)] float32, on the model's device."""
-    place: Place
+    place: SoftPosition
 
 
-def start(init: Init, model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> Start:
+def start(init: Init, model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> Start:
     """The beginning of a training.
 
     `text`: vectors of the prompt's own tokens at the place, at most `tokens`, which are left out for them, so that
@@ -55,12 +55,12 @@ def rms(vectors: torch.Tensor) -> float:
     return float(vectors.double().pow(2).mean().sqrt())
 
 
-def _text(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+def _text(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     own: torch.Tensor = model.text_vectors(data.init_text, place)
     return _cycled(own, tokens) if len(own) else _vocabulary(model, data, place, tokens, seed)
 
 
-def _demos(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+def _demos(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     found = [model.text_vectors(text, place) for text in data.demo_texts]
     rows = torch.cat(found) if found else torch.empty(0)
     if not len(rows):
@@ -68,7 +68,7 @@ def _demos(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -
     return rows[torch.linspace(0, len(rows) - 1, tokens, device=rows.device).round().long()]
 
 
-def _vocabulary(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+def _vocabulary(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
     if place.kind == "prefix":
         order = torch.randperm(len(data.prompts), generator=generator).tolist()[:_PROMPTS_REMEMBERED]
@@ -84,14 +84,14 @@ def _vocabulary(model: Tunes, data: TuneData, place: Place, tokens: int, seed: i
     return _cycled(rows[drawn.to(rows.device)], tokens)
 
 
-def _labels(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+def _labels(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     found = (model.text_vectors(word, place) for word in data.label_words)
     words = [vectors.mean(0) for vectors in found if len(vectors)]
     rest = _vocabulary(model, data, place, tokens, seed)
     return torch.cat([torch.stack(words), rest])[:tokens] if words else rest
 
 
-def _random(model: Tunes, data: TuneData, place: Place, tokens: int, seed: int) -> torch.Tensor:
+def _random(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     sample: torch.Tensor = model.embedding_table()
     if place.kind == "prefix":
         own = model.text_vectors(data.init_text, place)
@@ -105,7 +105,7 @@ def _cycled(rows: torch.Tensor, count: int) -> torch.Tensor:
     return rows[torch.arange(count, device=rows.device) % len(rows)]
 
 
-_STARTS: dict[str, Callable[[Tunes, TuneData, Place, int, int], torch.Tensor]] = {
+_STARTS: dict[str, Callable[[Tunes, TuneData, SoftPosition, int, int], torch.Tensor]] = {
     "text": _text,
     "demos": _demos,
     "vocabulary": _vocabulary,

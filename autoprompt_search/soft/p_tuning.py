@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autoprompt_search.core.protocols import Fitted, TuneData, Tunes
-from autoprompt_search.core.types import Place
+from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
+from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft.parameters import encoded
 from autoprompt_search.soft.training import Schedule, Training
 
@@ -49,7 +49,7 @@ class PTuning:
         weight_decay: Annotated[float, Field(ge=0)] = 0.0,
     ) -> None:
         schedule = Schedule(seed, tokens, init, optimizer, lr, steps, batch_size, weight_decay)
-        place = Place(placement)
+        place = SoftPosition(placement)
         self._training = Training("p-tuning", schedule, place, encoded(encoder, hidden), (encoder, hidden))
 
     @property

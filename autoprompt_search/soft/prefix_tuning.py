@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autoprompt_search.core.protocols import Fitted, TuneData, Tunes
-from autoprompt_search.core.types import Place
+from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
+from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft.parameters import Plain, projected
 from autoprompt_search.soft.training import Schedule, Training
 
@@ -50,7 +50,7 @@ class PrefixTuning:
         schedule = Schedule(seed, tokens, init, optimizer, lr, steps, batch_size, weight_decay)
         form = projected(hidden) if projection else Plain
         options = (projection, hidden)
-        self._training = Training("prefix-tuning", schedule, Place(kind="prefix"), form, options)
+        self._training = Training("prefix-tuning", schedule, SoftPosition(kind="prefix"), form, options)
 
     @property
     def steps(self) -> int:

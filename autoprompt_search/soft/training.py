@@ -13,9 +13,9 @@ from torch import nn
 
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
-from autoprompt_search.core.protocols import Fitted, TuneData, Tunes
+from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng, derive_seed
-from autoprompt_search.core.types import Place, SoftPrompt
+from autoprompt_search.core.types import SoftPosition, SoftPrompt
 from autoprompt_search.soft import checkpoint
 from autoprompt_search.soft.checkpoint import TrainState
 from autoprompt_search.soft.inits import Init, rms, start
@@ -56,7 +56,7 @@ class Training:
 
     method: str
     schedule: Schedule
-    place: Place
+    place: SoftPosition
     form: Form
     """Makes what is trained from the initial vectors."""
     options: tuple[Any, ...] = ()
@@ -188,7 +188,7 @@ def _restore(optimizer: torch.optim.Optimizer, kept: dict[str, torch.Tensor]) ->
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def _backward(model: Tunes, module: nn.Module, place: Place, data: TuneData, rows: list[int]) -> float:
+def _backward(model: Tunes, module: nn.Module, place: SoftPosition, data: TuneData, rows: list[int]) -> float:
     """Mean loss of `rows`, its gradient left in the module; halves the batch where memory is too small for it."""
     vectors = module()
     leaf = vectors.detach().requires_grad_()
@@ -210,7 +210,7 @@ def _backward(model: Tunes, module: nn.Module, place: Place, data: TuneData, row
     return total
 
 
-def _packed(method: str, model: Tunes, vectors: torch.Tensor, place: Place) -> SoftPrompt:
+def _packed(method: str, model: Tunes, vectors: torch.Tensor, place: SoftPosition) -> SoftPrompt:
     made = model.adapter(vectors, place)
     digest = sha256_bytes(made.weights)
     return SoftPrompt(method, len(vectors), model.fingerprint, made.weights, digest, dict(made.config), place)

@@ -1,6 +1,6 @@
 """Owners of trials, by name."""
 
-from autoprompt_search.core.protocols import Study
+from autoprompt_search.core.protocols.study import Study
 from autoprompt_search.core.registry import Registry
 
 STUDIES: Registry[Study] = Registry(

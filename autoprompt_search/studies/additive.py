@@ -41,8 +41,8 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """What is believed of every trial of a `Board`."""
+class ScoreFit:
+    """What is believed of every trial of a `ScoreModel`."""
 
     numbers: tuple[int, ...]
     kinds: tuple[str, ...]
@@ -70,7 +70,7 @@ class Fit:
         return np.asarray((left / self.total) ** 2 * own + left / self.total**2 * self.noise)
 
 
-class Board:
+class ScoreModel:
     """Scores of all trials at the rungs that they reached.
 
     Args:
@@ -111,7 +111,7 @@ class Board:
         columns = fit.score.tolist(), fit.seen.tolist(), np.sqrt(fit.noise / fit.examples).tolist()
         return {number: Estimate(*row) for number, *row in zip(fit.numbers, *columns, strict=True)}
 
-    def fit(self) -> Fit:
+    def fit(self) -> ScoreFit:
         """By alternating between examples and prompts until both agree, and between them and the two variances."""
         numbers, values, weights = self.cells()
         rows = [self._rows[n] for n in numbers]
@@ -142,7 +142,7 @@ class Board:
         known = plain.sum(axis=0) > 0
         blocks = np.where(known, blocks, np.average(blocks[known], weights=sizes[known]) if known.any() else 0.0)
         ahead = ((sizes * (weights == 0)) * (blocks + effect[:, None])).sum(axis=1)
-        fit = Fit(
+        fit = ScoreFit(
             numbers=tuple(numbers),
             kinds=kinds,
             examples=seen,

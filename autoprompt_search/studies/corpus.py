@@ -9,7 +9,7 @@ import numpy as np
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.selection import luck
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.items import Answers
+from autoprompt_search.studies.paired import PairedAnswers
 
 Jackknife = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
 """(targets, predictions) -> what every example adds to the score, as `core.stats.contributions`."""
@@ -34,18 +34,18 @@ class CorpusRacing:
         jackknife: Of the search's metric.
     """
 
-    evidence = Answers
+    evidence = PairedAnswers
 
     def __init__(self, error: float, rungs: Sequence[int], jackknife: Jackknife) -> None:
         if not rungs:
             raise ConfigError("study.pruner: racing needs the rungs of the search")
         self._error, self._jackknife = error / max(1, len(rungs) - 1), jackknife
-        self._answers: dict[int, Answers] = {}
+        self._answers: dict[int, PairedAnswers] = {}
         self._kinds: dict[int, str] = {}
         self._parts: dict[tuple[int, int], Sequence[float]] = {}
         """(trial, examples) -> what each of them adds to the score on them."""
 
-    def add(self, number: int, kind: str, measurement: Measurement, evidence: Answers | None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: PairedAnswers | None) -> None:  # noqa: ARG002
         """As `Pruner.add`."""
         known = self._answers.get(number)
         if evidence is not None and (known is None or len(evidence) > len(known)):

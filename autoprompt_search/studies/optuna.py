@@ -21,18 +21,17 @@ from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.additive import Board, Estimate
-from autoprompt_search.studies.anchors import anchors as diverse
+from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.corpus import Jackknife
-from autoprompt_search.studies.draws import Draws, latest
 from autoprompt_search.studies.failing import check_systemic
-from autoprompt_search.studies.gradient import Begin, GoOn, Gradient
-from autoprompt_search.studies.growing import Growing, Growth
-from autoprompt_search.studies.items import ITEMS, Evidence
+from autoprompt_search.studies.initial_design import initial_design as diverse
 from autoprompt_search.studies.journal import Journal
-from autoprompt_search.studies.live import Live, is_waiting
+from autoprompt_search.studies.knowledge_gradient import Begin, GoOn, KnowledgeGradient
+from autoprompt_search.studies.paired import ITEMS, Evidence
 from autoprompt_search.studies.phases import Phases
+from autoprompt_search.studies.point_sampler import PointSampler, latest
 from autoprompt_search.studies.probe import Outlook, Probe
+from autoprompt_search.studies.proposal_slots import GrowingParameter, ProposalSlots
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb, usual
 from autoprompt_search.studies.records import (
     ERROR,
@@ -44,10 +43,11 @@ from autoprompt_search.studies.records import (
     origin_of,
     to_record,
 )
+from autoprompt_search.studies.running import RunningTrial, is_waiting
 from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, resolved
 from autoprompt_search.studies.scales import distribution_of
+from autoprompt_search.studies.scheduler import TrialScheduler
 from autoprompt_search.studies.spending import Spending
-from autoprompt_search.studies.steering import Steering
 from autoprompt_search.studies.storage import database
 
 _SECONDS, _ANCHORS = "seconds_used", "anchors"
@@ -57,7 +57,7 @@ _SECONDS, _ANCHORS = "seconds_used", "anchors"
 class OptunaStudy:
     """A persistent study. Opened again on the same folder it goes on where a dead driver left it.
 
-    Points are drawn in memory (see `Draws`) and enter the storage complete, in one write. Early-stopped trials
+    Points are drawn in memory (see `PointSampler`) and enter the storage complete, in one write. Early-stopped trials
     are told as PRUNED with their intermediate values, failures as FAIL; a point is never run twice. A trial that a
     pruner has paused stays RUNNING there until it is taken up again or the search ends.
 
@@ -78,7 +78,7 @@ class OptunaStudy:
         jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
             share of right answers.
         texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
-        growths: Parameters to which texts are added during the search, see `studies.growing`. What is asked and
+        growths: Parameters to which texts are added during the search, see `studies.proposal_slots`. What is asked and
             recorded of a trial with such a text holds it, beside the parameter (`instruction.text`).
         anchors: Of the probe: so many first trials are points that differ as much as can be (`studies/probe.py`).
         least_gain: The search ends behind the probe where it finds this gain out of reach; None: never.
@@ -113,7 +113,7 @@ class OptunaStudy:
         passes: int | None = None,
         jackknife: Jackknife | None = None,
         texts: Mapping[str, Mapping[str, str]] | None = None,
-        growths: Sequence[Growth] = (),
+        growths: Sequence[GrowingParameter] = (),
         anchors: int = 0,
         least_gain: float | None = None,
         first: Sequence[Params] = (),
@@ -126,7 +126,7 @@ class OptunaStudy:
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
-        self._growing = Growing(growths, seed)
+        self._growing = ProposalSlots(growths, seed)
         named, space = space, self._growing.widened(space)
         self._space = space
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
@@ -142,20 +142,22 @@ class OptunaStudy:
                 load_if_exists=True,
                 sampler=RandomSampler(),  # never asked
             )
-        self._phases = Phases(space, baseline, lambda of: Draws(of, sampler, seed, texts), trials)
+        self._phases = Phases(space, baseline, lambda of: PointSampler(of, sampler, seed, texts), trials)
         text_share = text_share if self._phases.are_two else 1.0
         terms = Terms(trials, tuple(rungs), passes, reduction, error, jackknife, text_share)
         pruner = pruner or usual(terms)
         pruning = PRUNERS[pruner](terms)
         kind = resolved(sampler, self._distributions)
-        is_default = scores is None and (isinstance(pruning, Gradient) or (kind in OF_COMPLETE and bool(rungs)))
+        is_default = scores is None and (
+            isinstance(pruning, KnowledgeGradient) or (kind in OF_COMPLETE and bool(rungs))
+        )
         is_modelled = scores == "modelled" or is_default
         if sampler == "surrogate" and not (is_modelled and rungs):
             raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
-        board = Board(rungs) if is_modelled and sampler not in BLIND else None
+        board = ScoreModel(rungs) if is_modelled and sampler not in BLIND else None
         self._rungs = tuple(rungs)
-        self._live: dict[int, Live] = {}
-        self._paused: dict[int, Live] = {}
+        self._live: dict[int, RunningTrial] = {}
+        self._paused: dict[int, RunningTrial] = {}
         self._ended: dict[int, TrialRecord] = {}
         self._seen: set[str] = set()
         self._orphans: list[int] = []
@@ -167,7 +169,7 @@ class OptunaStudy:
             most_texts = round(most * text_share)
             outlook = Outlook(most_texts, climb(pruner, rungs, reduction), passes, self._phases.are_two, least_gain)
             probe = self._opened_probe(named, baseline, anchors, outlook)
-            self._steering = Steering(pruning, probe, spending, self._objective, board, most, text_share)
+            self._steering = TrialScheduler(pruning, probe, spending, self._objective, board, most, text_share)
             self._remember()
         self._phases.close(self._growing.closed(), self._growing.written())
 
@@ -257,7 +259,7 @@ class OptunaStudy:
                 waits = is_waiting(trial)
                 self._orphans += [] if waits else [number]
                 home = self._paused if waits else self._live
-                home[number] = Live(optuna.Trial(self._study, trial._trial_id), mirror)
+                home[number] = RunningTrial(optuna.Trial(self._study, trial._trial_id), mirror)
 
     def _as_stored(self, text: str | None) -> Evidence | None:
         """What the next driver will read, so that both decide alike."""
@@ -329,7 +331,7 @@ class OptunaStudy:
         for number in sorted(self._paused):
             self._end(number, self._paused.pop(number), TrialState.PRUNED)
 
-    def _end(self, number: int, live: Live, state: TrialState) -> TrialRecord:
+    def _end(self, number: int, live: RunningTrial, state: TrialState) -> TrialRecord:
         record = self._ended[number] = to_record(live.end(state, self._objective))
         forget(live.frozen)
         return record
@@ -342,7 +344,7 @@ class OptunaStudy:
         )
         self._study.add_trial(trial)
         self._seen.add(fingerprint(params))
-        self._live[number] = Live(latest(self._study, trial), self._phases.of(params).mirror(trial))
+        self._live[number] = RunningTrial(latest(self._study, trial), self._phases.of(params).mirror(trial))
         if origin is not None:
             self._growing.learn(origin)
             self._phases.close(self._growing.closed(), self._growing.written())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
 from autoprompt_search.studies.additive import Estimate
-from autoprompt_search.studies.draws import Draws
+from autoprompt_search.studies.point_sampler import PointSampler
 from autoprompt_search.studies.ranking import best_texts, text_of
 from autoprompt_search.studies.replicates import DRAW, draws_of, next_replicate, repeats_take, reserved
 
@@ -29,7 +29,9 @@ class Phases:
         trials: Of the search: the last ones train the best soft prompts again, see `replicates`.
     """
 
-    def __init__(self, space: SearchSpace, baseline: Params, make: Callable[[SearchSpace], Draws], trials: int) -> None:
+    def __init__(
+        self, space: SearchSpace, baseline: Params, make: Callable[[SearchSpace], PointSampler], trials: int
+    ) -> None:
         self._baseline = baseline
         self._seeds = draws_of(space)
         self._repeats_from = trials - reserved(self._seeds)
@@ -44,7 +46,7 @@ class Phases:
         """What no soft prompt varies before it is trained again."""
 
     def close(self, closed: Mapping[str, Sequence[Scalar]], written: Mapping[str, Mapping[str, str]]) -> None:
-        """As `Draws.close`, for all samplers."""
+        """As `PointSampler.close`, for all samplers."""
         for draws in (self._texts, self._softs):
             draws.close(closed, written)
 
@@ -60,7 +62,7 @@ class Phases:
         """`given` without what is inactive there, the missing parameters drawn."""
         return self._texts.draw(number, (), [given])
 
-    def of(self, params: Params) -> Draws:
+    def of(self, params: Params) -> PointSampler:
         """The sampler that learns from a trial."""
         return self._softs if kind_of(params) == "soft" else self._texts
 
@@ -86,7 +88,7 @@ class Phases:
             records: Finished trials: soft prompts start from the best texts among them.
             is_soft: Whether the second phase has begun.
             left: Forward passes that are left; None for no limit.
-            scores: As in `Draws.draw`.
+            scores: As in `PointSampler.draw`.
         """
         records = list(records)
         again = next_replicate(records, self._seeds, known)
@@ -106,7 +108,7 @@ class Phases:
         if not self.are_two:
             return self._texts.draw(number, known, [self._usual], scores=scores)
         texts = [{**text, **self._usual} for text in best_texts(records) or [text_of(self._baseline)]]
-        order: list[tuple[Draws, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]
+        order: list[tuple[PointSampler, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]
         for draws, given in reversed(order) if is_soft else order:
             if not draws.is_used_up and (point := draws.draw(number, known, given, scores=scores)) is not None:
                 return point

@@ -14,7 +14,7 @@ import numpy as np
 from autoprompt_search.core.headroom import Headroom, attainable, paired_variance
 from autoprompt_search.core.types import Measurement, Params
 from autoprompt_search.studies.additive import PAIRING
-from autoprompt_search.studies.items import Evidence, Items
+from autoprompt_search.studies.paired import Evidence, PairedScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Probe:
         self.points, self._first, self._outlook = points, first, outlook
         self._headroom: Headroom | None = None
         self._looks: dict[int, Measurement] = {}
-        self._items: dict[int, Items] = {}
+        self._items: dict[int, PairedScores] = {}
         self._gone: set[int] = set()
         self._baseline: float | None = None
         """On all of dev."""
@@ -73,7 +73,7 @@ class Probe:
             self._baseline = measurement.score
         if self.wants(number, measurement.fidelity.examples) and number not in self._looks:
             self._looks[number] = measurement
-            if isinstance(evidence, Items):
+            if isinstance(evidence, PairedScores):
                 self._items[number] = evidence
 
     def drop(self, number: int) -> None:

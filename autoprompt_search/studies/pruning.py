@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.corpus import CorpusRacing, Jackknife
-from autoprompt_search.studies.gradient import Gradient
-from autoprompt_search.studies.halving import Ladders
-from autoprompt_search.studies.items import Evidence
+from autoprompt_search.studies.knowledge_gradient import KnowledgeGradient
+from autoprompt_search.studies.paired import Evidence
 from autoprompt_search.studies.racing import Racing
+from autoprompt_search.studies.successive_halving import SuccessiveHalving
 from autoprompt_search.studies.wilcoxon import Wilcoxon
 
 PrunerName = Literal["halving", "racing", "wilcoxon", "gradient", "none"]
@@ -90,11 +90,11 @@ def _for_means(name: str, make: Callable[[Terms], Pruner]) -> Callable[[Terms], 
 
 
 PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
-    "halving": lambda terms: Ladders(terms.reduction),
+    "halving": lambda terms: SuccessiveHalving(terms.reduction),
     "racing": _racing,
     "wilcoxon": _for_means("wilcoxon", lambda terms: Wilcoxon(terms.error)),
     "gradient": _for_means(
-        "gradient", lambda terms: Gradient(terms.rungs, terms.passes, terms.trials, terms.text_share)
+        "gradient", lambda terms: KnowledgeGradient(terms.rungs, terms.passes, terms.trials, terms.text_share)
     ),
     "none": lambda terms: Never(),  # noqa: ARG005
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.items import Items
+from autoprompt_search.studies.paired import PairedScores
 
 Floats = NDArray[np.float64]
 _CAUTION = 0.75
@@ -42,16 +42,16 @@ class Racing:
         rungs: Dev examples per rung.
     """
 
-    evidence = Items
+    evidence = PairedScores
 
     def __init__(self, error: float, trials: int, rungs: Sequence[int]) -> None:
         if not rungs:
             raise ConfigError("study.pruner: racing needs the rungs of the search")
         self._needed, self._all = max(1, trials - 1) / error, rungs[-1]
-        self._items: dict[int, Items] = {}
+        self._items: dict[int, PairedScores] = {}
         self._kinds: dict[int, str] = {}
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, items: PairedScores | None) -> None:  # noqa: ARG002
         """As `Pruner.add`."""
         known = self._items.get(number)
         if items is not None and (known is None or len(items) > len(known)):

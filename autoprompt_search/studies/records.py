@@ -17,7 +17,7 @@ from autoprompt_search.core.types import (
     Measurement,
     Origin,
     Params,
-    Place,
+    SoftPosition,
     SoftPrompt,
     TrialRecord,
     TrialState,
@@ -74,7 +74,7 @@ def from_attribute(stored: Mapping[str, Any]) -> Measurement:
         prompt_tokens=stored["prompt_tokens"],
         latency_ms=stored.get("latency_ms"),
         preview=sys.intern(stored["preview"]),
-        soft=None if soft is None else SoftPrompt(**{**soft, "weights": b"", "place": Place(**soft["place"])}),
+        soft=None if soft is None else SoftPrompt(**{**soft, "weights": b"", "place": SoftPosition(**soft["place"])}),
     )
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 
-from autoprompt_search.studies.covering import Covering
 from autoprompt_search.studies.evolution import Evolution
 from autoprompt_search.studies.gaussian import Gaussian
+from autoprompt_search.studies.latin_hypercube import LatinHypercubeTPE
 
 SamplerName = Literal["tpe", "gp", "cma", "nsga2", "surrogate", "random", "grid", "auto"]
 BLIND = ("random", "grid")
@@ -30,7 +30,7 @@ Distributions = Mapping[str, BaseDistribution]
 
 def tpe(seed: int, attempt: int, over: Distributions) -> BaseSampler:
     """Tree-structured Parzen estimator, behind first points that try every value."""
-    return Covering(seed, over, startup=STARTUP, most=COVERED, candidates=1 if attempt else _CANDIDATES)
+    return LatinHypercubeTPE(seed, over, startup=STARTUP, most=COVERED, candidates=1 if attempt else _CANDIDATES)
 
 
 def gp(seed: int, attempt: int, over: Distributions) -> BaseSampler:  # noqa: ARG001

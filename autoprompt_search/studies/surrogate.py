@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Estimate
+from autoprompt_search.studies.expected_improvement import expected_improvement
 from autoprompt_search.studies.features import Floats, Texts, blocks
-from autoprompt_search.studies.gains import expected_gain
 from autoprompt_search.studies.kernel import BlockMatern
 
 MOST, FITTED = 300, 100
@@ -74,7 +74,7 @@ def most_promising(
             believed = np.concatenate([heights, model.predict(rows[known:pending])])
             model = _told(model, rows[:pending], believed, np.append(noise, np.full(len(waiting), _LEAST)))
         mean, spread = model.predict(rows[pending:], return_std=True)
-        return int(np.argmax(expected_gain(mean - model.predict(rows[:known]).max(), spread)))
+        return int(np.argmax(expected_improvement(mean - model.predict(rows[:known]).max(), spread)))
 
 
 def lessons(estimates: Sequence[Estimate], most: int) -> list[int]:

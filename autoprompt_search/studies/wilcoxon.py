@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.items import Items
+from autoprompt_search.studies.paired import PairedScores
 
 _FEWEST = 8
 """Examples before the test is asked at all."""
@@ -30,16 +30,16 @@ class Wilcoxon:
         error: Threshold of p.
     """
 
-    evidence = Items
+    evidence = PairedScores
 
     def __init__(self, error: float) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # its version is pinned, its behaviour tested
             self._pruner = WilcoxonPruner(p_threshold=error, n_startup_steps=_FEWEST)
-        self._items: dict[int, Items] = {}
+        self._items: dict[int, PairedScores] = {}
         self._kinds: dict[int, str] = {}
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: Items | None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, items: PairedScores | None) -> None:  # noqa: ARG002
         """As `Pruner.add`."""
         known = self._items.get(number)
         if items is not None and (known is None or len(items) > len(known)):
@@ -59,7 +59,7 @@ class Wilcoxon:
         return self._pruner.prune(study, _as_optuna(mine.first(examples), OptunaState.RUNNING))
 
 
-def _as_optuna(items: Items, state: OptunaState) -> FrozenTrial:
+def _as_optuna(items: PairedScores, state: OptunaState) -> FrozenTrial:
     """One step per example."""
     value = float(items.hits.mean()) if state is OptunaState.COMPLETE else None
     return create_trial(state=state, value=value, intermediate_values=dict(enumerate(items.hits.tolist())))

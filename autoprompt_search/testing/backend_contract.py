@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import Backend, Embeds, Floats, Scores, Tunes
-from autoprompt_search.core.types import Place, Rendered, Segment, SoftPrompt
+from autoprompt_search.core.protocols.model import Backend, Embeds, Scores
+from autoprompt_search.core.protocols.tuning import Tunes
+from autoprompt_search.core.types import Rendered, Segment, SoftPosition, SoftPrompt
 
 TOLERANCE = 1e-5
 """Largest difference between float32 log-probabilities, relative to their size where that is above one."""
@@ -48,7 +50,7 @@ def close(a: Any, b: Any) -> bool:
     return bool(np.allclose(np.asarray(a), np.asarray(b), rtol=TOLERANCE, atol=TOLERANCE))
 
 
-def packed_soft(backend: Any, vectors: Any, place: Place, method: str = "prompt-tuning") -> SoftPrompt:
+def packed_soft(backend: Any, vectors: Any, place: SoftPosition, method: str = "prompt-tuning") -> SoftPrompt:
     """Vectors as a soft prompt of this backend."""
     made = backend.adapter(vectors, place)
     digest = sha256_bytes(made.weights)
@@ -202,7 +204,7 @@ class LocalModelContract(ScoresContract):
         import torch
 
         assert isinstance(backend, Tunes) is True
-        place = Place()
+        place = SoftPosition()
         vectors = backend.embed_tokens("a good film about nothing")
         packed = packed_soft(backend, vectors, place)
         prompts = [rendered(p) for p in PROMPTS]

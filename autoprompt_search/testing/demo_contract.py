@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.protocols import DemoSelector
+from autoprompt_search.core.protocols.prompts import DemoSelector
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Example
 

@@ -9,12 +9,13 @@ import torch
 from pydantic import Field
 from safetensors.torch import load, save
 
-from autoprompt_search.backends.placing import Base, Soft, insert, padded, shared_at, wordings
+from autoprompt_search.backends.hf.positions import Base, Soft, insert, padded, shared_at, wordings
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols import Adapter, Scored
+from autoprompt_search.core.protocols.model import Scored
+from autoprompt_search.core.protocols.tuning import Adapter
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Place, Rendered, SoftPrompt
+from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
 
 _VOCABULARY = 1009
 _LAYERS = 2
@@ -47,19 +48,19 @@ class TunableModel:
         if soft is not None and soft.base_model != self.fingerprint:
             raise ConfigError(f"the soft prompt was trained on model {soft.base_model}, not on {self.fingerprint}")
         vectors = load(soft.weights)[_VECTORS] if soft else self._table[:0]
-        place = soft.place if soft else Place()
+        place = soft.place if soft else SoftPosition()
         with torch.no_grad():
             logliks = self.answer_logliks(vectors, place, prompts, answers).numpy()
         before = len(vectors) - place.replaces
         return Scored(logliks, tuple(len(_base(prompt).ids) + before for prompt in prompts))
 
-    def adapter(self, vectors: torch.Tensor, place: Place) -> Adapter:
+    def adapter(self, vectors: torch.Tensor, place: SoftPosition) -> Adapter:
         """See `Tunes.adapter`; the configuration is PEFT's in outline only."""
         kind = "PREFIX_TUNING" if place.kind == "prefix" else "PROMPT_TUNING"
         rows = vectors.detach().float().contiguous()
         return Adapter(save({_VECTORS: rows}), {"peft_type": kind, "num_virtual_tokens": len(rows)})
 
-    def width(self, place: Place) -> int:
+    def width(self, place: SoftPosition) -> int:
         """See `Tunes.width`."""
         return self._table.shape[1] * (2 * _LAYERS if place.kind == "prefix" else 1)
 
@@ -71,22 +72,22 @@ class TunableModel:
         """See `Tunes.embed_tokens`."""
         return self._table[_ids(text)]
 
-    def own_vectors(self, prompts: Sequence[Rendered], place: Place, limit: int) -> torch.Tensor:
+    def own_vectors(self, prompts: Sequence[Rendered], place: SoftPosition, limit: int) -> torch.Tensor:
         """See `Tunes.own_vectors`."""
         bases = [_base(prompt) for prompt in [*prompts, *wordings(prompts, place)]]
         return self._vectors(shared_at(bases, place, limit), place)
 
-    def text_vectors(self, text: str, place: Place) -> torch.Tensor:
+    def text_vectors(self, text: str, place: SoftPosition) -> torch.Tensor:
         """See `Tunes.text_vectors`."""
         return self._vectors(_ids(text), place)
 
     def answer_logliks(
-        self, soft: torch.Tensor, place: Place, prompts: Sequence[Rendered], answers: Sequence[str]
+        self, soft: torch.Tensor, place: SoftPosition, prompts: Sequence[Rendered], answers: Sequence[str]
     ) -> torch.Tensor:
         """See `Tunes.answer_logliks`."""
         if not prompts:
             return torch.empty(0, len(answers))
-        at = Place(at="before-answer") if place.at == "decoder" else place
+        at = SoftPosition(at="before-answer") if place.at == "decoder" else place
         rows = [insert(_base(prompt), Soft(soft, at)).ids for prompt in prompts]
         is_prefix = place.kind == "prefix"
         # A soft token's id is negative, which counts from the end of the table.
@@ -96,7 +97,7 @@ class TunableModel:
         logprobs = (_normed(last) @ self._head).log_softmax(-1)
         return torch.stack([logprobs[:, _ids(answer)].sum(1) for answer in answers], 1)
 
-    def _vectors(self, ids: list[int], place: Place) -> torch.Tensor:
+    def _vectors(self, ids: list[int], place: SoftPosition) -> torch.Tensor:
         rows = self._table[ids]
         if place.kind != "prefix" or not ids:
             return rows.new_empty(len(ids), self.width(place)) if place.kind == "prefix" else rows

@@ -9,7 +9,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 
-from autoprompt_search.core.protocols import Metric
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.rng import derive_rng
 
 LABELS = ("bad", "fair", "good")

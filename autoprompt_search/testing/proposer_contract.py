@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from autoprompt_search.core.protocols import Parent, Proposal, Proposer
+from autoprompt_search.core.protocols.prompts import Parent, Proposal, Proposer
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.prompting import MARKS, parse
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from autoprompt_search.core.protocols import Floats
+from autoprompt_search.core.arrays import Floats
 
 
 @torch.no_grad()

@@ -11,9 +11,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols import Floats, Scored
+from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Rendered, SoftPrompt
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import Floats, SoftMethod, TuneData
-from autoprompt_search.core.types import Place, Rendered, Segment, SoftPrompt
+from autoprompt_search.core.protocols.tuning import SoftMethod, TuneData
+from autoprompt_search.core.types import Rendered, Segment, SoftPosition, SoftPrompt
 from autoprompt_search.testing.differentiable import TunableModel
 
 TOKENS = 5
@@ -64,7 +65,7 @@ class Diverging(TunableModel):
         self.left = calls
 
     def answer_logliks(
-        self, soft: torch.Tensor, place: Place, prompts: Sequence[Rendered], answers: Sequence[str]
+        self, soft: torch.Tensor, place: SoftPosition, prompts: Sequence[Rendered], answers: Sequence[str]
     ) -> torch.Tensor:
         """See `Tunes.answer_logliks`."""
         self.left -= 1

@@ -9,7 +9,7 @@ from collections import Counter
 from fractions import Fraction
 from math import ceil, floor
 
-from autoprompt_search.core.protocols import Task
+from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.prompting import parse
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from autoprompt_search.core.protocols import SearchCard, Tracker
+from autoprompt_search.core.protocols.output import SearchCard, Tracker
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialRecord, TrialState
 
 

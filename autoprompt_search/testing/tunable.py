@@ -8,8 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import Fitted, Floats, Scored, TuneData, Tunes
+from autoprompt_search.core.protocols.model import Scored
+from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.scripted import ScriptedBackend

@@ -1,6 +1,6 @@
 """Dashboards, by name."""
 
-from autoprompt_search.core.protocols import Tracker
+from autoprompt_search.core.protocols.output import Tracker
 from autoprompt_search.core.registry import Registry
 
 TRACKERS: Registry[Tracker] = Registry(

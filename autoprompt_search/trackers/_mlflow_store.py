@@ -13,7 +13,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from autoprompt_search.core.protocols import SearchCard
+from autoprompt_search.core.protocols.output import SearchCard
 from autoprompt_search.trackers._mlflow_entry import FULL_SCORE, NOTE_PROMPT_LENGTH, TrialEntry, safe_key
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autoprompt_search.core.protocols import SearchCard
+from autoprompt_search.core.protocols.output import SearchCard
 from autoprompt_search.core.types import TrialRecord
 
 

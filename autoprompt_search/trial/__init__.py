@@ -3,9 +3,9 @@
 Knows neither the study nor the space, and never sees the test split until `run_test` is handed it.
 """
 
-from autoprompt_search.trial.climbing import TrialRun, build_prompt, climb, run_test, run_test_guarded
+from autoprompt_search.trial.build import CALIBRATIONS, SAMPLE
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of, params_key
-from autoprompt_search.trial.making import CALIBRATIONS, SAMPLE
+from autoprompt_search.trial.run import TrialRun, build_prompt, run_rungs, run_test, run_test_guarded
 
 __all__ = [
     "CALIBRATIONS",
@@ -16,8 +16,8 @@ __all__ = [
     "TrialRun",
     "backend_of",
     "build_prompt",
-    "climb",
     "params_key",
+    "run_rungs",
     "run_test",
     "run_test_guarded",
 ]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from autoprompt_search.backends import loading
-from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.backends.classifier import hf_classifier
-from autoprompt_search.backends.encoder import hf_encoder
-from autoprompt_search.backends.masked import hf_masked
-from autoprompt_search.backends.seq2seq import hf_seq2seq
+from autoprompt_search.backends.hf import loading
+from autoprompt_search.backends.hf.causal import hf_causal
+from autoprompt_search.backends.hf.classifier import hf_classifier
+from autoprompt_search.backends.hf.encoder import hf_encoder
+from autoprompt_search.backends.hf.masked import hf_masked
+from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.testing.backend_contract import EmbedsContract, LocalModelContract
 from autoprompt_search.testing.reference import plain_logliks, plain_masked_logliks, plain_seq2seq_logliks
 from autoprompt_search.testing.tiny import CAUSAL, MASKED, SEQ2SEQ

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from autoprompt_search.cli.checking import forward_passes, inspect, length_of_longest
+from autoprompt_search.cli.check import forward_passes, inspect, length_of_longest
 from autoprompt_search.config import load_config
 from autoprompt_search.core.types import Example, Rendered, Segment, Splits
 from autoprompt_search.testing.scripted import ScriptedBackend

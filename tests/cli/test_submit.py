@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_search.cli import parcels
-from autoprompt_search.cli.parcels import Receiver, pack, unpack
-from autoprompt_search.cli.submitting import Order, changes_there, command, folder_there
+from autoprompt_search.cli import bundle
+from autoprompt_search.cli.bundle import Receiver, pack, unpack
+from autoprompt_search.cli.submit import Order, changes_there, command, folder_there
 from autoprompt_search.config import load_config
 from autoprompt_search.core.errors import SearchError, TamperedError
 
@@ -116,7 +116,7 @@ def test_nothing_is_written_outside(tmp_path, name):
 def test_links_bombs_and_rubbish_are_refused(tmp_path, monkeypatch):
     with pytest.raises(TamperedError, match="which no result does"):
         unpack(zipped("link", mode=stat.S_IFLNK), tmp_path / "here")
-    monkeypatch.setattr(parcels, "MOST_BYTES", 1000)
+    monkeypatch.setattr(bundle, "MOST_BYTES", 1000)
     with pytest.raises(TamperedError, match="at most 1,000 are taken"):
         unpack(zipped("a", "b", content=bytes(600)), tmp_path / "here")
     lying = zipped("a", content=bytes(5000)).replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little"))

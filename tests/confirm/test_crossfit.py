@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoprompt_search.confirm import Bench
+from autoprompt_search.confirm.ablation import TextAblation
+from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.crossfit import FOLDS, CrossFit, cross_fitted, folds
-from autoprompt_search.confirm.judging import Scale
-from autoprompt_search.confirm.rule import Rule
-from autoprompt_search.confirm.texts import Texts
+from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
@@ -27,11 +27,11 @@ from autoprompt_search.testing.runner_contract import drive
 from autoprompt_search.trial import TrialJob
 
 LABELS = ("negative", "positive")
-SCALE = Scale("accuracy", LABELS, 0.95)
+SCALE = ScoreComparison("accuracy", LABELS, 0.95)
 TARGETS = [LABELS[i % 2] for i in range(100)]
 
 
-def fitted(right: np.ndarray, scale: Scale = SCALE, seed: int = 0) -> CrossFit:
+def fitted(right: np.ndarray, scale: ScoreComparison = SCALE, seed: int = 0) -> CrossFit:
     """Of the prompt with the highest score, from [prompts, examples] that say where each is right."""
     other = dict(zip(LABELS, reversed(LABELS), strict=True))
 
@@ -83,7 +83,7 @@ def test_a_clear_winner_keeps_its_score() -> None:
     assert fitted(right).winners == (2,) * FOLDS
     assert fitted(right).score == pytest.approx(0.9)
     assert fitted(right).stderr == pytest.approx(0.03, abs=0.001)
-    other = fitted(right, Scale("macro_f1", LABELS, 0.95))
+    other = fitted(right, ScoreComparison("macro_f1", LABELS, 0.95))
     assert other.score == pytest.approx(0.9, abs=0.01)
 
 
@@ -106,9 +106,9 @@ def ledger(work: TrialJob) -> Iterator[Ledger]:
     made.close()
 
 
-def rule_of(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, objective: Objective) -> Rule:
+def rule_of(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, objective: Objective) -> SelectionRule:
     bench = Bench(work, LocalRunner(), ledger)
-    return Rule(records, objective, SCALE, bench, Texts(ranked(records), bench, SCALE))
+    return SelectionRule(records, objective, SCALE, bench, TextAblation(ranked(records), bench, SCALE))
 
 
 def test_the_rule_on_every_example_is_the_rule(work: TrialJob, ledger: Ledger) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core.protocols import Scored
+from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.types import Calibration, Cost, Rendered, SoftPrompt
-from autoprompt_search.evaluate import Memory, ledger_key, measure, predict, shifted
+from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, predict, shifted
 from autoprompt_search.testing.factories import LABELS, examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
@@ -61,7 +61,7 @@ def test_a_calibrated_prompt_is_another_prompt_with_shifted_predictions() -> Non
 
 @pytest.mark.parametrize("known", [0, 10, 30])
 def test_what_is_known_without_calibration_is_not_asked_again(known: int) -> None:
-    memory, backend = Memory(), ScriptedBackend()
+    memory, backend = PredictionCache(), ScriptedBackend()
     memory.add(measure(prompt(), DEV[:known], LABELS, backend)) if known else None
     fresh = measure(prompt(calibration=TILTED), DEV, LABELS, ScriptedBackend())
     made = measure(prompt(calibration=TILTED), DEV, LABELS, backend, known=memory)
@@ -70,7 +70,7 @@ def test_what_is_known_without_calibration_is_not_asked_again(known: int) -> Non
 
 
 def test_calibrated_predictions_are_remembered_under_their_own_name() -> None:
-    memory, backend = Memory(), ScriptedBackend()
+    memory, backend = PredictionCache(), ScriptedBackend()
     first = measure(prompt(calibration=TILTED), DEV, LABELS, backend, known=memory)
     memory.add(first)
     again = measure(prompt(calibration=TILTED), DEV, LABELS, backend, known=memory)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.protocols import Scored
+from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.types import (
     Cost,
     Demonstrations,
@@ -21,7 +21,7 @@ from autoprompt_search.core.types import (
     Rendered,
     SoftPrompt,
 )
-from autoprompt_search.evaluate import Memory, ledger_key, measure, render_all
+from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, render_all
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
@@ -71,7 +71,7 @@ def test_the_summary_is_of_the_outcomes() -> None:
 @given(st.sets(st.integers(0, 39)))
 def test_what_is_known_costs_nothing_and_changes_nothing(known_places: set[int]) -> None:
     alone = measure(prompt(), DEV, LABELS, ScriptedBackend())
-    memory = Memory()
+    memory = PredictionCache()
     memory.add(replace(alone, outcomes=tuple(o for i, o in enumerate(alone.outcomes) if i in known_places)))
     backend = ScriptedBackend()
     made = measure(prompt(), DEV, LABELS, backend, known=memory)
@@ -83,7 +83,7 @@ def test_what_is_known_costs_nothing_and_changes_nothing(known_places: set[int])
 
 def test_rungs_nest() -> None:
     """A higher rung pays for its new examples alone."""
-    backend, memory = ScriptedBackend(), Memory()
+    backend, memory = ScriptedBackend(), PredictionCache()
     low = measure(prompt(), DEV[:10], LABELS, backend, known=memory)
     memory.add(low)
     high = measure(prompt(), DEV, LABELS, backend, known=memory)
@@ -99,7 +99,7 @@ def test_memory_asks_what_is_behind_it_for_the_rest_only() -> None:
             asked.extend(e.id for e in examples)
             return {e.id: ((-1.0, -0.5), 3) for e in examples}
 
-    memory = Memory(Behind())
+    memory = PredictionCache(Behind())
     made = measure(prompt(), DEV[:2], LABELS, ScriptedBackend())
     memory.add(made)
     found = memory.get(made.prompt, DEV[:4])

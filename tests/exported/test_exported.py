@@ -12,7 +12,7 @@ import pytest
 
 from autoprompt_search.core import stats
 from autoprompt_search.core.errors import ConfigError, TamperedError
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.stats import interval
 from autoprompt_search.core.types import Calibration, Example, Prompt, Template
 from autoprompt_search.evaluate import metric_named

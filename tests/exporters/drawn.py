@@ -12,8 +12,8 @@ from autoprompt_search.core.types import (
     Demonstrations,
     Example,
     Layout,
-    Place,
     Prompt,
+    SoftPosition,
     SoftPrompt,
     Template,
 )
@@ -69,7 +69,7 @@ def _demonstrations(draw: st.DrawFn) -> Demonstrations:
 
 def _soft(draw: st.DrawFn) -> SoftPrompt:
     weights = draw(st.binary())
-    place = Place(
+    place = SoftPosition(
         draw(st.sampled_from(["start", "after-cls", "before-answer", "decoder"])),
         draw(st.sampled_from(["embeddings", "prefix"])),
         draw(st.integers(0, 9)),

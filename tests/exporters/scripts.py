@@ -18,9 +18,9 @@ from tokenizers import processors
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.core.protocols import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Place, Prompt, SoftPrompt
+from autoprompt_search.core.types import Example, Prompt, SoftPosition, SoftPrompt
 from autoprompt_search.evaluate import measure
 from autoprompt_search.exporters.prompt import PromptFolder
 from autoprompt_search.testing.backend_contract import packed_soft
@@ -108,7 +108,7 @@ class Played:
     script: Mapping[str, Any]
 
 
-def soft(backend: Any, place: Place, tokens: int = 3) -> SoftPrompt:
+def soft(backend: Any, place: SoftPosition, tokens: int = 3) -> SoftPrompt:
     """Random vectors, wide enough to change every score."""
     generator = torch.Generator().manual_seed(tokens)
     method = "prefix-tuning" if place.kind == "prefix" else "prompt-tuning"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from autoprompt_search.core.protocols import FinalPrompt
-from autoprompt_search.core.types import Calibration, Place, Prompt, SoftPrompt, Template
+from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.types import Calibration, Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.demos.similarity import _WORDS
 from autoprompt_search.exporters.card import card
 from autoprompt_search.exporters.families import FAMILIES
@@ -87,14 +87,22 @@ def test_a_choice_of_demonstrations_without_a_plain_way_is_named(change: dict[st
 @pytest.mark.parametrize(
     ("place", "adapter", "told"),
     [
-        (Place(), "PROMPT_TUNING", "3 vectors in front of the text, before its first token, in `adapter/`"),
-        (Place(kind="prefix"), "PREFIX_TUNING", "3 vectors as keys and values in front of every layer's own, in"),
-        (Place("after-cls", replaces=2), "TRAINABLE_TOKENS", "behind the text's first token, instead of 2 of the"),
-        (Place("before-answer"), "TRAINABLE_TOKENS", "tokens 512 to 514 of a vocabulary resized for them"),
-        (Place("decoder"), "TRAINABLE_TOKENS", "in the decoder, behind its first token, in"),
+        (SoftPosition(), "PROMPT_TUNING", "3 vectors in front of the text, before its first token, in `adapter/`"),
+        (
+            SoftPosition(kind="prefix"),
+            "PREFIX_TUNING",
+            "3 vectors as keys and values in front of every layer's own, in",
+        ),
+        (
+            SoftPosition("after-cls", replaces=2),
+            "TRAINABLE_TOKENS",
+            "behind the text's first token, instead of 2 of the",
+        ),
+        (SoftPosition("before-answer"), "TRAINABLE_TOKENS", "tokens 512 to 514 of a vocabulary resized for them"),
+        (SoftPosition("decoder"), "TRAINABLE_TOKENS", "in the decoder, behind its first token, in"),
     ],
 )
-def test_the_card_says_where_the_vectors_stand(place: Place, adapter: str, told: str) -> None:
+def test_the_card_says_where_the_vectors_stand(place: SoftPosition, adapter: str, told: str) -> None:
     config = {"peft_type": adapter, **({"token_indices": [512, 513, 514]} if "TOKENS" in adapter else {})}
     soft = SoftPrompt("p-tuning", 3, "base", b"", "", config, place)
     final = on_a_model(final_prompt())

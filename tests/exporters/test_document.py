@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from autoprompt_search.core.errors import TamperedError
-from autoprompt_search.core.types import Calibration, Demonstrations, Example, Place, Prompt, Template
+from autoprompt_search.core.types import Calibration, Demonstrations, Example, Prompt, SoftPosition, Template
 from autoprompt_search.evaluate import render_all
 from autoprompt_search.exporters.document import DOCUMENT, golden_lines, read
 from autoprompt_search.exporters.formats import from_yaml, to_yaml
@@ -76,7 +76,7 @@ def test_a_prompt_of_the_first_version_can_be_read(tmp_path: Path) -> None:
     assert found.prompt.verbalizer == {"negative": ("bad",), "positive": ("good", "fine")}
     assert found.prompt.demos == fixed()
     assert found.prompt.soft is not None
-    assert (found.prompt.soft.place, found.prompt.soft.tokens, found.prompt.calibration) == (Place(), 2, None)
+    assert (found.prompt.soft.place, found.prompt.soft.tokens, found.prompt.calibration) == (SoftPosition(), 2, None)
     assert read(files_of(replace(final_prompt(), prompt=found.prompt, backend=found.backend))).prompt == found.prompt
 
 

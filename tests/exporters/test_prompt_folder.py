@@ -11,9 +11,9 @@ import pytest
 from autoprompt_search import load_prompt
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.protocols import Exporter, FinalPrompt
+from autoprompt_search.core.protocols.output import Exporter, FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Calibration, Place, Prompt, SoftPrompt, Template
+from autoprompt_search.core.types import Calibration, Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.document import read
 from autoprompt_search.exporters.manifest import check_folder
@@ -134,14 +134,14 @@ def test_the_text_alone_can_be_used_by_itself(tmp_path: Path) -> None:
 
 @pytest.mark.model
 def test_both_can_be_used_on_a_real_architecture(tmp_path: Path) -> None:
-    from autoprompt_search.backends.masked import hf_masked
+    from autoprompt_search.backends.hf.masked import hf_masked
     from autoprompt_search.testing.tiny import tiny_model
 
     from .scripts import soft
 
     backend = {"type": "hf-masked", "model": str(tiny_model(tmp_path / "model", "bert")), "device": "cpu"}
     prompt = Prompt(Template("t", "{text} It was{@answer}, so."), WORDS, calibration=Calibration("batch", (-0.5, -2.0)))
-    vectors = soft(hf_masked(backend["model"], device="cpu"), Place("before-answer", replaces=1))
+    vectors = soft(hf_masked(backend["model"], device="cpu"), SoftPosition("before-answer", replaces=1))
     alone = final_prompt(prompt, backend=backend)
     final = replace(final_prompt(replace(prompt, soft=vectors), backend=backend), text_alone=alone)
     place = PromptFolder().export(final, tmp_path)

@@ -13,8 +13,8 @@ from autoprompt_search.core.types import (
     Demonstrations,
     Example,
     Layout,
-    Place,
     Prompt,
+    SoftPosition,
     Template,
     Verbalizer,
 )
@@ -32,10 +32,10 @@ PAIR = "Review: {text}{@pair}So {other} is"
 SECOND_AFTER = "Review: {text} It was{@answer}.{@pair}So {other} is"
 SECOND_BEFORE = "Review: {text}{@pair}It was{@answer}, {other} so"
 SHIFTED = Calibration("batch", (-0.25, -3.5))
-PREFIX = Place(kind="prefix")
+PREFIX = SoftPosition(kind="prefix")
 
 
-def case(kind: str, family: str, text: str = PLAIN, place: Place | None = None, **parts: Any) -> Case:
+def case(kind: str, family: str, text: str = PLAIN, place: SoftPosition | None = None, **parts: Any) -> Case:
     """A prompt on a model; `parts` are fields of `Prompt` or `Case`."""
     words = parts.pop("words", CLASSES if kind == "hf-classifier" else WORDS)
     own = {name: parts.pop(name) for name in ("labels", "inputs", "options", "argument") if name in parts}
@@ -62,13 +62,13 @@ def two_fields(inputs: Mapping[str, str]) -> Mapping[str, str]:
 
 
 QUICK = {
-    "causal, vectors that replace tokens": case("hf-causal", "llama", place=Place(replaces=2), words=SEVERAL),
+    "causal, vectors that replace tokens": case("hf-causal", "llama", place=SoftPosition(replaces=2), words=SEVERAL),
     "masked, vectors after the first token, calibrated": case(
-        "hf-masked", "bert", SLOT, Place("after-cls"), words=SEVERAL, calibration=SHIFTED
+        "hf-masked", "bert", SLOT, SoftPosition("after-cls"), words=SEVERAL, calibration=SHIFTED
     ),
     "seq2seq, prefix in the decoder": case("hf-seq2seq", "t5", place=PREFIX, words=SEVERAL),
-    "encoder, prototypes": case("hf-encoder", "bert", place=Place(), demos=solved(3), words=SEVERAL),
-    "classifier, a pair": case("hf-classifier", "bert", PAIR, Place()),
+    "encoder, prototypes": case("hf-encoder", "bert", place=SoftPosition(), demos=solved(3), words=SEVERAL),
+    "classifier, a pair": case("hf-classifier", "bert", PAIR, SoftPosition()),
 }
 TEXT = {
     "causal, words of one token": case("hf-causal", "gpt2"),
@@ -93,7 +93,11 @@ TEXT = {
         inputs=two_fields,
     ),
     "causal, nearest by embeddings, BOS": case(
-        "hf-causal", "llama", place=Place(), words=SEVERAL, demos=nearest(pool(), by="embedding", order="similar-first")
+        "hf-causal",
+        "llama",
+        place=SoftPosition(),
+        words=SEVERAL,
+        demos=nearest(pool(), by="embedding", order="similar-first"),
     ),
     "causal, nearest by label": case("hf-causal", "gpt2", demos=nearest(pool(), k=4, order="by-label")),
     "causal, nearest in turn": case("hf-causal", "gpt2", demos=nearest(pool(), k=5, order="interleaved")),
@@ -119,7 +123,7 @@ TEXT = {
     "encoder, a pair and a slot": case("hf-encoder", "bert", SECOND_BEFORE, options={"pooling": "mean"}),
     "encoder, prototypes per query": case("hf-encoder", "bert", demos=nearest(pool(), k=3), words=SEVERAL),
     "encoder, prototypes by embeddings": case(
-        "hf-encoder", "bert", place=Place(), demos=nearest(pool(), by="embedding")
+        "hf-encoder", "bert", place=SoftPosition(), demos=nearest(pool(), by="embedding")
     ),
     "classifier, demonstrations": case("hf-classifier", "roberta", demos=solved(2), instruction="Judge."),
     "classifier, a slot": case("hf-classifier", "bert", SLOT, calibration=SHIFTED),
@@ -147,16 +151,20 @@ def places() -> dict[str, Case]:
                 *([("start", "prefix")] if with_prefix else []),
             ]:
                 where = f"{kind}, {family}, {form} at {at}"
-                found[where] = case(kind, family, place=Place(at, form))
+                found[where] = case(kind, family, place=SoftPosition(at, form))
                 if at != "decoder":
                     found[f"{where}, instead of tokens"] = case(
-                        kind, family, SLOT, Place(at, form, 2), words=SEVERAL if kind != "hf-classifier" else CLASSES
+                        kind,
+                        family,
+                        SLOT,
+                        SoftPosition(at, form, 2),
+                        words=SEVERAL if kind != "hf-classifier" else CLASSES,
                     )
                 if kind not in ("hf-causal", "hf-seq2seq") and family == "bert":
-                    found[f"{where}, a pair"] = case(kind, family, SECOND_AFTER, Place(at, form, 1))
+                    found[f"{where}, a pair"] = case(kind, family, SECOND_AFTER, SoftPosition(at, form, 1))
                     if at != "before-answer":
                         found[f"{where}, the answer in the second text"] = case(
-                            kind, family, SECOND_BEFORE, Place(at, form, 1)
+                            kind, family, SECOND_BEFORE, SoftPosition(at, form, 1)
                         )
     return found
 

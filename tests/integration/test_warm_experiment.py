@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from autoprompt_search import load_config, search
-from autoprompt_search.cli.checking import inspect
+from autoprompt_search.cli.check import inspect
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.embedded.reviews import reviews

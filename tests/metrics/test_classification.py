@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoprompt_search.core.protocols import Metric
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.metrics import METRICS
 from autoprompt_search.metrics import classification as metrics
 from autoprompt_search.testing.metric_contract import MetricContract

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoprompt_search.core.protocols import Proposer
+from autoprompt_search.core.protocols.prompts import Proposer
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.testing.proposer_contract import ProposerContract

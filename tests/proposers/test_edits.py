@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core.protocols import Parent, Proposal, Proposer
+from autoprompt_search.core.protocols.prompts import Parent, Proposal, Proposer
 from autoprompt_search.prompting import data_fields, field_names, parse
 from autoprompt_search.proposers.crossover import Crossover
 from autoprompt_search.proposers.formats import Formats

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoprompt_search.core.protocols import Scored
+from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 

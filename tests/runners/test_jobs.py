@@ -21,7 +21,7 @@ from autoprompt_search.core import retry as retrying
 from autoprompt_search.core.errors import ConfigError, SearchError
 from autoprompt_search.runners import jobs
 from autoprompt_search.runners.jobs import PATIENCE, Job, Parcel
-from autoprompt_search.testing.away import Away
+from autoprompt_search.testing.unavailable import UnavailableClient
 
 
 class Server:
@@ -85,7 +85,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def made(verb: str, problem: Exception, times: float) -> tuple[Job, Any]:
-    client: Any = Away(Server(), problem, {verb: times})
+    client: Any = UnavailableClient(Server(), problem, {verb: times})
     return Job(client, "raysubmit_1"), client
 
 
@@ -141,7 +141,7 @@ def test_a_job_is_handed_in_once(
         def submit_job(self, **_: object) -> str:
             return "raysubmit_1"
 
-    client = Away(Client(), problem, {"submit_job": 1})
+    client = UnavailableClient(Client(), problem, {"submit_job": 1})
     monkeypatch.setattr(jobs, "JobSubmissionClient", lambda address: client)
     with pytest.raises(ConfigError, match=expected):
         Job.submit("http://head:8265", Parcel("true", tmp_path))

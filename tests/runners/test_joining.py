@@ -10,7 +10,7 @@ import pytest
 from autoprompt_search.core import retry as retrying
 from autoprompt_search.core.errors import ConfigError, SearchError
 from autoprompt_search.runners import joining
-from autoprompt_search.testing.away import Away
+from autoprompt_search.testing.unavailable import UnavailableClient
 
 PROBLEM = RuntimeError("The node failed to start within 30 seconds.\nSee its logs.")
 
@@ -24,7 +24,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def away(monkeypatch: pytest.MonkeyPatch, times: float) -> Any:
     started = SimpleNamespace(init=lambda **_: None, shutdown=lambda: None)
-    made = Away(started, PROBLEM, {"init": times})
+    made = UnavailableClient(started, PROBLEM, {"init": times})
     monkeypatch.setattr(joining, "ray", made)
     return made
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from autoprompt_search.backends import rendezvous, source
+from autoprompt_search.backends.hf import loaded_model, step_batcher
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params, Template, TrialState
 from autoprompt_search.prompting import PromptBook
@@ -34,8 +34,8 @@ POINTS: tuple[Params, ...] = (
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialJob:
-    monkeypatch.setattr(source, "_LOADED", {})
-    monkeypatch.setattr(rendezvous, "_LEAST", 2.0)
+    monkeypatch.setattr(loaded_model, "_LOADED", {})
+    monkeypatch.setattr(step_batcher, "_LEAST", 2.0)
     model = tiny_model(tmp_path / "model", "llama", context=256)
     spec = {"type": "hf-causal", "model": str(model), "device": "cpu", "threads": 1}
     return job(tmp_path / "state", backend=ComponentSpec.model_validate(spec))
@@ -71,7 +71,7 @@ def test_trials_in_threads_measure_what_each_measures_alone_and_train_at_once(wo
         assert same(found, climbed(TrialRun(alone, point).step))
     shared = backend_of(resident._job.backend)
     assert max(shared.rendezvous.sizes) > 1  # type: ignore[attr-defined]
-    assert len(source._LOADED) == 1
+    assert len(loaded_model._LOADED) == 1
 
 
 def test_what_was_climbed_elsewhere_is_climbed_again(work: TrialJob) -> None:

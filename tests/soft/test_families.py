@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_search.backends.causal import hf_causal
-from autoprompt_search.backends.encoder import hf_encoder
-from autoprompt_search.backends.masked import hf_masked
-from autoprompt_search.backends.seq2seq import hf_seq2seq
+from autoprompt_search.backends.hf.causal import hf_causal
+from autoprompt_search.backends.hf.encoder import hf_encoder
+from autoprompt_search.backends.hf.masked import hf_masked
+from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.soft import SOFT
 from autoprompt_search.soft.fits import FITS, misfit

@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autoprompt_search.core.types import Place, Rendered, Segment
+from autoprompt_search.core.types import Rendered, Segment, SoftPosition
 from autoprompt_search.soft.inits import rms, start
 from autoprompt_search.testing.differentiable import TunableModel
 from autoprompt_search.testing.soft_contract import DATA
 
-EMBEDDINGS, PREFIX = Place(), Place(kind="prefix")
+EMBEDDINGS, PREFIX = SoftPosition(), SoftPosition(kind="prefix")
 MODEL = TunableModel(scale=0.1)
 both = pytest.mark.parametrize("place", [EMBEDDINGS, PREFIX], ids=["embeddings", "prefix"])
 APART = replace(DATA, prompts=tuple(Rendered((Segment(word),)) for word in ("good", "great", "fine")))
 """Prompts that share nothing behind what stands before every prompt."""
-AFTER = Place(at="after-cls")
+AFTER = SoftPosition(at="after-cls")
 
 
 def begin(init, place=EMBEDDINGS, tokens=5, data=DATA, seed=1):

@@ -13,9 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.protocols import SoftMethod
+from autoprompt_search.core.protocols.tuning import SoftMethod
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Place
+from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft import SOFT
 from autoprompt_search.soft.checkpoint import FILE
 from autoprompt_search.soft.inits import rms, start
@@ -79,7 +79,7 @@ def test_from_text_step_0_is_the_hard_prompt_at_every_place(name, options, at):
 @pytest.mark.parametrize(("name", "options"), FORMS)
 def test_every_form_begins_exactly_at_its_initial_vectors(name, options, init):
     model = TunableModel(scale=0.1)
-    place = Place(kind="prefix") if name == "prefix-tuning" else Place()
+    place = SoftPosition(kind="prefix") if name == "prefix-tuning" else SoftPosition()
     built = build(name, tokens=5, init=init, **options)
     begun = start(init, model, DATA, place, 5, 1).vectors
     module = built._training._module(begun, 1.0)

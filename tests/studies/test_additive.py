@@ -7,15 +7,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from autoprompt_search.metrics.classification import macro_f1
-from autoprompt_search.studies.additive import Board, Fit
+from autoprompt_search.studies.additive import ScoreFit, ScoreModel
 from autoprompt_search.testing.factories import measurement
 
 RUNGS = (40, 80, 120, 160)
 
 
-def board(*trials: list[float], kinds: str = "", **fields: object) -> Board:
+def board(*trials: list[float], kinds: str = "", **fields: object) -> ScoreModel:
     """Trials with these scores on the lowest rungs."""
-    made = Board(RUNGS)
+    made = ScoreModel(RUNGS)
     for number, scores in enumerate(trials):
         for rung, score in zip(RUNGS, scores, strict=False):
             error = (score * (1 - score) / rung) ** 0.5
@@ -24,7 +24,7 @@ def board(*trials: list[float], kinds: str = "", **fields: object) -> Board:
     return made
 
 
-def scores(fit: Fit) -> list[float]:
+def scores(fit: ScoreFit) -> list[float]:
     return fit.score.tolist()
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_mean_is_ranked_better_than_by_its_last_scores_too() -> None:
             rng.normal(size=512),
             [],
             [],
-            Board((32, 128, 512)),
+            ScoreModel((32, 128, 512)),
         )
         for number in range(30):
             lean = np.where(is_rare, 1, -1) * rng.normal(0, 0.5)
@@ -121,5 +121,5 @@ def test_the_two_variances_are_found() -> None:
 
 
 def test_nothing_is_expected_of_nobody() -> None:
-    empty = Board(RUNGS)
+    empty = ScoreModel(RUNGS)
     assert (len(empty), empty.estimates(), empty.reached(3)) == (0, {}, 0)

@@ -13,8 +13,8 @@ from autoprompt_search.core.stats import contributions
 from autoprompt_search.core.types import Measurement, Outcome, TrialState
 from autoprompt_search.metrics import METRICS
 from autoprompt_search.studies.corpus import CorpusRacing
-from autoprompt_search.studies.items import Answers
 from autoprompt_search.studies.optuna import OptunaStudy
+from autoprompt_search.studies.paired import PairedAnswers
 from autoprompt_search.testing.factories import measurement, space
 from autoprompt_search.testing.study_contract import BASELINE, facts
 
@@ -33,14 +33,14 @@ def imbalanced(rng: np.random.Generator) -> list[str]:
     return [LABELS[int(i)] for i in rng.permutation([0] * (ALL // 8) + [1] * (ALL - ALL // 8))]
 
 
-def answers(rng: np.random.Generator, targets: Sequence[str], found: float, spared: float) -> Answers:
+def answers(rng: np.random.Generator, targets: Sequence[str], found: float, spared: float) -> PairedAnswers:
     """Of a prompt that finds such a share of the rare ones, and spares such a share of the usual ones."""
     right = {"rare": found, "usual": spared}
     said = [t if rng.random() < right[t] else LABELS[t == "rare"] for t in targets]
-    return Answers(tuple(targets), tuple(said))
+    return PairedAnswers(tuple(targets), tuple(said))
 
 
-def stopped(rows: Sequence[Answers], error: float) -> list[int]:
+def stopped(rows: Sequence[PairedAnswers], error: float) -> list[int]:
     """Trials that are stopped on some rung, when all climb side by side."""
     race, out = CorpusRacing(error, RUNGS, parts), list[int]()
     for rung in RUNGS[:-1]:
@@ -51,7 +51,7 @@ def stopped(rows: Sequence[Answers], error: float) -> list[int]:
     return out
 
 
-def score(row: Answers) -> float:
+def score(row: PairedAnswers) -> float:
     return macro_f1(row.targets, row.predictions, LABELS)
 
 
@@ -95,7 +95,7 @@ def test_rivals_are_of_one_kind_and_have_got_as_far() -> None:
     assert not race.stops(2, "text", 60)
 
 
-def measured(row: Answers, examples: int) -> Measurement:
+def measured(row: PairedAnswers, examples: int) -> Measurement:
     seen = row.first(examples)
     pairs = zip(seen.targets, seen.predictions, strict=True)
     outcomes = tuple(Outcome(str(i), target, said, (0.0, -1.0)) for i, (target, said) in enumerate(pairs))

@@ -10,7 +10,7 @@ import pytest
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Outcome, TrialState
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.anchors import anchors
+from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS
 from autoprompt_search.testing.factories import RUNGS, measurement, space
@@ -31,20 +31,20 @@ WIDE = SearchSpace.model_validate(
 
 
 def test_anchors_are_distinct_points_of_the_space_without_soft_prompts() -> None:
-    found = anchors(WIDE, WIDE.baseline(), 10)
+    found = initial_design(WIDE, WIDE.baseline(), 10)
     assert len({fingerprint(point) for point in [WIDE.baseline(), *found]}) == 11
     assert all(WIDE.contains(point) and point["soft.method"] == "none" for point in found)
     assert {point["template"] for point in found[:4]} == {"plain", "cloze", "ask"}
     assert {point["calibration"] for point in found[:4]} == {"none", "batch"}
     assert {point["demos.strategy"] for point in found} == {"none", "random"}, "hard ones cost a pass per train example"
-    assert found == anchors(WIDE, WIDE.baseline(), 10)
-    assert found[:4] == anchors(WIDE, WIDE.baseline(), 4)
+    assert found == initial_design(WIDE, WIDE.baseline(), 10)
+    assert found[:4] == initial_design(WIDE, WIDE.baseline(), 4)
 
 
 def test_there_are_none_where_every_prompt_is_trained() -> None:
     trained = WIDE.model_copy(update={"root": {**WIDE.root, "soft.method": WIDE.root["soft.method"].model_copy(
         update={"values": ["prompt-tuning"]})}})  # fmt: skip
-    assert anchors(trained, trained.baseline(), 10) == []
+    assert initial_design(trained, trained.baseline(), 10) == []
 
 
 def made(share: float, examples: int, total: int = RUNGS[-1]) -> Any:

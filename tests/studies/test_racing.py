@@ -9,15 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.studies.items import Items
+from autoprompt_search.studies.paired import PairedScores
 from autoprompt_search.studies.racing import Racing, wealth
 from autoprompt_search.testing.factories import measurement
 
 ALL = 120
 
 
-def items(hits: NDArray[np.float64], margins: NDArray[np.float64] | None = None) -> Items:
-    return Items(hits.astype(float), np.where(hits > 0, 1.0, -1.0) if margins is None else margins)
+def items(hits: NDArray[np.float64], margins: NDArray[np.float64] | None = None) -> PairedScores:
+    return PairedScores(hits.astype(float), np.where(hits > 0, 1.0, -1.0) if margins is None else margins)
 
 
 def stopped(rows: list[NDArray[np.float64]], error: float, rungs: tuple[int, ...]) -> list[int]:

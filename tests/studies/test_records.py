@@ -3,14 +3,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from autoprompt_search.core.types import Cost, Fidelity, Place, SoftPrompt
+from autoprompt_search.core.types import Cost, Fidelity, SoftPosition, SoftPrompt
 from autoprompt_search.studies.records import from_attribute, to_attribute
 from autoprompt_search.testing.factories import measurement
 
 
 def test_a_measurement_survives_as_json_without_its_weights() -> None:
     soft = SoftPrompt("prompt-tuning", 4, "model", b"\x00weights", "a" * 64, {"peft_type": "PROMPT_TUNING", "x": None})
-    soft = replace(soft, place=Place("before-answer", "embeddings", 3))
+    soft = replace(soft, place=SoftPosition("before-answer", "embeddings", 3))
     made = measurement(
         0.75,
         32,

@@ -24,9 +24,9 @@ from autoprompt_search.core.types import TrialState
 from autoprompt_search.studies import storage as storing
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.storage import PatientStorage
-from autoprompt_search.testing.away import Away
 from autoprompt_search.testing.factories import measurement, space
 from autoprompt_search.testing.study_contract import BASELINE, facts, finish, play
+from autoprompt_search.testing.unavailable import UnavailableClient
 
 Verb = Callable[[OptunaStudy, Path], object]
 
@@ -201,11 +201,11 @@ def lost(text: str) -> OperationalError:
     return OperationalError("SELECT 1", {}, Exception(text))
 
 
-def standing_before(verb: str, problem: Exception, times: float) -> tuple[Any, Away]:
+def standing_before(verb: str, problem: Exception, times: float) -> tuple[Any, UnavailableClient]:
     inner = InMemoryStorage()
     inner.create_new_study([StudyDirection.MAXIMIZE], "small")
     inner.create_new_trial(STUDY)
-    away: Any = Away(inner, problem, {verb: times})
+    away: Any = UnavailableClient(inner, problem, {verb: times})
     return PatientStorage(away, "sqlite:///there", Patience(5)), away
 
 

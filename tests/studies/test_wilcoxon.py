@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprompt_search.studies.items import Items
+from autoprompt_search.studies.paired import PairedScores
 from autoprompt_search.studies.wilcoxon import Wilcoxon
 from autoprompt_search.testing.factories import measurement
 
 
 def entered(pruner: Wilcoxon, number: int, hits: NDArray[np.float64], kind: str = "text") -> None:
-    pruner.add(number, kind, measurement(float(hits.mean()), len(hits)), Items(hits, hits))
+    pruner.add(number, kind, measurement(float(hits.mean()), len(hits)), PairedScores(hits, hits))
 
 
 def test_one_look_stops_an_equal_prompt_about_as_often_as_said() -> None:

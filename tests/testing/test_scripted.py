@@ -9,7 +9,8 @@ import pytest
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.protocols import ProposesWords, Tunes
+from autoprompt_search.core.protocols.model import ProposesWords
+from autoprompt_search.core.protocols.tuning import Tunes
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
 from autoprompt_search.prompting import answer_words, render

@@ -1,0 +1,152 @@
+"""Sequence classifiers with a head of their own: a prompt text is joined to the input, and the head answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from autoprompt_search.backends.hf import loading
+from autoprompt_search.backends.hf.backend import HfBackend
+from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.masked import both_ways, framed, mean_pooled
+from autoprompt_search.backends.hf.positions import Base, Soft, insert
+from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
+from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
+from autoprompt_search.backends.hf.training import TrainingBatch, apart
+from autoprompt_search.core.types import Rendered
+
+
+def hf_classifier(
+    model: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
+    threads: Annotated[int, Field(ge=1)] | None = None,
+    truncate: str | None = None,
+) -> HfBackend:
+    """Any sequence classifier over an encoder that transformers can load, frozen, with the head it was trained with.
+
+    A label's word is the name of one of the head's classes (`id2label`), whatever its case. `{@pair}` in a
+    template makes what follows it the second text of a pair.
+
+    Args:
+        model: Hub name or local folder.
+        revision: Branch, tag or commit of a hub repository.
+        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
+        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
+        batch_tokens: Budget of one forward pass: rows x longest row.
+        threads: Threads of torch in this process; None leaves them alone.
+        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+    """
+    source = ModelSpec(model, loading.CLASSIFIER, revision, device, dtype, threads, 0, 0)
+    return HfBackend(source, ClassifierFamily(), batch_tokens=batch_tokens, truncate=truncate)
+
+
+class ClassifierFamily:
+    """Implements `ModelFamily`: one row per prompt; answers are columns of the head."""
+
+    form = loading.CLASSIFIER
+    task = "FEATURE_EXTRACTION"
+    """PEFT's SEQ_CLS wants a head of its own in the adapter; the frozen one is what is used here."""
+    extra = 0
+
+    def refuses(self, config: Any) -> str | None:
+        """See `ModelFamily.refuses`. Decoders pool their last token, which padding and soft prompts move."""
+        kind = config.model_type
+        if config.is_encoder_decoder or kind not in loading.MASKED.mapping:
+            return f"holds a {kind!r} model: only classifiers over encoders that read both ways are supported"
+        if len(config.id2label) < 2:
+            return "holds a regression head, which names no classes"
+        return None
+
+    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """See `ModelFamily.answer_problems`."""
+        classes = _classes(config)
+        found = [f"the answer {a!r} has no tokens" for a in answers if not a.strip()]
+        found += [
+            f"the answer {a.strip()!r} is no class of the model's head (it has {', '.join(map(repr, classes))})"
+            for a in answers
+            if a.strip() and _class(classes, a) is None
+        ]
+        seen: dict[int | None, str] = {}
+        for answer in answers:
+            index = _class(classes, answer)
+            if index is not None and index in seen:
+                found.append(f"the answers {seen[index]!r} and {answer!r} have the same tokens: they are one class")
+            seen.setdefault(index, answer)
+        return found
+
+    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+        """See `ModelFamily.bases`."""
+        return [base for base, _ in framed(texts, prompts)]
+
+    def units(
+        self,
+        texts: PromptTokenizer,
+        config: Any,
+        prompts: Sequence[Rendered],
+        answers: Sequence[str],
+        soft: Soft | None,
+    ) -> list[Unit]:
+        """See `ModelFamily.units`."""
+        classes = _classes(config)
+        columns = [_class(classes, answer) or 0 for answer in answers]
+        made: list[Unit] = []
+        for number, (bare, border) in enumerate(framed(texts, prompts)):
+            base = insert(bare, soft)
+            wants = tuple(TokenTarget(number, answer, 0, column) for answer, column in enumerate(columns))
+            made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
+        return made
+
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `ModelFamily.groups`."""
+        return [list(units)]
+
+    def front(self, *_parts: Any) -> None:
+        """See `ModelFamily.front`."""
+
+    def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `ModelFamily.packed`."""
+        return list(units)
+
+    def read(
+        self,
+        loaded: LoadedModel,
+        rows: Sequence[Row],
+        soft: Soft | None,
+        front: None,
+        *,
+        keep: bool,  # noqa: ARG002
+    ) -> torch.Tensor:
+        """See `ModelFamily.read`. Log-probabilities over the head's classes."""
+        scores: torch.Tensor = loaded.model(**both_ways(loaded.model, rows, soft)).logits.float().log_softmax(-1)
+        places = [(r, want.token) for r, row in enumerate(rows) for want in row.wants]
+        where = torch.tensor(places, dtype=torch.long, device=scores.device)
+        return scores[where[:, 0], where[:, 1]]
+
+    def learn(
+        self,
+        loaded: LoadedModel,
+        texts: PromptTokenizer,
+        lessons: Sequence[TrainingBatch],  # noqa: ARG002
+    ) -> list[torch.Tensor]:
+        """See `ModelFamily.learn`."""
+        return apart(self, loaded, lessons)
+
+    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
+        """See `ModelFamily.pooled`. Mean of the last hidden states."""
+        return mean_pooled(loaded.model.base_model, [texts.before + row + texts.after for row in ids])
+
+
+def _classes(config: Any) -> list[str]:
+    return [str(config.id2label[i]) for i in sorted(config.id2label)]
+
+
+def _class(classes: Sequence[str], answer: str) -> int | None:
+    wanted = answer.strip().casefold()
+    return next((i for i, name in enumerate(classes) if name.casefold() == wanted), None)

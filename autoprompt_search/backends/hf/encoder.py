@@ -1,0 +1,215 @@
+"""Sentence encoders (MiniLM, E5, ...): an answer scores by how near its vector is to that of the prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from autoprompt_search.backends.hf import loading
+from autoprompt_search.backends.hf.backend import HfBackend
+from autoprompt_search.backends.hf.causal import same_tokens
+from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.masked import both_ways, framed
+from autoprompt_search.backends.hf.positions import Base, Soft, insert, mask_of, padded
+from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit, batches
+from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
+from autoprompt_search.backends.hf.training import TrainingBatch
+from autoprompt_search.core.types import Rendered, Segment
+
+_SCALE = 20.0
+"""Cosines times this are logits: the scale sentence encoders are trained with (Reimers & Gurevych's ranking loss)."""
+_POOLING = "1_Pooling/config.json"
+_BATCH = 4096
+"""Tokens of one forward pass over labels and demonstrations."""
+_REMEMBERED = 50_000
+"""Texts whose vectors are kept."""
+
+
+def hf_encoder(
+    model: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    pooling: Literal["auto", "mean", "cls"] = "auto",
+    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
+    threads: Annotated[int, Field(ge=1)] | None = None,
+    truncate: str | None = None,
+) -> HfBackend:
+    """Any encoder that transformers can load, frozen; labels are compared by cosine.
+
+    A label's vector is that of its answer (`layout.answer` is its template). With demonstrations it is the mean
+    over the answer and the demonstrations of that label (prototypes, Snell et al. 2017, arXiv 1703.05175): the
+    answer counts as one more example, so that labels without demonstrations have a vector, too. Demonstrations
+    are not put into the text. A soft prompt stands in the query only.
+
+    Args:
+        model: Hub name or local folder.
+        revision: Branch, tag or commit of a hub repository.
+        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
+        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
+        pooling: `auto` is what the model's own 1_Pooling/config.json says, else `mean`.
+        batch_tokens: Budget of one forward pass: rows x longest row.
+        threads: Threads of torch in this process; None leaves them alone.
+        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+    """
+    source = ModelSpec(model, loading.ENCODER, revision, device, dtype, threads, 0, 0)
+    return HfBackend(source, EncoderFamily(source, pooling), batch_tokens=batch_tokens, truncate=truncate)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The answers' vectors, for each prompt its own where its demonstrations are."""
+
+    vectors: torch.Tensor
+    """[prompts or 1, answers, width], unit length."""
+    length: int = 0
+    tokens: int = 0
+    """Nothing of a row is covered by them."""
+
+
+class EncoderFamily:
+    """Implements `ModelFamily`."""
+
+    form = loading.ENCODER
+    task = "FEATURE_EXTRACTION"
+    extra = 0
+
+    def __init__(self, source: ModelSpec, pooling: str) -> None:
+        self._source, self._pooling = source, pooling
+
+    def refuses(self, config: Any) -> str | None:
+        """See `ModelFamily.refuses`."""
+        if config.is_encoder_decoder:
+            return f"holds a {config.model_type!r} encoder-decoder, which is no sentence encoder"
+        if config.model_type in loading.CAUSAL.mapping and config.model_type not in loading.MASKED.mapping:
+            return f"holds a {config.model_type!r} model, which reads from left to right: use hf-causal"
+        return None
+
+    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """See `ModelFamily.answer_problems`."""
+        return same_tokens(answers, [tuple(ids) for ids in texts.texts([a.strip() for a in answers])])
+
+    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+        """See `ModelFamily.bases`. Demonstrations are no part of the text."""
+        return [base for base, _ in framed(texts, [_query(p) for p in prompts])]
+
+    def units(
+        self,
+        texts: PromptTokenizer,
+        config: Any,  # noqa: ARG002
+        prompts: Sequence[Rendered],
+        answers: Sequence[str],
+        soft: Soft | None,
+    ) -> list[Unit]:
+        """See `ModelFamily.units`."""
+        made: list[Unit] = []
+        for number, (bare, border) in enumerate(framed(texts, [_query(p) for p in prompts])):
+            base = insert(bare, soft)
+            wants = tuple(TokenTarget(number, answer, 0, answer) for answer in range(len(answers)))
+            made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
+        return made
+
+    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
+        """See `ModelFamily.groups`."""
+        return [list(units)]
+
+    def front(
+        self,
+        loaded: LoadedModel,
+        texts: PromptTokenizer,
+        prompts: Sequence[Rendered],
+        answers: Sequence[str],
+        units: Sequence[Unit],  # noqa: ARG002
+        soft: Soft | None,  # noqa: ARG002
+    ) -> Labels:
+        """See `ModelFamily.front`: the labels' vectors, remembered by text."""
+        named = [a.strip() for a in answers]
+        shots = [[(s.answer, "".join(t.text for t in s.segments)) for s in p.shots] for p in prompts]
+        self._remember(loaded, texts, [*named, *(text for one in shots for _, text in one)])
+        known = loaded.vectors
+        own = torch.stack([known[name] for name in named])
+        if not any(shots):
+            return Labels(own[None])
+        if all(one == shots[0] for one in shots):
+            shots = shots[:1]
+        means = []
+        for one in shots:
+            groups = [[known[text] for answer, text in one if answer == wanted] for wanted in answers]
+            means.append(torch.stack([torch.stack([v, *g]).mean(0) for v, g in zip(own, groups, strict=True)]))
+        return Labels(torch.nn.functional.normalize(torch.stack(means), dim=-1))
+
+    def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
+        """See `ModelFamily.packed`."""
+        return list(units)
+
+    def read(
+        self,
+        loaded: LoadedModel,
+        rows: Sequence[Row],
+        soft: Soft | None,
+        front: Labels,
+        *,
+        keep: bool,  # noqa: ARG002
+    ) -> torch.Tensor:
+        """See `ModelFamily.read`. Log-softmax over the answers of cosines x 20."""
+        hidden = loaded.model(**both_ways(loaded.model, rows, soft)).last_hidden_state
+        vectors = torch.nn.functional.normalize(self._pool(hidden, [row.ids for row in rows]), dim=-1)
+        which = [row.wants[0].prompt if len(front.vectors) > 1 else 0 for row in rows]
+        labels = front.vectors.to(vectors.device)[torch.tensor(which, device=vectors.device)]
+        scores = torch.einsum("rd,rad->ra", vectors, labels) * _SCALE
+        return scores.log_softmax(-1).flatten()
+
+    def learn(
+        self, loaded: LoadedModel, texts: PromptTokenizer, lessons: Sequence[TrainingBatch]
+    ) -> list[torch.Tensor]:
+        """See `ModelFamily.learn`. One forward pass for each: every training has its own labels' vectors."""
+        fronts = [self.front(loaded, texts, one.prompts, one.answers, (), None) for one in lessons]
+        pairs = zip(lessons, fronts, strict=True)
+        return [self.read(loaded, one.rows, one.soft, front, keep=False) for one, front in pairs]
+
+    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
+        """See `ModelFamily.pooled`. As the model itself pools."""
+        rows = [texts.before + row + texts.after for row in ids]
+        inputs = {"input_ids": padded(rows, loaded.model.device), "attention_mask": mask_of(rows, loaded.model.device)}
+        return self._pool(loaded.model(**inputs).last_hidden_state, rows)
+
+    def _pool(self, hidden: torch.Tensor, rows: Sequence[Ids]) -> torch.Tensor:
+        if self._is_cls:
+            return hidden[:, 0].float()
+        mask = mask_of(rows, hidden.device)[..., None]
+        return (hidden.float() * mask).sum(1) / mask.sum(1)
+
+    @property
+    def _is_cls(self) -> bool:
+        if self._pooling != "auto":
+            return self._pooling == "cls"
+        path: Path = self._source.folder / _POOLING
+        if not path.is_file():
+            return False
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("pooling_mode_cls_token"))
+
+    def _remember(self, loaded: LoadedModel, texts: PromptTokenizer, wanted: Sequence[str]) -> None:
+        """Vectors of texts that are not known yet."""
+        if len(loaded.vectors) > _REMEMBERED:
+            loaded.vectors.clear()
+        new = [text for text in dict.fromkeys(wanted) if text not in loaded.vectors]
+        room = (self._source.context or 10**9) - len(texts.before) - len(texts.after)
+        rows = [row[:room] for row in texts.texts(new)]
+        for group in batches([len(row) for row in rows], _BATCH):
+            with torch.no_grad():
+                found = self.pooled(loaded, texts, [rows[i] for i in group])
+            for i, vector in zip(group, torch.nn.functional.normalize(found, dim=-1), strict=True):
+                loaded.vectors[new[i]] = vector
+
+
+def _query(prompt: Rendered) -> Rendered:
+    """The prompt without demonstrations; marks of answers mean nothing here."""
+    segments = prompt.query or prompt.segments
+    return Rendered(tuple(s if s.origin != "answer" else Segment("") for s in segments))

@@ -1,0 +1,1 @@
+"""The seams: what one kind of component must offer. The docstrings are the contracts."""

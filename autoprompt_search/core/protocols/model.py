@@ -1,0 +1,83 @@
+"""What a frozen model must offer, one protocol per capability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from autoprompt_search.core.arrays import Floats
+from autoprompt_search.core.types import Rendered, SoftPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Answer of `Scores.score`."""
+
+    logliks: Floats
+    """[prompts, answers]: natural log-probability of each whole answer given its prompt."""
+    prompt_tokens: tuple[int, ...]
+    """Tokens of each prompt, soft tokens included."""
+    computed: int | None = None
+    """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A frozen model. Building one is cheap; weights are loaded at the first use and then stay."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights and tokenizer; part of every ledger key."""
+        ...
+
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
+        """What stands in the way of using these prompts and answers, one sentence each; [] when all is well.
+
+        Looks at files, head, tokenizer and context length, never at weights: a model folder that
+        does not exist or has no suitable head, two answers with the same tokens, an answer
+        without tokens, a prompt (plus longest answer and `soft` soft tokens) beyond the context, naming both lengths.
+        """
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Capability: compare given answers."""
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        """Log-likelihood of every answer after every prompt, in the given orders.
+
+        `answers` are exact continuations (" good", with the gap). Batching, padding and the order of
+        the prompts change nothing beyond float rounding. `[]` gives a [0, answers] array. Raises
+        `TrialError` for a prompt beyond the context, `ConfigError` for a soft prompt of another model.
+        """
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Capability: texts to vectors, for choosing demonstrations."""
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """[texts, width], rows of unit length."""
+        ...
+
+
+@runtime_checkable
+class ProposesWords(Protocol):
+    """Capability: words of the vocabulary that could stand for labels."""
+
+    def propose_words(
+        self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
+    ) -> list[tuple[str, ...]]:
+        """Per label `count` words, best first, that tell its prompts from those of the others; no word twice.
+
+        Args:
+            prompts: Solved examples, without demonstrations.
+            targets: Per prompt the index of its label.
+            labels: How many there are.
+            count: Words per label.
+            gap: What stands between prompt and word; words come back without it.
+        """
+        ...

@@ -1,0 +1,102 @@
+"""What shows and keeps a search: progress, dashboard, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from autoprompt_search.core.types import Example, Measurement, Params, Prompt, TrialRecord
+
+
+class Progress(Protocol):
+    """What a person at the terminal sees. Only the driver calls it."""
+
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
+        """A search of `trials` trials starts, or goes on after `done`; of `passes` where those decide."""
+        ...
+
+    def started(self, number: int, params: Params) -> None: ...
+
+    def measured(self, number: int, measurement: Measurement) -> None: ...
+
+    def finished(self, record: TrialRecord) -> None: ...
+
+    def note(self, text: str) -> None:
+        """One line a person should read: a phase that begins, a warning."""
+        ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCard:
+    """What a tracker shows of a search before it has a result."""
+
+    name: str
+    fingerprint: str
+    """Of the configuration: the same search continued has the same one."""
+    folder: Path
+    config_file: Path
+    description: str
+    """Markdown."""
+    tags: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What never changes about a search, by which searches are compared: model, data, rungs, sampler, seed."""
+    files: tuple[Path, ...] = ()
+    """What a later search that starts from this one has to know of it, beside its configuration."""
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """A dashboard's view of the search. Only the driver calls it. It never raises after `open`."""
+
+    def open(self, card: SearchCard) -> None:
+        """Start or continue the search's parent run. `ConfigError` when the store does not answer."""
+        ...
+
+    def log_trial(self, record: TrialRecord) -> None:
+        """Record one finished trial; the same trial twice is one entry. Returns at once."""
+        ...
+
+    def close(self, description: str, metrics: Mapping[str, float], files: Sequence[Path], *, status: str) -> None:
+        """End the parent run with a readable description (Markdown), numbers, and files or folders as artifacts.
+
+        `status` is `finished`, `stopped` or `failed`. Sends what could not be sent before.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FinalPrompt:
+    """All that an exporter may know."""
+
+    name: str
+    prompt: Prompt
+    labels: tuple[str, ...]
+    fields: tuple[str, ...]
+    backend: Mapping[str, Any]
+    """The backend's section of the configuration: type and options."""
+    model: str
+    """Name or folder of the model as the user wrote it."""
+    model_fingerprint: str
+    data_fingerprints: Mapping[str, str]
+    """Split -> fingerprint."""
+    scores: Mapping[str, Any]
+    """Metric, dev and test scores with intervals, baseline, verdict: plain values for people."""
+    golden: tuple[tuple[Example, str], ...]
+    """Examples and the prediction each got."""
+    created_with: str
+    """Version of this package."""
+    text_alone: FinalPrompt | None = None
+    """Of a prompt with a soft prompt: the same without it, for where vectors cannot go. Else None."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes the best prompt in some form."""
+
+    def export(self, final: FinalPrompt, folder: Path) -> Path:
+        """Write into `folder` (the search's result folder) and return what was written."""
+        ...

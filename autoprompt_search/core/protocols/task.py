@@ -1,0 +1,31 @@
+"""What a task must offer: labelled examples and the metric that judges answers."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from autoprompt_search.core.types import Splits
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Where labelled examples come from and what a right answer is."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All label names, in a fixed order."""
+        ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names a template may use as `{slots}`. Known without reading the data."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric that trials are ranked by."""
+        ...
+
+    def load(self, seed: int) -> Splits:
+        """Read and split the data. Same seed, same splits; `ConfigError` names file, line and mistake."""
+        ...

@@ -1,0 +1,40 @@
+"""How long a prompt takes in use: one example at a time, as a caller waits for it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from autoprompt_search.core.types import Prompt
+from autoprompt_search.evaluate import ScoringBackend, embedder, render_all
+from autoprompt_search.prompting import answer_words
+from autoprompt_search.trial.build import unshown
+from autoprompt_search.trial.job import TrialJob
+
+TIMED = 6
+"""Prompts asked for one timing."""
+_WARM = 1
+"""Of them, not counted: what all prompts begin with is then at hand, as it is in a service."""
+
+
+def latency(job: TrialJob, prompt: Prompt, backend: ScoringBackend) -> float | None:
+    """Milliseconds from the rendered text to the scores of all answers: the median of a few single prompts.
+
+    On examples that the model has not read with this prompt, because what it remembers takes no time: those of train
+    first. What else the machine does meanwhile, other trials too, is in the number. The prompts are not booked as
+    forward passes: they predict nothing, and a trial that is run again is timed again. None where nothing could be
+    timed.
+    """
+    answers, _ = answer_words(prompt, job.labels)
+    seconds: list[float] = []
+    for example in (*unshown(prompt, job.train), *reversed(job.dev)):
+        rendered = render_all(prompt, [example], job.labels, embedder(backend))
+        started = time.perf_counter()
+        scored = backend.score(rendered, answers, prompt.soft)
+        took = time.perf_counter() - started
+        if scored.computed != 0:
+            seconds.append(took)
+        if len(seconds) == TIMED:
+            break
+    timed = seconds[_WARM:]
+    return round(1000 * statistics.median(timed), 3) if timed else None

@@ -1,0 +1,105 @@
+"""The trial itself: rung after rung, and the finalists on the test split. Failures become values here."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.types import Fidelity, Measurement, Params, Prompt, SoftPrompt
+from autoprompt_search.evaluate import PredictionCache, ScoringBackend, embedder, measure, render_all
+from autoprompt_search.ledger import LedgerReader
+from autoprompt_search.trial.build import PromptBuilder
+from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
+from autoprompt_search.trial.latency import latency
+from autoprompt_search.trial.soft import SoftTraining
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class TrialRun:
+    """One trial at work. Each `step` climbs one rung."""
+
+    def __init__(self, job: TrialJob, params: Params) -> None:
+        self._rungs = run_rungs(job, params)
+
+    def step(self) -> Measurement | Failure | None:
+        """The next rung's measurement, or the reason why there is none; None after the last rung.
+
+        This is the boundary at which any exception becomes a record.
+        """
+        return _guarded(lambda: next(self._rungs, None))
+
+
+def run_test_guarded(job: TrialJob, task: TestTask) -> Measurement | Failure:
+    """`run_test`, with a failure as a value."""
+    return _guarded(lambda: run_test(job, task))
+
+
+def _guarded(action: Callable[[], T]) -> T | Failure:
+    try:
+        return action()
+    except SearchError as exc:
+        return Failure(str(exc), traceback.format_exc())
+    except MemoryError as exc:
+        reason = " ".join(str(exc).split())
+        return Failure(f"the worker ran out of memory{reason and f': {reason}'}", traceback.format_exc(), True)
+    except Exception as exc:
+        logger.info("A trial failed", exc_info=True)
+        return Failure(f"{type(exc).__name__}: {str(exc).strip() or 'no message'}", traceback.format_exc())
+
+
+def run_rungs(job: TrialJob, params: Params) -> Iterator[Measurement]:
+    """Yield one measurement per rung; the caller stops by not asking for the next.
+
+    What making the prompt took of the model is part of the cost of the rung it was made for. It is timed once: on the
+    last rung, or on the first where trials are compared by it.
+    """
+    backend = backend_of(job.backend)
+    maker = PromptBuilder(job, backend)
+    prompt = maker.draft(params)
+    known = PredictionCache(LedgerReader(job.state / "ledger.sqlite"))
+
+    def on_dev(candidate: Prompt, fidelity: Fidelity) -> Measurement:
+        examples = job.dev[: fidelity.examples]
+        found = measure(candidate, examples, job.labels, backend, metric=job.metric, fidelity=fidelity, known=known)
+        known.add(found)
+        return found
+
+    is_soft = params.get("soft.method", "none") != "none"
+    tuning = SoftTraining(job, params, prompt, backend, maker) if is_soft else None
+    finished = prompt if is_soft else maker.finished(prompt, params)
+    took: float | None = None
+    for place, examples in enumerate(job.rungs):
+        fidelity = Fidelity(examples, is_full=examples == job.rungs[-1])
+        made = tuning.rung((place + 1) / len(job.rungs), fidelity, on_dev) if tuning else on_dev(finished, fidelity)
+        if took is None and (fidelity.is_full or job.times_first):
+            took = latency(job, replace(finished, soft=made.soft), backend)
+        cost = made.cost + maker.spent()
+        yield replace(made, cost=cost, latency_ms=took, preview=_preview(job, prompt, backend))
+
+
+def run_test(job: TrialJob, task: TestTask) -> Measurement:
+    """A finalist on the examples it is handed. Words and offsets are found again: they come from train alone."""
+    backend = backend_of(job.backend)
+    maker = PromptBuilder(job, backend)
+    prompt = maker.finished(replace(maker.draft(task.params), soft=task.soft), task.params)
+    known = LedgerReader(job.state / "ledger.sqlite")
+    made = measure(prompt, task.examples, job.labels, backend, metric=job.metric, known=known)
+    return replace(made, cost=made.cost + maker.spent(), preview=_preview(job, prompt, backend))
+
+
+def build_prompt(job: TrialJob, params: Params, backend: ScoringBackend, soft: SoftPrompt | None = None) -> Prompt:
+    """The prompt that a trial at `params` measured, complete with the soft prompt it trained."""
+    maker = PromptBuilder(job, backend)
+    return maker.finished(replace(maker.draft(params), soft=soft), params)
+
+
+def _preview(job: TrialJob, prompt: Prompt, backend: object) -> str:
+    """The prompt on the first example; a line stands for an answer that is not at its end."""
+    shown = render_all(prompt, job.dev[:1], job.labels, embedder(backend))[0]
+    return f"{shown.text}____{shown.rest}" if shown.rest else shown.text
