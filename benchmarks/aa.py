@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.confirm import Bench, Seal, confirm, corrected, rank
+from autoprompt_search.confirm import FinalistEvaluator, Seal, confirm, corrected, rank
 from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.crossfit import cross_fitted
 from autoprompt_search.core.protocols.model import Scored
@@ -91,7 +91,7 @@ def one(seed: int) -> dict[str, Any]:
         work = job(Path(folder), backend=ComponentSpec(type="chance"), dev=dev, rungs=RUNGS, seed=seed)
         records = drive(LocalRunner(), work, trials=TRIALS).records
         ledger = Ledger(work.state / "ledger.sqlite")
-        scale, bench = ScoreComparison(work.metric, work.labels, 0.95), Bench(work, LocalRunner(), ledger)
+        scale, bench = ScoreComparison(work.metric, work.labels, 0.95), FinalistEvaluator(work, LocalRunner(), ledger)
         _, ranked = rank(records)
         values = [scale.contributions(bench.trial_on_dev(r)) for r in ranked]
         found = confirm(records, work, Seal(test), runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)
@@ -129,7 +129,7 @@ def highest(values: list[list[float]], ranked: list[TrialRecord], rows: Sequence
     return ranked[int(np.argmax(np.array(values)[:, list(rows)].mean(axis=1)))].number
 
 
-def said(bench: Bench, ranked: list[TrialRecord]) -> Callable[[int], Sequence[Outcome]]:
+def said(bench: FinalistEvaluator, ranked: list[TrialRecord]) -> Callable[[int], Sequence[Outcome]]:
     """What each trial said on dev."""
     known = {r.number: bench.trial_on_dev(r).outcomes for r in ranked}
     return known.__getitem__

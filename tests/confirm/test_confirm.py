@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_search.confirm import Bench, Confirmation, Seal, Verdict, confirm
+from autoprompt_search.confirm import Confirmation, FinalistEvaluator, Seal, Verdict, confirm
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
@@ -131,7 +131,7 @@ def test_outcomes_on_dev_come_back_from_the_ledger(
         def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
             raise AssertionError("the ledger knows")
 
-    made = Bench(work, Idle(), ledger).trial_on_dev(records[0])
+    made = FinalistEvaluator(work, Idle(), ledger).trial_on_dev(records[0])
     assert [o.example for o in made.outcomes] == [e.id for e in work.dev]
     assert sum(o.is_right for o in made.outcomes) / 120 == made.score == records[0].measurements[-1].score
 
@@ -141,8 +141,8 @@ def test_what_the_ledger_lost_is_measured_again(
 ) -> None:
     """A power failure may take the ledger's last seconds and leave the study's."""
     empty = Ledger(tmp_path / "ledger.sqlite")
-    bench = Bench(replace(work, state=tmp_path), LocalRunner(), empty)
+    bench = FinalistEvaluator(replace(work, state=tmp_path), LocalRunner(), empty)
     made = bench.trial_on_dev(records[0])
-    assert made.outcomes == Bench(work, LocalRunner(), ledger).trial_on_dev(records[0]).outcomes
+    assert made.outcomes == FinalistEvaluator(work, LocalRunner(), ledger).trial_on_dev(records[0]).outcomes
     assert empty.total().forward_passes == 120
     empty.close()

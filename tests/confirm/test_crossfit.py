@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.confirm import Bench
+from autoprompt_search.confirm import FinalistEvaluator
 from autoprompt_search.confirm.ablation import TextAblation
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.crossfit import FOLDS, CrossFit, cross_fitted, folds
@@ -107,7 +107,7 @@ def ledger(work: TrialJob) -> Iterator[Ledger]:
 
 
 def rule_of(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, objective: Objective) -> SelectionRule:
-    bench = Bench(work, LocalRunner(), ledger)
+    bench = FinalistEvaluator(work, LocalRunner(), ledger)
     return SelectionRule(records, objective, SCALE, bench, TextAblation(ranked(records), bench, SCALE))
 
 

@@ -17,7 +17,7 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.embedded.reviews import reviews
 from autoprompt_search.tasks import TASKS
-from autoprompt_search.warm import MOST, Memory, recall, remember
+from autoprompt_search.warm import MOST, WarmStart, recall, remember
 
 from .conftest import space_file
 
@@ -53,7 +53,7 @@ def work(folder: Path, recorded: Path) -> Path:
     return folder
 
 
-def remembered(folder: Path, *names: str, **changes: Any) -> Memory:
+def remembered(folder: Path, *names: str, **changes: Any) -> WarmStart:
     config = load_config(space_file(folder, study=study(*(names or NAMES)), **{"tracker": tracker(folder), **changes}))
     return remember(config, TASKS.build(config.task).load(config.seed))
 

@@ -10,7 +10,7 @@ from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.factories import examples, job, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
-from autoprompt_search.trial import climb
+from autoprompt_search.trial import run_rungs
 from autoprompt_search.trial.latency import TIMED, latency
 
 
@@ -40,6 +40,6 @@ def test_what_the_model_remembers_is_not_timed(tmp_path: Path) -> None:
 def test_the_last_rung_is_timed_and_the_first_where_it_matters(tmp_path: Path) -> None:
     spec = ComponentSpec.model_validate({"type": "scripted", "seconds": 0.001})
     for times_first in (False, True):
-        made = list(climb(job(tmp_path, backend=spec, times_first=times_first), {"template": "plain"}))
+        made = list(run_rungs(job(tmp_path, backend=spec, times_first=times_first), {"template": "plain"}))
         assert [m.latency_ms is not None for m in made] == [times_first, True]
     assert made[0].latency_ms == made[1].latency_ms

@@ -19,7 +19,7 @@ from autoprompt_search.prompting import PromptBook
 from autoprompt_search.soft import SOFT
 from autoprompt_search.testing.factories import LABELS, book, examples, job
 from autoprompt_search.testing.tiny import tiny_model
-from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, build_prompt, climb, run_test
+from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, backend_of, build_prompt, run_rungs, run_test
 from autoprompt_search.trial.build import SAMPLE
 from autoprompt_search.trial.latency import TIMED
 
@@ -51,7 +51,7 @@ def key(work: TrialJob, params: Params, soft: SoftPrompt | None = None) -> str:
 )
 def test_the_first_rung_pays_for_making_the_prompt(work: TrialJob, extra: Params, cost: int) -> None:
     params = {"template": "plain", **extra}
-    made = list(climb(work, params))
+    made = list(run_rungs(work, params))
     assert [m.cost.forward_passes for m in made] == [8 + cost, 16]
     assert {m.prompt for m in made} == {key(work, params)}
 
@@ -59,7 +59,7 @@ def test_the_first_rung_pays_for_making_the_prompt(work: TrialJob, extra: Params
 @pytest.mark.parametrize("extra", [{"calibration": "batch"}, {"verbalizer": "auto"}, {"calibration": "contextual"}])
 def test_the_test_split_gets_the_prompt_that_dev_chose(work: TrialJob, extra: Params) -> None:
     params = {"template": "plain", **extra}
-    [*_, last] = climb(work, params)
+    [*_, last] = run_rungs(work, params)
     made = run_test(work, TestTask(1, params, None, examples(10, name="test")))
     assert made.prompt == last.prompt
     assert made.cost.forward_passes == 10 + (3 if extra.get("calibration") == "contextual" else SAMPLE)
@@ -67,12 +67,12 @@ def test_the_test_split_gets_the_prompt_that_dev_chose(work: TrialJob, extra: Pa
 
 def test_predictions_of_a_calibrated_prompt_are_kept_and_found_again(work: TrialJob) -> None:
     params: Params = {"template": "plain", "calibration": "contextual"}
-    first = list(climb(work, params))
+    first = list(run_rungs(work, params))
     ledger = Ledger(work.state / "ledger.sqlite")
     for measurement in first:
         ledger.add(measurement, {e.id: e for e in work.dev}, purpose=f"{measurement.fidelity.examples}")
     ledger.close()
-    again = list(climb(work, params))
+    again = list(run_rungs(work, params))
     assert [m.outcomes for m in again] == [m.outcomes for m in first]
     assert [m.cost.forward_passes for m in again] == [3, 0]
 
@@ -85,7 +85,7 @@ def test_a_higher_rung_reads_its_new_examples_and_no_demonstration_again(tmp_pat
     model = backend_of(spec)._loaded.model  # type: ignore[attr-defined]
     read: list[tuple[int, int]] = []
     model.get_input_embeddings().register_forward_hook(lambda _m, args, _out: read.append(tuple(args[0].shape)))
-    rungs = climb(work, params)
+    rungs = run_rungs(work, params)
     first = next(rungs)
     below, shown = sum(rows for rows, _ in read), max(tokens for _, tokens in read)
     read.clear()
@@ -100,7 +100,7 @@ def test_a_higher_rung_reads_its_new_examples_and_no_demonstration_again(tmp_pat
 def test_the_preview_marks_the_answer_s_place(work: TrialJob) -> None:
     texts = {"slot": "Review: {text} It was {@answer}, they say"}
     slotted = replace(book(), templates={n: replace(book().templates["plain"], text=t) for n, t in texts.items()})
-    made = next(climb(replace(work, book=replace(slotted, words={})), {"template": "slot"}))
+    made = next(run_rungs(replace(work, book=replace(slotted, words={})), {"template": "slot"}))
     assert made.preview == f"Review: {work.dev[0].inputs['text']} It was____, they say"
 
 
@@ -146,14 +146,14 @@ def test_another_draw_is_another_seed_and_the_first_is_the_search_s(
 
     monkeypatch.setattr(SOFT, "build", build)
     for draw in ({}, {"soft.draw": 0}, {"soft.draw": 1}, {"soft.draw": 2}):
-        next(climb(work, {**SOFT_POINT, **draw}))
+        next(run_rungs(work, {**SOFT_POINT, **draw}))
     assert seeds[:2] == [work.seed] * 2
     assert len(set(seeds)) == 3
 
 
 def test_every_snapshot_is_calibrated_once(work: TrialJob, fake: Fake) -> None:
     params: Params = {**SOFT_POINT, "calibration": "batch"}
-    made = list(climb(work, params))
+    made = list(run_rungs(work, params))
     assert [m.cost.forward_passes for m in made] == [30 + 3 * (8 + SAMPLE), 30 + 2 * SAMPLE + 2 * 16 + 2 * 24]
     assert [m.fidelity.steps for m in made] == [5, 10]
     for measurement in made:
@@ -165,12 +165,12 @@ def test_every_snapshot_is_calibrated_once(work: TrialJob, fake: Fake) -> None:
 
 
 def test_a_soft_prompt_without_calibration_costs_what_it_did(work: TrialJob, fake: Fake) -> None:
-    assert [m.cost.forward_passes for m in climb(work, SOFT_POINT)] == [30 + 3 * 8, 30 + 2 * 16 + 2 * 24]
+    assert [m.cost.forward_passes for m in run_rungs(work, SOFT_POINT)] == [30 + 3 * 8, 30 + 2 * 16 + 2 * 24]
 
 
 def test_training_sees_demonstrations_as_texts(work: TrialJob, fake: Fake) -> None:
     shown: Params = {"demos.strategy": "random", "demos.k": 3}
-    next(climb(work, {**SOFT_POINT, **shown}))
+    next(run_rungs(work, {**SOFT_POINT, **shown}))
     prompt = build_prompt(work, {"template": "plain", **shown}, backend_of(work.backend))
     assert len(fake.seen.demo_texts) == 3
     whole = render_all(prompt, work.dev[:1], LABELS, None)[0].text
@@ -183,7 +183,7 @@ def test_without_fixed_demonstrations_some_of_each_label_stand_for_them(
     work: TrialJob, fake: Fake, extra: Params
 ) -> None:
     work = replace(work, book=PromptBook(work.book.templates, work.book.words, {"plain": "Judge."}, labels=LABELS))
-    next(climb(work, {**SOFT_POINT, **extra}))
+    next(run_rungs(work, {**SOFT_POINT, **extra}))
     texts = fake.seen.demo_texts
     assert [text.rpartition(" ")[2] for text in texts] == ["bad", "good"] * 2
     assert all(text.startswith("Review: train") for text in texts), "the instruction is no part of a demonstration"

@@ -155,8 +155,8 @@ class CausalFamily:
     def learn(
         self,
         loaded: LoadedModel,
-        texts: PromptTokenizer,
-        lessons: Sequence[TrainingBatch],  # noqa: ARG002
+        texts: PromptTokenizer,  # noqa: ARG002
+        lessons: Sequence[TrainingBatch],
     ) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
         return from_left_to_right(loaded, lessons, self._memory)

@@ -119,7 +119,7 @@ class ClassifierFamily:
         loaded: LoadedModel,
         rows: Sequence[Row],
         soft: Soft | None,
-        front: None,
+        front: None,  # noqa: ARG002
         *,
         keep: bool,  # noqa: ARG002
     ) -> torch.Tensor:
@@ -132,8 +132,8 @@ class ClassifierFamily:
     def learn(
         self,
         loaded: LoadedModel,
-        texts: PromptTokenizer,
-        lessons: Sequence[TrainingBatch],  # noqa: ARG002
+        texts: PromptTokenizer,  # noqa: ARG002
+        lessons: Sequence[TrainingBatch],
     ) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
         return apart(self, loaded, lessons)

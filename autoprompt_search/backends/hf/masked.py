@@ -108,9 +108,9 @@ class MaskedFamily:
         loaded: LoadedModel,
         rows: Sequence[Row],
         soft: Soft | None,
-        front: None,
+        front: None,  # noqa: ARG002
         *,
-        keep: bool,  # noqa: ARG002
+        keep: bool,
     ) -> torch.Tensor:
         """See `ModelFamily.read`."""
         inputs = both_ways(loaded.model, rows, soft)
@@ -120,8 +120,8 @@ class MaskedFamily:
     def learn(
         self,
         loaded: LoadedModel,
-        texts: PromptTokenizer,
-        lessons: Sequence[TrainingBatch],  # noqa: ARG002
+        texts: PromptTokenizer,  # noqa: ARG002
+        lessons: Sequence[TrainingBatch],
     ) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
         return apart(self, loaded, lessons)

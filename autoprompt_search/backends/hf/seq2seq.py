@@ -121,9 +121,9 @@ class Seq2SeqFamily:
         loaded: LoadedModel,
         rows: Sequence[Row],
         soft: Soft | None,
-        front: None,
+        front: None,  # noqa: ARG002
         *,
-        keep: bool,  # noqa: ARG002
+        keep: bool,
     ) -> torch.Tensor:
         """See `ModelFamily.read`."""
         inputs = self._inputs(loaded, rows, soft)
@@ -133,8 +133,8 @@ class Seq2SeqFamily:
     def learn(
         self,
         loaded: LoadedModel,
-        texts: PromptTokenizer,
-        lessons: Sequence[TrainingBatch],  # noqa: ARG002
+        texts: PromptTokenizer,  # noqa: ARG002
+        lessons: Sequence[TrainingBatch],
     ) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
         return apart(self, loaded, lessons)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from autoprompt_search.backends.hf import tokenizer as tokenizer_module
 from autoprompt_search.backends.hf.tokenizer import PromptTokenizer, common_run
 from autoprompt_search.testing.tiny import tiny_tokenizer
 
@@ -108,8 +109,8 @@ def test_a_stable_border_costs_no_tokenisation_per_pair():
 @pytest.mark.parametrize("name", NAMES)
 def test_prompts_behind_a_long_shared_beginning_have_the_ids_they_have_alone(name, monkeypatch):
     tokenizer = tokenizer_named(name)
-    monkeypatch.setattr(tokenizer, "_LONG", 3)
-    monkeypatch.setattr(tokenizer, "_MANY", 2)
+    monkeypatch.setattr(tokenizer_module, "_LONG", 3)
+    monkeypatch.setattr(tokenizer_module, "_MANY", 2)
     encoder, cut = PromptTokenizer(tokenizer), []
     behind = encoder._behind_shared
     monkeypatch.setattr(encoder, "_behind_shared", lambda texts: cut.append(behind(texts)) or cut[-1])
