@@ -1,0 +1,162 @@
+"""What an answer is: the form a task's answers have, how a prompt asks for one, and what a model responds.
+
+Plain frozen values; they travel to workers and stand in exported prompts. How each is asked for and read stands in
+`autoprompt_search.answering`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+Verbalizer = Mapping[str, tuple[str, ...]]
+"""Label -> its words, without the gap. Several words of one label are alternatives: their probabilities add."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """What a task's answers are, whatever prompt asks for them."""
+
+    kind: str = "label"
+    """`label`: one of a fixed set. `option`: one of the example's own options. `text`: free text. `ranking`: documents
+    in order."""
+    labels: tuple[str, ...] = ()
+    """All label names in a fixed order; empty where answers are no labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a generated answer ends and how it is drawn; part of a prompt's identity."""
+
+    tokens: int
+    """Most new tokens."""
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these."""
+    temperature: float = 0.0
+    """0 is greedy decoding."""
+    top_p: float = 1.0
+    seed: int = 0
+    """The seed of sampling. Every prompt has a stream of its own, so that its batch does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What is taken off the labels' log-probabilities, so that none is preferred for no reason."""
+
+    method: str
+    """`contextual` (Zhao et al. 2021, arXiv 2102.09690) or `batch` (Zhou et al. 2024, arXiv 2309.17249)."""
+    offsets: tuple[float, ...]
+    """Per label, in label order: the logarithm of its mean probability where it should have no preference."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAnswers:
+    """A label of a fixed set, chosen by the log-likelihood of its words."""
+
+    way: ClassVar[str] = "likelihood"
+
+    labels: tuple[str, ...]
+    verbalizer: Verbalizer
+    calibration: Calibration | None = None
+
+    def spelled(self, target: str) -> str:
+        """The word that a demonstration shows for `target`."""
+        return self.verbalizer[target][0]
+
+    @property
+    def uncalibrated(self) -> Self:
+        """The same answers before calibration."""
+        return replace(self, calibration=None)
+
+
+@dataclass(frozen=True, slots=True)
+class OptionAnswers:
+    """One of the example's own options, chosen by log-likelihood."""
+
+    way: ClassVar[str] = "options"
+
+    normalise: str = "none"
+    """`none` compares whole log-likelihoods, `token` and `byte` per token and per byte of the option, `pmi` takes off
+    the option's log-likelihood without the question (Holtzman et al. 2021, arXiv 2104.08315)."""
+
+    def spelled(self, target: str) -> str:
+        """An option is its own text."""
+        return target
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswers:
+    """Text that the model generates, and the parser that reads an answer out of it."""
+
+    way: ClassVar[str] = "completion"
+
+    limits: Limits
+    parser: str = "verbatim"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the parser."""
+    labels: tuple[str, ...] = ()
+    """Where the task's answers are labels: all of them."""
+    verbalizer: Verbalizer = field(default_factory=dict)
+    """Label -> its words, where the task's answers are labels."""
+
+    def spelled(self, target: str) -> str:
+        """The text that a demonstration shows for `target`."""
+        return self.verbalizer[target][0] if target in self.verbalizer else target
+
+
+Answers = LabelAnswers | OptionAnswers | TextAnswers
+"""How a prompt asks for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLogprobs:
+    """The response of a model that compares labels."""
+
+    values: tuple[float, ...]
+    """The log-probability of each label given that the answer is one of them, in label order; sums to one in exp."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionLogliks:
+    """The response of a model that compares an example's own options."""
+
+    values: tuple[float, ...]
+    """The log-likelihood of each whole option behind the prompt."""
+    tokens: tuple[int, ...]
+    """The number of tokens of each option."""
+    unconditional: tuple[float, ...] = ()
+    """The log-likelihood of each option behind no question; empty where nobody asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The response of a model that generates text."""
+
+    text: str
+    finish: str = "stop"
+    """Why it ended: `stop` (a stop string), `end` (the model's end token), `length` (the cap)."""
+    tokens: int = 0
+    """The number of new tokens."""
+
+
+Response = LabelLogprobs | OptionLogliks | Completion
+"""What a model said to one prompt on one example: what the ledger keeps."""
+
+_KINDS: Mapping[str, Callable[..., Response]] = {
+    "labels": LabelLogprobs,
+    "options": OptionLogliks,
+    "text": Completion,
+}
+
+
+def response_to_plain(response: Response) -> dict[str, Any]:
+    """A response as JSON can hold it, with a tag that says which kind it is."""
+    kind = next(kind for kind, made in _KINDS.items() if made is type(response))
+    return {"kind": kind, **{name: getattr(response, name) for name in response.__dataclass_fields__}}
+
+
+def response_from_plain(plain: Mapping[str, Any]) -> Response:
+    """The response that `response_to_plain` wrote. Raises `KeyError` or `TypeError` for anything else."""
+    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in plain.items() if n != "kind"}
+    return _KINDS[plain["kind"]](**fields)
