@@ -137,7 +137,7 @@ class Completion:
     finish: str = "stop"
     """Why it ended: `stop` (a stop string), `end` (the model's end token), `length` (the cap)."""
     tokens: int = 0
-    """The number of new tokens."""
+    """The number of new tokens, an end token and those of a stop string included."""
 
 
 Response = LabelLogprobs | OptionLogliks | Completion

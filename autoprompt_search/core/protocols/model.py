@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.types import Rendered, SoftPrompt
 
@@ -16,6 +17,18 @@ class Scored:
 
     logliks: Floats
     """[prompts, answers]: natural log-probability of each whole answer given its prompt."""
+    prompt_tokens: tuple[int, ...]
+    """Tokens of each prompt, soft tokens included."""
+    computed: int | None = None
+    """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Answer of `Generates.generate`."""
+
+    completions: tuple[Completion, ...]
+    """One per prompt, in the prompts' order."""
     prompt_tokens: tuple[int, ...]
     """Tokens of each prompt, soft tokens included."""
     computed: int | None = None
@@ -51,6 +64,22 @@ class Scores(Protocol):
         `answers` are exact continuations (" good", with the gap). Batching, padding and the order of
         the prompts change nothing beyond float rounding. `[]` gives a [0, answers] array. Raises
         `TrialError` for a prompt beyond the context, `ConfigError` for a soft prompt of another model.
+        """
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Capability: answer in text."""
+
+    def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:
+        """One completion per prompt, in the prompts' order.
+
+        A completion depends on its prompt, `limits` and `soft` alone: neither on the prompts beside it nor on
+        their number, so that equal prompts get equal completions; who wants several samples asks with several
+        seeds. Nothing but the model's end tokens (and a first token that it forces) is taken from its generation
+        settings. `[]` gives no completions. Raises `TrialError` for a prompt that leaves no room
+        for `limits.tokens` in the context, naming both lengths, `ConfigError` for a soft prompt of another model.
         """
         ...
 
