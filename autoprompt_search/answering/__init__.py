@@ -1,0 +1,19 @@
+"""How answers in words are read, by name. Knows no model and no metric."""
+
+from autoprompt_search.answering.parsing import Parser
+from autoprompt_search.core.registry import Registry
+
+PARSERS: Registry[Parser] = Registry(
+    "parsers",
+    {
+        "verbatim": "autoprompt_search.answering.parsing:verbatim",
+        "first-line": "autoprompt_search.answering.parsing:first_line",
+        "after-marker": "autoprompt_search.answering.parsing:after_marker",
+        "last-number": "autoprompt_search.answering.parsing:number",
+        "first-label": "autoprompt_search.answering.labels:first_label",
+        "option-letter": "autoprompt_search.answering.labels:option_letter",
+        "json-field": "autoprompt_search.answering.structured:json_field",
+        "regex": "autoprompt_search.answering.structured:matching",
+        "code-block": "autoprompt_search.answering.structured:code_block",
+    },
+)
