@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Protocol, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 
 from autoprompt_search.core.types import Params, Scalar
-
-
-class Suggests(Protocol):
-    """The part of an Optuna trial a space needs, so that no space imports Optuna."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float: ...
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar | None]) -> Scalar | None: ...
 
 
 class _Param(BaseModel):
@@ -51,10 +42,9 @@ class Choice(_Param):
         """How many values there are."""
         return len(self.values)
 
-    def suggest(self, trial: Suggests, name: str) -> Scalar:
-        """Ask `trial` for a value."""
-        drawn = trial.suggest_categorical(name, self.values)
-        return next(v for v in self.values if type(v) is type(drawn) and v == drawn)
+    def random(self, rng: Random) -> Scalar:
+        """A value; each is as likely as any other."""
+        return rng.choice(self.values)
 
     def contains(self, value: Scalar) -> bool:
         """Whether `value` may be drawn; `True` is not 1 here."""
@@ -85,10 +75,9 @@ class Fixed(_Param):
         """One."""
         return 1
 
-    def suggest(self, trial: Suggests, name: str) -> Scalar:
-        """The one value, entered in the trial's own parameters too."""
-        trial.suggest_categorical(name, self.values)
-        return self.value
+    def random(self, rng: Random) -> Scalar:
+        """The one value; it advances `rng` as a choice does, so that fixing a parameter leaves the others' draws."""
+        return rng.choice(self.values)
 
     def contains(self, value: Scalar) -> bool:
         """Whether it is the one value."""
@@ -125,9 +114,12 @@ class Int(_Range):
         """How many values there are."""
         return self.high - self.low + 1
 
-    def suggest(self, trial: Suggests, name: str) -> Scalar:
-        """Ask `trial` for a value."""
-        return trial.suggest_int(name, self.low, self.high, log=self.log)
+    def random(self, rng: Random) -> Scalar:
+        """A value; each is as likely as any other, on a log scale each stretch of equal ratio."""
+        if not self.log:
+            return rng.randint(self.low, self.high)
+        drawn = math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
+        return min(max(round(drawn), self.low), self.high)
 
     def contains(self, value: Scalar) -> bool:
         """Whether `value` may be drawn."""
@@ -151,9 +143,12 @@ class Float(_Range):
         """Infinite, unless the range is one point."""
         return 1 if self.low == self.high else math.inf
 
-    def suggest(self, trial: Suggests, name: str) -> Scalar:
-        """Ask `trial` for a value."""
-        return float(trial.suggest_float(name, self.low, self.high, log=self.log))
+    def random(self, rng: Random) -> Scalar:
+        """A value; the range is covered evenly, on a log scale each stretch of equal ratio."""
+        if not self.log:
+            return min(max(rng.uniform(self.low, self.high), self.low), self.high)
+        drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return min(max(drawn, self.low), self.high)
 
     def contains(self, value: Scalar) -> bool:
         """Whether `value` may be drawn."""
@@ -161,6 +156,8 @@ class Float(_Range):
 
 
 AnyParam = Choice | Fixed | Int | Float
+Pick = Callable[[str, AnyParam], Scalar]
+"""(name, parameter) -> the value it takes."""
 Param = Annotated[AnyParam, Field(discriminator="kind")]
 
 
@@ -197,13 +194,28 @@ class SearchSpace(RootModel[dict[str, Param]]):
             raise ValueError("; ".join(problems))
         return self
 
-    def suggest(self, trial: Suggests) -> dict[str, Scalar]:
-        """Draw one point; inactive parameters are absent, not None."""
+    def point(self, pick: Pick) -> dict[str, Scalar]:
+        """The point whose active parameters take the picked values; inactive ones are absent, not None.
+
+        Parameters are asked for in declaration order. A value picked for a `Float` becomes a float, so that 1 and 1.0
+        are one point; nothing else is checked, see `contains`.
+        """
         point: dict[str, Scalar] = {}
         for name, param in self.root.items():
             if _holds(param.when, point):
-                point[name] = param.suggest(trial, name)
+                value = pick(name, param)
+                point[name] = float(value) if isinstance(param, Float) else value
         return point
+
+    def random_point(self, rng: Random, given: Params | None = None) -> dict[str, Scalar]:
+        """A random point that has the values of `given`."""
+        given = given or {}
+
+        def pick(name: str, param: AnyParam) -> Scalar:
+            drawn = param.random(rng)  # drawn even where it is given, so that the other values stay as they are
+            return given.get(name, drawn)
+
+        return self.point(pick)
 
     def contains(self, point: Params) -> bool:
         """Whether `point` has exactly the active parameters, each with a possible value."""
@@ -213,12 +225,7 @@ class SearchSpace(RootModel[dict[str, Param]]):
     def baseline(self, given: Params | None = None) -> dict[str, Scalar]:
         """The point of trial 0: `given` where it speaks, else the first choice and the lowest number."""
         given = given or {}
-        point: dict[str, Scalar] = {}
-        for name, param in self.root.items():
-            if _holds(param.when, point):
-                value = given.get(name, param.first)
-                point[name] = float(value) if isinstance(param, Float) else value
-        return point
+        return self.point(lambda name, param: given.get(name, param.first))
 
     @property
     def numbers(self) -> list[str]:

@@ -22,7 +22,7 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Params
 from autoprompt_search.studies.additive import Estimate, ScoreModel
-from autoprompt_search.studies.dice import CANDIDATES, Dice
+from autoprompt_search.studies.point_sampler import CANDIDATES
 from autoprompt_search.studies.surrogate import FITTED, MOST, most_promising
 from benchmarks.machine import described, table
 from benchmarks.simulated import RUNGS, World, space
@@ -39,7 +39,7 @@ def history(world: World, trials: int) -> list[tuple[Params, Estimate]]:
     """So many points, each with what is known of it."""
     rng, board, points = derive_rng(world.seed, "history", trials), ScoreModel(RUNGS), dict[str, Params]()
     while len(points) < trials:
-        tried = [OVER.suggest(Dice(rng, {})) for _ in range(1 + 4 * len(points) // trials)]
+        tried = [OVER.random_point(rng) for _ in range(1 + 4 * len(points) // trials)]
         best = max(tried, key=world.skill)
         if fingerprint(best) not in points:
             board.add(len(points), "text", world.measured(best, 0, paired=False))
@@ -52,7 +52,7 @@ def draws(trials: int, seed: int) -> list[dict[str, Any]]:
     """One draw in each way."""
     world = World(seed)
     seen, rng = history(world, trials), derive_rng(seed, "offered")
-    offered = [OVER.suggest(Dice(rng, {})) for _ in range(CANDIDATES)]
+    offered = [OVER.random_point(rng) for _ in range(CANDIDATES)]
     truth = [world.truth(world.skill(point)) for point in offered]
     made = []
     for way, options in WAYS.items():

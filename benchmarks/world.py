@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.sections import Budget
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialState
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Scalar, TrialState
 from autoprompt_search.evaluate import losses, measure
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import prepare
-from autoprompt_search.space import SearchSpace
+from autoprompt_search.space import AnyParam, SearchSpace
 from autoprompt_search.studies.grid import points
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.ranking import ranked
@@ -232,7 +233,7 @@ def mipro(world: World, passes: int, seed: int) -> int:
     left, drawn = passes, 0
     while left >= MINIBATCH:
         trial = study.ask()
-        row = world.row(world.space.suggest(trial))
+        row = world.row(world.space.point(partial(_suggested, trial)))
         score = float(world.right[row, rng.choice(total, MINIBATCH, replace=False)].mean())
         study.tell(trial, score)
         means.setdefault(row, []).append(score)
@@ -243,6 +244,12 @@ def mipro(world: World, passes: int, seed: int) -> int:
             full[best] = float(world.right[best].mean())
             left -= total
     return max(full or means, key=lambda r: full.get(r, statistics.fmean(means.get(r, [0.0]))))
+
+
+def _suggested(trial: optuna.Trial, name: str, param: AnyParam) -> Scalar:
+    """Every parameter of this world is a choice."""
+    value: Scalar = trial.suggest_categorical(name, param.values)  # type: ignore[union-attr]
+    return value
 
 
 STRATEGIES: Mapping[str, Strategy] = {

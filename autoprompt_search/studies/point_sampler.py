@@ -18,9 +18,8 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.types import Params, Scalar
-from autoprompt_search.space import Choice, SearchSpace, Suggests
+from autoprompt_search.space import AnyParam, Choice, Int, SearchSpace
 from autoprompt_search.studies.additive import Estimate
-from autoprompt_search.studies.dice import CANDIDATES, Dice
 from autoprompt_search.studies.grid import points
 from autoprompt_search.studies.records import NUMBER, forget
 from autoprompt_search.studies.samplers import SAMPLERS, STARTUP, SamplerName, resolved
@@ -28,6 +27,8 @@ from autoprompt_search.studies.scales import distribution_of
 
 START = "soft.start"
 """Which of the given texts a soft prompt starts from: 1 is the best."""
+CANDIDATES = 300
+"""Random points from which `surrogate` chooses."""
 _GUIDED, _PATIENCE = 6, 300
 """After so many known points in a row the sampler goes random; after so many the space counts as used up."""
 MOST, _BEST = 1000, 100
@@ -99,12 +100,24 @@ class PointSampler:
         study = self._recent() if scores is None else self._rescored(scores)
         for attempt in range(_PATIENCE):
             sampler = self._sampler(attempt, derive_seed(self._seed, "sampler", number, attempt))
-            point = self._point(partial(_Pen, self, study, sampler), given)
+            point = self._completed(given, partial(self._sampled, study, sampler))
             if point is not None and fingerprint(point) not in known:
                 return point
         return None
 
-    def propose(self, name: str, study: optuna.Study, sampler: BaseSampler, but: Container[str]) -> dict[str, Any]:
+    def _sampled(self, study: optuna.Study, sampler: BaseSampler, given: Params) -> dict[str, Scalar]:
+        """A point with the values of `given`; the sampler proposes the others."""
+        values: dict[str, Any] = dict(given)
+
+        def pick(name: str, param: AnyParam) -> Scalar:
+            if name not in values:
+                values.update(self._propose(name, study, sampler, values))
+            value: Scalar = values[name]
+            return int(value) if isinstance(param, Int) else value
+
+        return self._space.point(pick)
+
+    def _propose(self, name: str, study: optuna.Study, sampler: BaseSampler, but: Container[str]) -> dict[str, Any]:
         """Values of `name` and of what is active together with it, without parameters in `but`."""
         own = self._distributions[name]
         if own.single():
@@ -124,21 +137,23 @@ class PointSampler:
             for other, distribution in together.items()
         }
 
-    def _point(self, pen: Callable[[dict[str, Any]], Suggests], given: Sequence[Params]) -> dict[str, Scalar] | None:
-        """A point with what is given; None where `soft.start` names a text that is not there."""
-        values = dict(given[0])
-        point = self._space.suggest(pen(values))
+    @staticmethod
+    def _completed(
+        given: Sequence[Params], complete: Callable[[Params], dict[str, Scalar]]
+    ) -> dict[str, Scalar] | None:
+        """A point that `complete` makes of what is given; None where `soft.start` names a text that is not there."""
+        point = complete(given[0])
         rank = int(point.get(START, 1))
         if rank > len(given):
             return None
-        return point if rank == 1 else self._space.suggest(pen({**values, **point, **given[rank - 1]}))
+        return point if rank == 1 else complete({**given[0], **point, **given[rank - 1]})
 
     def _most_promising(
         self, number: int, known: Container[str], given: Sequence[Params], scores: Mapping[int, Estimate]
     ) -> dict[str, Scalar] | None:
         """Of many random points that were not tried the one with the largest expected improvement."""
         rng = derive_rng(self._seed, "surrogate", number)
-        drawn = (self._point(partial(Dice, rng), given) for _ in range(CANDIDATES))
+        drawn = (self._completed(given, partial(self._space.random_point, rng)) for _ in range(CANDIDATES))
         fresh = {
             fingerprint(point): point for point in drawn if point is not None and not self._is_closed(point, given[0])
         }
@@ -198,28 +213,6 @@ class PointSampler:
                 new.set_constraint(name, excess)
             study.add_trial(new)
         return study
-
-
-class _Pen:
-    """The part of an Optuna trial that a space needs. Every value is drawn once and kept in `values`."""
-
-    def __init__(self, draws: PointSampler, study: optuna.Study, sampler: BaseSampler, values: dict[str, Any]) -> None:
-        self._draws, self._study, self._sampler, self._values = draws, study, sampler, values
-
-    def suggest_int(self, name: str, *_: int, **__: Any) -> int:
-        return int(self._value(name))
-
-    def suggest_float(self, name: str, *_: float, **__: Any) -> float:
-        return float(self._value(name))
-
-    def suggest_categorical(self, name: str, *_: Sequence[Scalar | None], **__: Any) -> Scalar | None:
-        value: Scalar = self._value(name)
-        return value
-
-    def _value(self, name: str) -> Any:
-        if name not in self._values:
-            self._values.update(self._draws.propose(name, self._study, self._sampler, self._values))
-        return self._values[name]
 
 
 class _LimitedStorage:

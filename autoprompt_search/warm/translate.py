@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.core.earlier import EarlierSearch, EarlierTrial
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.prompting import TEXT
+from autoprompt_search.space import AnyParam, Float, Int, Pick
 
 _WRITTEN = (f"instruction{TEXT}", f"template{TEXT}")
 
@@ -21,7 +22,7 @@ def points(config: SearchConfig, old: SearchConfig, search: EarlierSearch) -> It
     for trial in sorted(search.trials, key=_standing):
         if _is_written(trial):
             continue
-        params = old.space.suggest(_Recorded(trial.params))
+        params = old.space.point(_recorded(trial.params))
         if not old.space.contains(params):
             raise ValueError(f"trial {trial.number} is no point of its space")
         kept = params if is_related(config, old) else {n: v for n, v in params.items() if not n.startswith("soft.")}
@@ -74,20 +75,15 @@ def _texts(config: SearchConfig, name: str) -> dict[Scalar, object]:
     return dict(tables.get(name, {}).items())
 
 
-class _Recorded:
-    """Recorded parameters as the part of an Optuna trial that a space needs."""
+def _recorded(params: Mapping[str, Scalar]) -> Pick:
+    """Picks recorded values. A record that knows no types has texts for numbers, which become numbers again."""
 
-    def __init__(self, params: Mapping[str, Scalar]) -> None:
-        self._params = params
+    def pick(name: str, param: AnyParam) -> Scalar:
+        if isinstance(param, (Int, Float)):
+            return int(params[name]) if isinstance(param, Int) else float(params[name])
+        by_text = {str(value): value for value in param.values}
+        if str(params[name]) not in by_text:
+            raise ValueError(f"{name} is never {params[name]!r}")
+        return by_text[str(params[name])]
 
-    def suggest_int(self, name: str, *_: int, **__: object) -> int:
-        return int(self._params[name])
-
-    def suggest_float(self, name: str, *_: float, **__: object) -> float:
-        return float(self._params[name])
-
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar | None]) -> Scalar | None:
-        by_text = {str(choice): choice for choice in choices}
-        if str(self._params[name]) not in by_text:
-            raise ValueError(f"{name} is never {self._params[name]!r}")
-        return by_text[str(self._params[name])]
+    return pick

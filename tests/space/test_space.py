@@ -12,28 +12,10 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from autoprompt_search.core.types import Params, Scalar
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import Float, SearchSpace
 
 words = st.sampled_from(["a", "b", "c", 1, 2.5, False])
-
-
-class Dice:
-    """Suggests as Optuna would, at random."""
-
-    def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        return self._rng.randint(low, high)
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        return self._rng.uniform(low, high)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar | None]) -> Scalar | None:
-        return self._rng.choice(choices)
 
 
 @st.composite
@@ -91,7 +73,7 @@ def test_a_drawn_point_is_in_the_space_and_nothing_beside_it_is(written: dict[st
     space = accepted(written)
     if space is None:
         return
-    point = space.suggest(Dice(seed))
+    point = space.random_point(random.Random(seed))
     event(f"inactive parameters: {len(point) < len(space.root)}")
     assert space.contains(point)
     assert not space.contains({**point, "unknown": 1})
@@ -100,6 +82,18 @@ def test_a_drawn_point_is_in_the_space_and_nothing_beside_it_is(written: dict[st
         assert not space.contains({**point, name: "no such value"})
     for name in space.root.keys() - point.keys():
         assert not space.contains({**point, name: space.root[name].first})
+
+
+@given(declarations(), st.integers())
+def test_a_random_point_keeps_what_is_given_and_draws_the_rest_as_without_it(
+    written: dict[str, Any], seed: int
+) -> None:
+    space = accepted(written)
+    if space is None:
+        return
+    free, last = space.random_point(random.Random(seed)), list(space.root)[-1]
+    kept = space.random_point(random.Random(seed), {last: space.root[last].first})
+    assert kept == {**free, **({last: space.root[last].first} if last in free else {})}
 
 
 @given(declarations())
@@ -117,7 +111,7 @@ def test_the_baseline_is_in_the_space_and_takes_what_is_given(written: dict[str,
     space = accepted(written)
     if space is not None:
         assert space.contains(space.baseline())
-        wanted = space.suggest(Dice(seed))
+        wanted = space.random_point(random.Random(seed))
         assert space.baseline(wanted) == wanted
 
 
@@ -145,17 +139,10 @@ def test_an_active_float_makes_a_space_infinite() -> None:
     assert SearchSpace.model_validate(tied).size == math.inf
 
 
-def test_a_float_is_a_float_whoever_suggests_it() -> None:
+def test_a_float_is_a_float_whoever_picks_it() -> None:
     """A baseline of 1 and the 1.0 that the storage gives back are one point."""
-
-    class One(Dice):
-        def suggest_float(
-            self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-        ) -> float:
-            return 1
-
     space = SearchSpace({"lr": Float(kind="float", low=0.5, high=2)})
-    assert type(space.suggest(One(0))["lr"]) is float
+    assert type(space.point(lambda *_: 1)["lr"]) is float
     assert type(space.baseline({"lr": 1})["lr"]) is float
 
 
@@ -165,7 +152,7 @@ def test_a_fixed_parent_may_switch_its_children_off() -> None:
     by_k = {"kind": "choice", "values": ["a", "b"], "when": {"k": [1, 2]}}
     off = SearchSpace.model_validate({"mode": "none", "k": on_k, "x": by_k})
     assert off.size == 1
-    assert off.suggest(Dice(0)) == off.baseline() == {"mode": "none"}
+    assert off.random_point(random.Random(0)) == off.baseline() == {"mode": "none"}
     assert SearchSpace.model_validate({"mode": "knn", "k": on_k, "x": by_k}).size == 2 * 2 + 2
 
 
