@@ -14,15 +14,11 @@ their intervals, plus and minus 1.96 standard errors, against the truth of all e
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +36,9 @@ from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, job
 from autoprompt_search.testing.runner_contract import drive
+from benchmarks.harness import command_line, processes, save
 from benchmarks.machine import described, table
 
-ROOT = Path(__file__).parents[1]
 DEV, TEST, RUNGS, TRIALS = 240, 300, (30, 80, 240), 24
 EASE, SPREAD = 1.2, 1.5
 """Of examples, in log-odds: mean and standard deviation."""
@@ -204,18 +200,15 @@ def text_of(made: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "aa")
     parser.add_argument("--searches", type=int, default=400)
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side, one core each")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/aa.json")
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with processes(options.jobs) as pool:
         found = list(pool.map(one, range(options.searches), chunksize=5))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     made = summary(found) | described()
-    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(text_of(made), encoding="utf-8")
-    print(options.out.with_suffix(".md").read_text(encoding="utf-8"))
+    save(options.out, made, text_of(made))
+    print(text_of(made))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ are counted. One search in ten is run to its report and exported prompt, the oth
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import random
 import signal
 import sqlite3
@@ -29,6 +27,8 @@ from typing import Any
 
 import yaml
 from chaos_lives import FINISHED, REFUSED, STOPPED, TABLE, Life, run, space_of
+from harness import command_line, save
+from machine import host
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.core.errors import StateError
@@ -279,13 +279,11 @@ def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
         "by_kind": dict(sorted(found.faults.items())),
         "wrong": found.wrong,
         "seeds": [seeds[0], seeds[-1]],
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": host(),
         "remake": "python " + " ".join(["benchmarks/chaos.py", *sys.argv[1:]]),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=2) + "\n")
     rows = "".join(f"| {kind} | {count} |\n" for kind, count in sorted(found.faults.items()))
-    path.with_suffix(".md").write_text(
+    text = (
         f"# {figures['searches']} searches of 20 scripted trials with {figures['faults']} faults\n\n"
         f"Beside them {own} trials that fail by themselves. "
         f"Trials lost: **{found.lost}**. Measurements computed twice: **{found.computed_twice}** (in flight when a "
@@ -293,16 +291,16 @@ def written(found: Found, seeds: list[int], path: Path) -> dict[str, Any]:
         f"Anything else that should not happen: **{len(found.wrong)}**.\n\n"
         f"| fault | times |\n|---|---|\n{rows}\nSeeds {seeds[0]} to {seeds[-1]}. Made by `{figures['remake']}`.\n"
     )
+    save(path, figures, text, indent=2)
     return figures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "chaos")
     parser.add_argument("--searches", type=int, default=100)
     parser.add_argument("--ray", type=int, default=10, help="so many of them on Ray")
     parser.add_argument("--faults", type=int, default=6, help="per search, besides trials that fail by themselves")
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/chaos.json"))
     options = parser.parse_args()
     seeds = list(range(options.seed, options.seed + options.searches))
     found = Found()

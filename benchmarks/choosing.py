@@ -17,16 +17,11 @@ tie: what a prompt costs is not looked at.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,9 +32,9 @@ from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.selection import luck
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
+from benchmarks.harness import command_line, processes, save
 from benchmarks.machine import described, table
 
-ROOT = Path(__file__).parents[1]
 EASE = (1.0, 1.5)
 """Mean and standard deviation of items, in log-odds."""
 ONE_STANDARD_ERROR = 0.159
@@ -183,20 +178,18 @@ def text_of(made: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "choosing")
     parser.add_argument("--searches", type=int, default=400)
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side, one core each")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/choosing.json")
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with processes(options.jobs) as pool:
         rows = [
             row(setting, list(pool.map(partial(search, setting), range(options.searches), chunksize=20)))
             for setting in SETTINGS
         ]
     remake = f"python -m benchmarks.choosing --searches {options.searches}"
     made = {**described(), "searches": options.searches, "rows": rows, "remake": remake}
-    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(text_of(made), encoding="utf-8")
+    save(options.out, made, text_of(made))
     print(text_of(made))
 
 

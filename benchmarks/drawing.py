@@ -11,11 +11,8 @@ is chosen lies behind the best of those offered. Both take one thread of linear 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 from autoprompt_search.core.fingerprint import fingerprint
@@ -24,10 +21,10 @@ from autoprompt_search.core.types import Params
 from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.point_sampler import CANDIDATES
 from autoprompt_search.studies.surrogate import FITTED, MOST, most_promising
+from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.simulated import RUNGS, World, space
 
-ROOT = Path(__file__).parents[1]
 TRIALS = (100, 300, 1000, 2000)
 FEW = 2
 """Worlds of the longest search: a draw from all of its trials takes a minute."""
@@ -83,9 +80,8 @@ def summary(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "drawing")
     parser.add_argument("--worlds", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/drawing.json")
     options = parser.parse_args()
     for seed in range(options.worlds):
         draws(20, seed)  # what is made once per process, or once per world
@@ -96,9 +92,8 @@ def main() -> None:
             print(found[-2:], flush=True)
     rows, remake = summary(found), f"python -m benchmarks.drawing --worlds {options.worlds}"
     made = {**described("scikit-learn"), "most": MOST, "fitted": FITTED, "rows": rows, "remake": remake}
-    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     text = f"# A draw of the surrogate\n\nMade by `{remake}` on {made['machine']}.\n\n{table(rows)}\n"
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    save(options.out, made, text)
     print(text)
 
 

@@ -7,7 +7,6 @@ Runs each family's quickstart with `--set`, as a user would, over several seeds,
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -19,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from harness import command_line, save
 
 ROOT = Path(__file__).parents[1]
 SPACES = {"gpt": "quickstart.yaml", "bert": "quickstart_bert.yaml", "t5": "quickstart_t5.yaml"}
@@ -90,19 +91,16 @@ def write(rows: list[dict[str, Any]], out: Path, remake: str) -> None:
     """Both files, after every search, so that a run that is stopped leaves what it has."""
     names = ["baseline", *CONDITIONS]
     rows.sort(key=lambda r: (list(SPACES).index(r["family"]), r["seed"], names.index(r["condition"])))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"rows": rows, "remake": remake}, indent=1) + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(table(rows, remake), encoding="utf-8")
+    save(out, {"rows": rows, "remake": remake}, table(rows, remake))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "families")
     parser.add_argument("--families", nargs="+", choices=tuple(SPACES), default=list(SPACES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--jobs", type=int, default=2, help="searches side by side, one core each")
     parser.add_argument("--keep", type=Path, help="where the searches stay; run again, they are not repeated")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/families.json")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     place = nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory()

@@ -9,8 +9,6 @@ losses is in the file. On a GPU this is what makes small models worth it; on a C
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -23,6 +21,7 @@ import torch
 from autoprompt_search.backends.hf.shared import SharedBackend
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData
 from autoprompt_search.soft.prompt_tuning import PromptTuning
+from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.soft_models import made_up_task, model_folder
 
@@ -70,7 +69,7 @@ def compared(backend: Any, data: TuneData, trials: int, steps: int, repeats: int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "fused")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
     parser.add_argument("--shape", default="llama", choices=["gpt2", "llama"])
@@ -79,7 +78,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--trials", type=int, nargs="+", default=[1, 4, 8, 16, 32])
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/fused.json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = model_folder(options.shape, Path(name), layers=options.layers, width=options.width)
@@ -89,10 +87,8 @@ def main() -> None:
         rows = [compared(backend, data, n, options.steps, options.repeats) for n in options.trials]
     settings = {name: getattr(options, name) for name in ("shape", "layers", "width", "dtype", "steps", "repeats")}
     made = {**described(), **settings, "rows": rows, "remake": "python -m benchmarks.fused"}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     head = f"# Soft prompts trained at once\n\n{made['machine']}; GPU: {made['gpu']}. {settings}."
-    options.out.with_suffix(".md").write_text(f"{head}\n\n{table(rows)}\n", encoding="utf-8")
+    save(options.out, made, f"{head}\n\n{table(rows)}\n", indent=2)
     print(table(rows))
 
 

@@ -9,12 +9,10 @@ files, data files, overrides, exported prompts and state folders, which are then
 
 from __future__ import annotations
 
-import argparse
 import copy
 import hashlib
 import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -31,8 +29,10 @@ from types import FrameType
 from typing import Any
 
 import yaml
+from harness import command_line, save
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from machine import host
 
 from autoprompt_search import load_config, load_prompt
 from autoprompt_search.core.errors import SearchError
@@ -351,11 +351,10 @@ def fuzz(targets: Targets, name: str, inputs: int, found: Found, first: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "fuzz")
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--again", nargs=2, metavar=("KIND", "NUMBER"), help="one input, with its traceback")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/fuzz.json"))
     options = parser.parse_args()
     out, found, home = options.out.absolute(), Found(), Path.cwd()
     os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")  # names that were made up are asked of nobody
@@ -380,11 +379,10 @@ def main() -> None:
         "changed_files": found.changed,
         "by_kind": {n: {"inputs": found.inputs[n], "refused": found.refused[n]} for n in SHARES},
         "wrong": found.wrong[:KEPT],
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": host(),
         "remake": "python " + " ".join(["benchmarks/fuzz.py", *sys.argv[1:]]),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    save(out, figures, indent=2)
     print(json.dumps(figures, indent=2))
     sys.exit(bool(found.tracebacks or found.hangs or found.changed))
 

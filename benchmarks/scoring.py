@@ -33,9 +33,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import machine
 import measuring
 import numpy as np
 import torch
+from harness import command_line, save
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autoprompt_search.backends.hf.causal import hf_causal
@@ -301,10 +303,7 @@ def main() -> None:
     found["bars"] = bars(found["rows"])
     found["ratio"] = min((bar["ratio"] for bar in found["bars"]), default=None)  # the smallest one that a bar is about
     found["max_difference"] = max(row["max_difference"] for row in found["rows"])
-    (options.part or options.out).parent.mkdir(parents=True, exist_ok=True)
-    (options.part or options.out).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    if not options.part:
-        options.out.with_suffix(".md").write_text(table(found), encoding="utf-8")
+    save(options.part or options.out, found, None if options.part else table(found), indent=2)
     print(table(found))
 
 
@@ -321,8 +320,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                     print(json.dumps(row), flush=True)
                     rows.append(row)
     return {
-        "machine": measuring.machine(device),
-        "versions": measuring.versions("torch", "transformers", "tokenizers", "lm_eval"),
+        "machine": machine.timed_on(device),
+        "versions": machine.versions("torch", "transformers", "tokenizers", "lm_eval"),
         "model": f"{options.layers} layers, {options.width} wide, vocabulary {measuring.VOCABULARY}, {options.dtype}",
         "gpu": "GPU figures are missing: no GPU was at hand." if device.type == "cpu" else "Taken on a GPU.",
         "clock": measuring.clock(device),
@@ -333,7 +332,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "scoring")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--slow", type=int, default=8, help="examples that the slow sides are timed on")
@@ -348,7 +347,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--part", type=Path, help="write the rows of --only here, to be joined later")
     parser.add_argument("--join", type=Path, nargs="+", help="make the table of such parts")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/scoring.json"))
     return parser.parse_args()
 
 

@@ -12,33 +12,25 @@ The world is described in `simulated.py`; regret is counted in points of true ac
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
-from optuna.storages import InMemoryStorage
 
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.stats import contributions
-from autoprompt_search.core.types import Params, TrialState
+from autoprompt_search.core.types import Measurement, Params, TrialState
 from autoprompt_search.metrics import METRICS
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.ranking import ranked
+from benchmarks.harness import chosen, command_line, play, processes, save, study_of
 from benchmarks.machine import described, table
 from benchmarks.simulated import LABELS, RUNGS, Exam, World, space
 
-ROOT = Path(__file__).parents[1]
 PROMPTS, ERROR, RARE = 24, 0.1, 1 / 8
 """Of a race: prompts, the promised share of lost winners, and the share of the rare label where macro-F1 counts."""
 SPREADS = {"ordinary": 0.5, "equal": 0.0}
@@ -50,15 +42,6 @@ PRUNERS = ("none", "halving", "racing", "wilcoxon", "gradient")
 QUALITY = (*((sampler, "halving") for sampler in SAMPLERS), *(("tpe", p) for p in PRUNERS if p != "halving"))
 PARTS = ("races", "joint", "quality")
 Job = tuple[Any, ...]
-
-
-def opened(over: SearchSpace, baseline: Params, seed: int, trials: int, **options: Any) -> OptunaStudy:
-    """A study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = InMemoryStorage()
-    return OptunaStudy(
-        over, seed, trials, None, baseline, Path("nowhere"), "simulator", rungs=RUNGS, storage=storage, **options
-    )
 
 
 def race(job: Job) -> dict[str, Any]:
@@ -74,7 +57,7 @@ def race(job: Job) -> dict[str, Any]:
     score = METRICS.load(metric)
     jackknife = None if metric == "accuracy" else partial(_parts, score)
     options = {"sampler": "grid", "pruner": pruner, "error": ERROR, "jackknife": jackknife}
-    study = opened(over, {"prompt": names[0]}, seed, PROMPTS, **options)
+    study = study_of(over, seed, PROMPTS, {"prompt": names[0]}, "simulator", rungs=RUNGS, **options)
     climbing = {number: int(str(params["prompt"])[1:]) for number, params in iter(study.ask, None)}
     passes = 0
     for before, rung in zip((0, *RUNGS), RUNGS, strict=False):
@@ -102,31 +85,29 @@ def search(job: Job) -> dict[str, float]:
     own = sum(world.passes(baseline, rung) for rung in range(len(RUNGS)))
     texts = world.texts if sampler == "surrogate" else None
     options = {"sampler": sampler, "pruner": pruner, "passes": passes - own, "texts": texts}
-    study = opened(over, baseline, seed, 10_000, **options)
+    study = study_of(over, seed, 10_000, baseline, "simulator", rungs=RUNGS, **options)
     seen: dict[int, Params] = {}
     reached: dict[int, int] = {}
     spent = 0
-    while (asked := study.ask()) is not None:
-        number, params = asked
-        seen[number], state = params, TrialState.COMPLETE
-        for rung in range(len(RUNGS)):
-            is_again = rung < reached.get(number, 0)
-            made = world.measured(params, rung, paired=pruner in ("racing", "wilcoxon"), is_again=is_again)
-            spent += made.cost.forward_passes
-            reached[number] = max(rung + 1, reached.get(number, 0))
-            if study.report(number, made):
-                state = TrialState.PRUNED
-                break
-        study.tell(number, state)
-    leader = study.leader()
-    chosen = seen[ranked(study.records())[0].number if leader is None else leader]
+
+    def measure(number: int, params: Params, rung: int) -> Measurement:
+        nonlocal spent
+        seen[number] = params
+        is_again = rung < reached.get(number, 0)
+        measurement = world.measured(params, rung, paired=pruner in ("racing", "wilcoxon"), is_again=is_again)
+        spent += measurement.cost.forward_passes
+        reached[number] = max(rung + 1, reached.get(number, 0))
+        return measurement
+
+    play(study, len(RUNGS), measure)
+    best = seen[chosen(study) or 0]
     return {
-        "chosen": world.truth(world.skill(chosen)),
+        "chosen": world.truth(world.skill(best)),
         "baseline": world.truth(world.skill(baseline)),
         "best": world.truth(world.best),
         "passes": spent,
         "trials": len(seen),
-        "is_soft": float("soft.lr" in chosen),
+        "is_soft": float("soft.lr" in best),
     }
 
 
@@ -237,16 +218,15 @@ def text_of(made: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "simulator")
     parser.add_argument("--races", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=24, help="worlds; twice as many for texts against soft prompts")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side, one core each")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/simulator.json")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="make these again, keep the others")
     options = parser.parse_args()
     before = {} if set(options.only) == set(PARTS) else json.loads(options.out.read_text(encoding="utf-8"))
     wanted = {"races": (races, options.races), "joint": (joint, 2 * options.seeds), "quality": (quality, options.seeds)}
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with processes(options.jobs) as pool:
         run = partial(pool.map, chunksize=2)
         made = {
             **described("optuna", "scikit-learn", "cmaes"),
@@ -260,9 +240,7 @@ def main() -> None:
             },
             "remake": f"python -m benchmarks.simulator --races {options.races} --seeds {options.seeds}",
         }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(text_of(made), encoding="utf-8")
+    save(options.out, made, text_of(made))
 
 
 if __name__ == "__main__":

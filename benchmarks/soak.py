@@ -31,13 +31,13 @@ from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.session import Silent
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.walk import search
+from benchmarks.harness import command_line, save, study_of
 from benchmarks.machine import described, table
 from benchmarks.meter import Clock, slope
 from benchmarks.overhead import CONCURRENCY, scripted
 from benchmarks.processes import adopt, below, command, megabytes, open_files, peak_megabytes, workers
 from benchmarks.simulated import RUNGS, World, space
 
-OUT = Path(__file__).parents[1] / "reports/benchmarks/soak.json"
 LOOKS, PIECES = 100, 10
 """At memory along the first search; and pieces that the second one is told in."""
 LONGEST_END = 15.0
@@ -93,7 +93,7 @@ def study(trials: int, folder: Path, at_a_time: int) -> dict[str, Any]:
     clock.sampler()
     for verb in VERBS:
         clock.times(OptunaStudy, [verb], verb)
-    asked_of = OptunaStudy(over, 0, trials, None, over.baseline({}), folder, "soak", rungs=RUNGS)
+    asked_of = study_of(over, 0, trials, over.baseline({}), "soak", folder=folder, rungs=RUNGS)
     chance, tie = np.random.default_rng(0), count()
     ends: list[tuple[float, int, int, Any, int]] = []
     """When a worker is through with a rung: its clock, a tie-breaker, the trial's number and point, the rung."""
@@ -182,11 +182,10 @@ def text_of(made: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "soak")
     parser.add_argument("--trials", type=int, default=2000, help="on Ray")
     parser.add_argument("--study", type=int, default=10_000, help="trials of the simulated workers")
     parser.add_argument("--workers", type=int, default=256)
-    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--side", choices=("ray", "study"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     folder = options.out.parent
@@ -207,8 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "remake": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(text_of(made), encoding="utf-8")
+    save(options.out, made, text_of(made))
     print(text_of(made))
     sys.exit(bool(made["ray"]["processes_left"]))
 

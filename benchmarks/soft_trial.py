@@ -16,7 +16,6 @@ the others for the rest. Costs are CPU seconds of one thread, which a machine in
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import statistics
@@ -44,6 +43,7 @@ from autoprompt_search.core.protocols.tuning import TuneData
 from autoprompt_search.soft import checkpoint
 from autoprompt_search.soft.prompt_tuning import PromptTuning
 from autoprompt_search.soft.training import rms
+from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.soft_models import SHAPES, made_up_task, model_folder
 
@@ -270,10 +270,9 @@ def compared(shape: str, folder: Path, layout: Layout, repeats: int) -> dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "soft_trial")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default="", help="model or layout, for a look; the file then holds these rows alone")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/soft_trial.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
@@ -293,10 +292,8 @@ def main() -> None:
         "rows": rows,
         "remake": "python -m benchmarks.soft_trial",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     text = f"# A soft-prompt training\n\n{made['what']}. {made['machine']}.\n\n{table(rows)}\n"
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    save(options.out, made, text, indent=2)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ Needs the data set and the model beside the repository (../shared); says so and 
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from harness import command_line, save
 
 ROOT = Path(__file__).parents[1]
 NEEDED = (ROOT.parent / "shared/data/sst2/train.jsonl", ROOT.parent / "shared/models/stories260K/model.safetensors")
@@ -50,8 +51,7 @@ def table(found: dict[str, Any], remake: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/sst2_stories260k.json")
+    parser = command_line(__doc__, "sst2_stories260k")
     parser.add_argument("--folder", type=Path, help="keep the full result folder here (it holds texts: do not commit)")
     options = parser.parse_args()
     missing = [str(path) for path in NEEDED if not path.exists()]
@@ -64,9 +64,7 @@ def main() -> None:
         subprocess.run([*command, "--set", "tracker={type: none}"], check=True, cwd=ROOT)
         found = figures(json.loads((folder / "result.json").read_text(encoding="utf-8")))
     remake = "python benchmarks/sst2.py"
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({**found, "remake": remake}, indent=2) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(table(found, remake), encoding="utf-8")
+    save(options.out, {**found, "remake": remake}, table(found, remake), indent=2)
 
 
 if __name__ == "__main__":

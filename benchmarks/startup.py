@@ -12,10 +12,8 @@ On a machine in use `chrt -r 1 python benchmarks/startup.py` (as root) gives the
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import signal
 import sqlite3
 import subprocess
@@ -27,6 +25,9 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+from harness import command_line, save
+from machine import host
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "quickstart.yaml"
 LEDGER = "out/state/ledger.sqlite"
@@ -108,10 +109,9 @@ def seconds_of(command: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "startup")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--note", default="", help="how the machine was, for the record")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/startup.json"))
     options = parser.parse_args()
     runs = [run_once() for _ in range(options.repeats)]
     firsts = [reached[FIRST] for reached, _ in runs]
@@ -123,13 +123,12 @@ def main() -> None:
         "processor_seconds": {kind: round(value, 2) for kind, value in spent.items()},
         "seconds_of": {n: round(median(seconds_of(c) for _ in range(options.repeats)), 2) for n, c in SMALL.items()},
         "repeats": options.repeats,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": host(),
         "note": options.note,
         "versions": {name: version(name) for name in ("ray", "mlflow", "optuna", "torch", "transformers")},
         "remake": "python benchmarks/startup.py",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    save(options.out, found, indent=2)
     print(json.dumps(found, indent=2))
 
 

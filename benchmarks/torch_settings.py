@@ -9,8 +9,6 @@ Differences are those of the log-probabilities from float32. A compiled model mu
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -24,6 +22,7 @@ import torch
 from autoprompt_search.backends.hf import loaded_model
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.core.types import SoftPosition
+from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.soft_models import made_up_task, model_folder
 
@@ -69,8 +68,7 @@ def measured(folder: Path, *, dtype: str, threads: int, compiled: bool) -> tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/torch_settings.json"))
+    parser = command_line(__doc__, "torch_settings")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler")
     options = parser.parse_args()
     rows, wanted = [], None
@@ -84,10 +82,8 @@ def main() -> None:
             rows.append(row | {"max_difference": float(f"{np.abs(found - wanted).max():.1e}")})
             print(rows[-1], flush=True)
     made = {**described(), "repeats": STEPS, "rows": rows, "remake": "python -m benchmarks.torch_settings"}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     text = f"# Settings of torch\n\nCPU seconds. {made['machine']}.\n\n{table(rows)}\n"
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    save(options.out, made, text, indent=2)
 
 
 if __name__ == "__main__":

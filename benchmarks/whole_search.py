@@ -17,7 +17,6 @@ by the arithmetic that both sides ask for, counted by torch at a few of the poin
 
 from __future__ import annotations
 
-import argparse
 import cProfile
 import json
 import os
@@ -48,6 +47,7 @@ from autoprompt_search.tasks import TASKS
 from autoprompt_search.trial import TrialRun
 from autoprompt_search.walk import search
 from autoprompt_search.workspace import Workspace
+from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.whole_search_stock import train_and_evaluate
 
@@ -306,11 +306,10 @@ def report(made: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "whole_search")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--every", type=int, default=6, help="theirs at every n-th point, the best one added")
-    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks/whole_search.json"))
     options = parser.parse_args()
     # Ray makes workers yield to every other program; on a machine in use that would be measured too.
     os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
@@ -330,9 +329,7 @@ def main() -> None:
         "gflop": {"points": asked, "ratio": round(sum(r["theirs"] for r in asked) / sum(r["ours"] for r in asked), 1)},
         "remake": f"python -m benchmarks.whole_search --repeats {options.repeats} --every {options.every}",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    options.out.with_suffix(".md").write_text(report(made), encoding="utf-8")
+    save(options.out, made, report(made), indent=2)
     print(json.dumps(made, indent=2))
 
 

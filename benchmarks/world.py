@@ -15,8 +15,6 @@ examples adds is the matter of `aa.py`.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import statistics
 import sys
@@ -32,22 +30,20 @@ import numpy as np
 import optuna
 import yaml
 from numpy.typing import NDArray
-from optuna.storages import InMemoryStorage
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.sections import Budget
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Scalar, TrialState
+from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Scalar
 from autoprompt_search.evaluate import losses, measure
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import prepare
 from autoprompt_search.space import AnyParam, SearchSpace
 from autoprompt_search.studies.grid import points
-from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.ranking import ranked
 from autoprompt_search.trial import backend_of, build_prompt
 from autoprompt_search.workspace import Workspace
+from benchmarks.harness import chosen, command_line, minibatches, play, save, study_of
 from benchmarks.machine import described, table
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +84,7 @@ RUNGS = (32, 128, 512)
 BUDGETS = (1024, 2048, 2896, 4096, 5793, 8192, 11585, 16384, 23170)
 WITHIN = 1.0
 """Points."""
-MINIBATCH, FULL_EVERY = 35, 5
+MINIBATCH = 35
 Bits = NDArray[np.float64]
 
 
@@ -174,52 +170,37 @@ def by_study(sampler: str, pruner: str | None) -> Strategy:
     def choose(world: World, passes: int, seed: int) -> int:
         rungs = RUNGS if pruner != "none" else RUNGS[-1:]
         spent = max(1, passes - RUNGS[-1])
-        study = OptunaStudy(
+        study = study_of(
             world.space,
             seed,
             10_000,
-            None,
             world.space.baseline({}),
-            Path("nowhere"),
             "world",
             rungs=rungs,
             passes=spent,
             anchors=Budget(passes=spent).anchors(rungs) if pruner != "none" else 0,
-            sampler=sampler,  # type: ignore[arg-type]
-            pruner=pruner,  # type: ignore[arg-type]
-            storage=InMemoryStorage(),  # type: ignore[arg-type]
+            sampler=sampler,
+            pruner=pruner,
         )
-        seen = _play(study, world, passes, rungs)
-        leader = study.leader()
-        if leader is not None:
-            return seen[leader]
-        done = ranked(study.records())
-        return seen[done[0].number] if done else seen[0]
+        rows: dict[int, int] = {}
+        known: dict[int, int] = {}
+        left = passes
 
-    return choose
-
-
-def _play(study: OptunaStudy, world: World, passes: int, rungs: Sequence[int]) -> dict[int, int]:
-    """Trial -> row."""
-    seen: dict[int, int] = {}
-    known: dict[int, int] = {}
-    left = passes
-    while (asked := study.ask()) is not None:
-        number, params = asked
-        row = seen[number] = world.row(params)
-        state = TrialState.COMPLETE
-        for examples in rungs:
-            before = known.get(number, 0)
+        def measure(number: int, params: Params, rung: int) -> Measurement | None:
+            nonlocal left
+            row = rows[number] = world.row(params)
+            examples, before = rungs[rung], known.get(number, 0)
             if examples > before:
                 if left < examples - before:
-                    return seen
+                    return None
                 left -= examples - before
                 known[number] = examples
-            if study.report(number, world.measured(row, examples, min(before, examples))):
-                state = TrialState.PRUNED
-                break
-        study.tell(number, state)
-    return seen
+            return world.measured(row, examples, min(before, examples))
+
+        play(study, len(rungs), measure)
+        return rows[chosen(study) or 0]
+
+    return choose
 
 
 def mipro(world: World, passes: int, seed: int) -> int:
@@ -228,22 +209,15 @@ def mipro(world: World, passes: int, seed: int) -> int:
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     total = world.right.shape[1]
-    means: dict[int, list[float]] = {}
-    full: dict[int, float] = {}
-    left, drawn = passes, 0
-    while left >= MINIBATCH:
+
+    def tried() -> tuple[int, float]:
         trial = study.ask()
         row = world.row(world.space.point(partial(_suggested, trial)))
         score = float(world.right[row, rng.choice(total, MINIBATCH, replace=False)].mean())
         study.tell(trial, score)
-        means.setdefault(row, []).append(score)
-        left, drawn = left - MINIBATCH, drawn + 1
-        open_ones = [r for r in means if r not in full]
-        if drawn % FULL_EVERY == 0 and open_ones and left >= total:
-            best = max(open_ones, key=lambda r: statistics.fmean(means[r]))
-            full[best] = float(world.right[best].mean())
-            left -= total
-    return max(full or means, key=lambda r: full.get(r, statistics.fmean(means.get(r, [0.0]))))
+        return row, score
+
+    return minibatches(tried, lambda row: float(world.right[row].mean()), passes, batch=MINIBATCH, total=total)
 
 
 def _suggested(trial: optuna.Trial, name: str, param: AnyParam) -> Scalar:
@@ -278,10 +252,9 @@ def needed(regrets: Sequence[float]) -> int | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "world")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--keep", type=Path, help="where the measured world stays")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports/benchmarks/world.json")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     world = measured_world(options.keep)
@@ -311,8 +284,6 @@ def main() -> None:
         "ratios": ratios,
         "remake": f"python -m benchmarks.world --seeds {options.seeds}",
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     shown = BUDGETS[:-1]
     rows = [
         {
@@ -328,7 +299,7 @@ def main() -> None:
         f"{made['within_one_point']} within a point of it. Regret in points after so many forward passes, mean over "
         f"{options.seeds} seeds. Made by `{made['remake']}`.\n\n{table(rows)}\n"
     )
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    save(options.out, made, text)
 
 
 if __name__ == "__main__":
