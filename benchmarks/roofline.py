@@ -136,7 +136,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
     sides, flops, heads = {}, {}, {}
     for demonstrations in options.demonstrations:
         rows = measuring.prompts(demonstrations, options.examples)
-        ids = [base.ids for base in backend._reader.bases(backend._source.texts, rows)]
+        ids = [base.ids for base in backend._family.bases(rows)]
         shared = min(common_run(ids[0], other) for other in ids)
         for attention, one in backends.items():
             name = f"scoring, {demonstrations} demonstrations, {attention}"
@@ -145,7 +145,7 @@ def measured(shape: str, folder: Path, options: argparse.Namespace) -> dict[str,
             heads[name] = work.flops(0, 0, len(rows))
     for demonstrations, place in ((0, SoftPosition()), (8, SoftPosition("before-answer"))):
         rows = measuring.prompts(demonstrations, _BATCH)
-        ids = [base.ids for base in backend._reader.bases(backend._source.texts, rows)]
+        ids = [base.ids for base in backend._family.bases(rows)]
         shared = min(common_run(ids[0], other) for other in ids) if demonstrations else 0
         name = f"tuning step, {demonstrations} demonstrations"
         sides[name] = tuning(backend, rows, place)

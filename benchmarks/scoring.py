@@ -171,7 +171,7 @@ def read_plain(bench: Bench, rows: Sequence[PlainRow], out: np.ndarray) -> None:
 def tokens_are_identical(bench: Bench, rows: Sequence[Rendered], answers: Sequence[str]) -> bool:
     """Whether every prompt with every answer has the ids that tokenising the joined text gives."""
     made = hf_causal(str(bench.folder), device="cpu")
-    joined = made._source.texts.join([row.text for row in rows], answers)
+    joined = made._spec.tokenizer.join([row.text for row in rows], answers)
     texts = [row.text for row in rows]
     wholes = bench.tokenizer([text + answer for text in texts for answer in answers])["input_ids"]
     return [ids for one in joined for ids in one.whole] == wholes

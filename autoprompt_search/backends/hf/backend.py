@@ -1,18 +1,19 @@
-"""A frozen Hugging Face model as a backend: what all families share. How one of them reads is its reader's business."""
+"""A frozen Hugging Face model as a backend: what all families share. How one of them reads, its `ModelFamily` says."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from autoprompt_search.backends.hf import adapters, kv, scoring
 from autoprompt_search.backends.hf.batch_sizer import out_of_memory
-from autoprompt_search.backends.hf.family import ModelFamily
+from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, PredictsTokens, Reading, SharesPrefixes
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Soft, insert, shared_at, wordings
 from autoprompt_search.backends.hf.scoring import Row, Unit
@@ -25,6 +26,8 @@ from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Adapter, Asked
 from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
+
+Shared = TypeVar("Shared")
 
 _WORTH = 16
 """A group of prompts is read apart from the others where that saves this part of a forward pass's budget."""
@@ -39,45 +42,44 @@ class HfBackend:
     use, once per process.
 
     Args:
-        source: The model.
-        reader: Its family.
+        spec: The model.
+        family: How it reads.
         batch_tokens: Budget of one forward pass: rows x (shared prefix + longest rest).
         truncate: Field of the query that is cut, from its end, where a prompt is longer than the context.
     """
 
-    def __init__(self, source: ModelSpec, reader: ModelFamily, *, batch_tokens: int, truncate: str | None) -> None:
+    def __init__(self, spec: ModelSpec, family: ModelFamily, *, batch_tokens: int, truncate: str | None) -> None:
         self.batch_tokens = batch_tokens
-        self._source, self._reader, self._truncate = source, reader, truncate
+        self._spec, self._family, self._truncate = spec, family, truncate
         self._laid_out: OrderedDict[tuple[Any, Rendered], list[Row]] = OrderedDict()
         """Rows of prompts that are trained on."""
 
     @property
     def fingerprint(self) -> str:
         """See `Backend.fingerprint`."""
-        return self._source.fingerprint
+        return self._spec.fingerprint
 
     @property
     def architecture(self) -> str:
         """The model's type, as its configuration names it."""
-        return str(self._source.config.model_type)
+        return str(self._spec.config.model_type)
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """See `Backend.problems`. Reads files and tokenizer, never weights."""
-        found = self._source.problems(self._reader.refuses)
+        found = self._spec.problems(self._family.refusal)
         if found:
             return found
-        texts, config = self._source.texts, self._source.config
-        found += self._reader.answer_problems(texts, config, prompts[0].text if prompts else "", answers)
+        found += self._family.answer_problems(prompts[0].text if prompts else "", answers)
         if prompts and answers and not found:
             fitting = self._fitting(prompts, answers, soft)
-            units = self._reader.units(texts, config, fitting, answers, None)
+            units = self._family.units(fitting, answers, None)
             problem = self._length_problem(units, soft, outside=soft)
             found += [problem] if problem else []
         return found
 
     def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
         """Tokens of each prompt, without an answer."""
-        return [len(base.ids) for base in self._reader.bases(self._source.texts, prompts)]
+        return [len(base.ids) for base in self._family.bases(prompts)]
 
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
         """See `Scores.score`. Natural log-probabilities, float32 [prompts, answers].
@@ -86,11 +88,11 @@ class HfBackend:
             TrialError: A prompt is longer than the context, or memory is too small for one prompt.
             ConfigError: `soft` belongs to another model, or the model cannot be loaded.
         """
-        loaded, reader, texts = self._loaded, self._reader, self._source.texts
+        loaded, family = self._loaded, self._family
         placed = self._placed(soft) if soft else None
         offset = soft.tokens if soft else 0
         prompts = self._fitting(prompts, answers, offset)
-        units = reader.units(texts, self._source.config, prompts, answers, placed)
+        units = family.units(prompts, answers, placed)
         outside = _outside(placed)
         self._check_lengths(units, offset, outside)
         shape = (len(prompts), len(answers))
@@ -104,24 +106,24 @@ class HfBackend:
                 out += scoring.table(unit, known, shape)
         if todo:
             out += self._computed(loaded, prompts, answers, todo, placed, shape)
-        counts = [len(insert(base, placed).ids) for base in reader.bases(texts, prompts)]
+        counts = [len(insert(base, placed).ids) for base in family.bases(prompts)]
         outside += placed.length if placed and placed.place.at == "decoder" else 0
         asked = {row.wants[0].prompt for unit in todo for row in unit}
         return Scored(out.numpy(), tuple(count + outside for count in counts), len(asked))
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """See `Embeds.embed`. A text beyond the context is cut at its end."""
-        encoder, context = self._source.texts, self._source.context
-        room = None if context is None else context - len(encoder.before) - len(encoder.after)
-        rows = [row[:room] for row in encoder.texts(texts)]
+        tokenizer, context = self._spec.tokenizer, self._spec.context
+        limit = None if context is None else context - len(tokenizer.before) - len(tokenizer.after)
+        rows = [row[:limit] for row in tokenizer.encode(texts)]
         some = [i for i, row in enumerate(rows) if row]
         vectors: dict[int, torch.Tensor] = {}
         with torch.no_grad():
             for group in scoring.batches([len(rows[i]) for i in some], self.batch_tokens):
-                places = [some[g] for g in group]
-                found = self._reader.pooled(self._loaded, encoder, [rows[i] for i in places])
-                vectors |= dict(zip(places, torch.nn.functional.normalize(found, dim=1).cpu(), strict=True))
-        width = len(next(iter(vectors.values()))) if vectors else self._source.config.get_text_config().hidden_size
+                indices = [some[g] for g in group]
+                pooled = self._family.pooled(self._loaded, [rows[i] for i in indices])
+                vectors |= dict(zip(indices, torch.nn.functional.normalize(pooled, dim=1).cpu(), strict=True))
+        width = len(next(iter(vectors.values()))) if vectors else self._spec.config.get_text_config().hidden_size
         out = np.zeros((len(rows), width), dtype=np.float32)
         for i, row in enumerate(rows):
             if row:
@@ -132,10 +134,8 @@ class HfBackend:
 
     def adapter(self, vectors: torch.Tensor, place: SoftPosition) -> Adapter:
         """See `Tunes.adapter`."""
-        source, task = self._source, self._reader.task
-        return adapters.to_peft(
-            self._loaded.model, vectors, place, task=task, name=source.model, revision=source.revision
-        )
+        spec, task = self._spec, self._family.task
+        return adapters.to_peft(self._loaded.model, vectors, place, task=task, name=spec.model, revision=spec.revision)
 
     def width(self, place: SoftPosition) -> int:
         """See `Tunes.width`."""
@@ -147,13 +147,13 @@ class HfBackend:
 
     def embed_tokens(self, text: str) -> torch.Tensor:
         """See `Tunes.embed_tokens`. Without BOS."""
-        return self._vectors(self._source.texts.texts([text])[0])
+        return self._vectors(self._spec.tokenizer.encode([text])[0])
 
     def own_vectors(self, prompts: Sequence[Rendered], place: SoftPosition, limit: int) -> torch.Tensor:
         """See `Tunes.own_vectors`."""
-        if place.kind == "prefix" and (self._reader.form.reads_both_ways or self._is_two_part):
+        if place.kind == "prefix" and (self._family.form.reads_both_ways or self._is_two_part):
             return torch.zeros(0, self.width(place))
-        ids = shared_at(self._reader.bases(self._source.texts, [*prompts, *wordings(prompts, place)]), place, limit)
+        ids = shared_at(self._family.bases([*prompts, *wordings(prompts, place)]), place, limit)
         if place.kind == "prefix":
             return kv.text_prefix(self._loaded.model, ids) if ids else torch.zeros(0, self.width(place))
         return self._vectors(ids)
@@ -162,7 +162,7 @@ class HfBackend:
         """See `Tunes.text_vectors`."""
         if place.kind == "embeddings":
             return self.embed_tokens(text)
-        ids = self._source.texts.texts([text])[0]
+        ids = self._spec.tokenizer.encode([text])[0]
         return kv.text_prefix(self._loaded.model, ids) if ids else torch.zeros(0, self.width(place))
 
     def answer_logliks(
@@ -173,20 +173,19 @@ class HfBackend:
 
     def answer_logliks_together(self, asked: Sequence[Asked]) -> list[torch.Tensor]:
         """See `TunesTogether.answer_logliks_together`."""
-        lessons = [self._lesson(one) for one in asked]
-        values = self._reader.learn(self._loaded, self._source.texts, lessons)
+        batches = [self._training_batch(one) for one in asked]
         return [
-            scoring.table(lesson.rows, found, (len(one.prompts), len(one.answers)))
-            for one, lesson, found in zip(asked, lessons, values, strict=True)
+            scoring.table(batch.rows, values, (len(batch.prompts), len(batch.answers)))
+            for batch, values in zip(batches, self._family.learn(self._loaded, batches), strict=True)
         ]
 
     @property
     def _loaded(self) -> LoadedModel:
-        return self._source.loaded(self._reader.refuses)
+        return self._spec.loaded(self._family.refusal)
 
     @property
     def _remembers(self) -> bool:
-        return self._source.state_megabytes > 0
+        return self._spec.state_megabytes > 0
 
     @property
     def _width(self) -> int:
@@ -194,7 +193,7 @@ class HfBackend:
 
     @property
     def _is_two_part(self) -> bool:
-        return bool(self._source.config.is_encoder_decoder)
+        return bool(self._spec.config.is_encoder_decoder)
 
     def _computed(
         self,
@@ -205,25 +204,27 @@ class HfBackend:
         soft: Soft | None,
         shape: tuple[int, int],
     ) -> torch.Tensor:
-        reader, out = self._reader, torch.zeros(shape)
-        for group in reader.groups(reader.packed(loaded, units), self.batch_tokens // _WORTH):
-            try:
-                front = reader.front(loaded, self._source.texts, prompts, answers, group, soft)
-            except RuntimeError as exc:
-                if out_of_memory(exc):
-                    raise TrialError("out of memory while reading what the prompts share") from exc
-                raise
+        family, out = self._family, torch.zeros(shape)
+        reading = Reading(soft, keep=self._remembers)
+        groups = [list(units)]
+        if isinstance(family, ComparesTexts):
+            reading = replace(reading, labels=_within_memory(partial(family.labels, loaded, prompts, answers)))
+        if isinstance(family, SharesPrefixes):
+            groups = family.groups(family.packed(loaded, units), self.batch_tokens // _WORTH)
+        for group in groups:
+            if isinstance(family, SharesPrefixes):
+                reading = replace(reading, prefix=_within_memory(partial(family.prefix, loaded, group, soft)))
             out += scoring.score_units(
                 group,
                 shape,
-                partial(reader.read, loaded, soft=soft, front=front, keep=self._remembers),
-                room=loaded.room,
+                partial(family.read, loaded, reading=reading),
+                sizer=loaded.sizer,
                 budget=self.batch_tokens,
-                front=(front.length, front.tokens) if front else (0, 0),
+                front=(reading.prefix.length, reading.prefix.tokens) if reading.prefix else (0, 0),
             )
         return out
 
-    def _lesson(self, asked: Asked) -> TrainingBatch:
+    def _training_batch(self, asked: Asked) -> TrainingBatch:
         """The rows of one step. A training sees its prompts many times: they are laid out once."""
         soft = Soft(asked.soft, asked.place)
         layout = (asked.place, soft.length, tuple(asked.answers))
@@ -238,7 +239,7 @@ class HfBackend:
 
     def _rows(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft) -> dict[Rendered, list[Row]]:
         fitting = self._fitting(prompts, answers, soft.length)
-        units = self._reader.units(self._source.texts, self._source.config, fitting, answers, soft)
+        units = self._family.units(fitting, answers, soft)
         self._check_lengths(units, soft.length, _outside(soft))
         found: dict[Rendered, list[Row]] = {prompt: [] for prompt in prompts}
         for row in (row for unit in units for row in unit):
@@ -247,17 +248,17 @@ class HfBackend:
 
     def _fitting(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int) -> Sequence[Rendered]:
         """The prompts, cut where that is wanted and needed."""
-        context = self._source.context
+        context = self._spec.context
         if self._truncate is None or context is None or not prompts or not answers:
             return prompts
-        texts, config, reader = self._source.texts, self._source.config, self._reader
+        field, tokenizer = self._truncate, self._spec.tokenizer
 
         def lengths(some: Sequence[Rendered]) -> list[int]:
-            found = self._lengths(reader.units(texts, config, some, answers, None))
-            return [found[i] + soft for i in range(len(some))]
+            longest = self._lengths(self._family.units(some, answers, None))
+            return [longest[i] + soft for i in range(len(some))]
 
         return [
-            shortened(prompt, self._truncate, texts, lambda one: lengths([one])[0] - context) if n > context else prompt
+            shortened(prompt, field, tokenizer, lambda one: lengths([one])[0] - context) if n > context else prompt
             for prompt, n in zip(prompts, lengths(prompts), strict=True)
         ]
 
@@ -265,7 +266,7 @@ class HfBackend:
         """Per prompt the positions of its longest row."""
         longest: dict[int, int] = {}
         for row in (row for unit in units for row in unit):
-            length = max(len(row.ids) + self._reader.extra, len(row.source))
+            length = max(len(row.ids) + self._family.extra, len(row.source))
             longest[row.wants[0].prompt] = max(longest.get(row.wants[0].prompt, 0), length)
         return longest
 
@@ -274,7 +275,7 @@ class HfBackend:
         if any(want.place < 0 for unit in units for row in unit for want in row.wants):
             return "a prompt has no token before the answer: nothing to continue from"
         longest = [length + outside for length in self._lengths(units).values()]
-        return too_long(longest, soft=soft, context=self._source.context)
+        return too_long(longest, soft=soft, context=self._spec.context)
 
     def _check_lengths(self, units: Sequence[Unit], soft: int, outside: int) -> None:
         problem = self._length_problem(units, soft, outside)
@@ -285,7 +286,7 @@ class HfBackend:
         if soft.base_model != self.fingerprint:
             raise ConfigError(
                 f"the soft prompt was trained on model {soft.base_model}, and "
-                f"{self._source.model!r} is {self.fingerprint}"
+                f"{self._spec.model!r} is {self.fingerprint}"
             )
         model = self._loaded.model
         vectors = adapters.from_peft(model, soft, self.width(soft.place))
@@ -303,18 +304,31 @@ def _outside(soft: Soft | None) -> int:
     return soft.length if soft is not None and soft.is_prefix else 0
 
 
+def _within_memory(compute: Callable[[], Shared]) -> Shared:
+    """What all prompts of a call need; `TrialError` where memory is too small for it."""
+    try:
+        return compute()
+    except RuntimeError as exc:
+        if out_of_memory(exc):
+            raise TrialError("out of memory while reading what the prompts share") from exc
+        raise
+
+
 class HfLanguageModel(HfBackend):
     """A backend with a language-model head: it can also propose words of its vocabulary."""
+
+    def __init__(self, spec: ModelSpec, family: PredictsTokens, *, batch_tokens: int, truncate: str | None) -> None:
+        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
+        self._language = family
 
     def propose_words(
         self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
     ) -> list[tuple[str, ...]]:
         """See `ProposesWords.propose_words`. Words are single tokens behind `gap`."""
-        loaded, reader, texts = self._loaded, self._reader, self._source.texts
-        found = torch.cat(
+        logprobs = torch.cat(
             [
-                reader.distribution(loaded, texts, self._source.config, prompts[start : start + 16], f"{gap}a")  # type: ignore[attr-defined]
+                self._language.distribution(self._loaded, prompts[start : start + 16], f"{gap}a")
                 for start in range(0, len(prompts), 16)
             ]
         )
-        return distinctive_words(found, targets, labels, count, texts, gap)
+        return distinctive_words(logprobs, targets, labels, count, self._spec.tokenizer, gap)

@@ -102,7 +102,7 @@ class BatchSizer:
             self._meter.release()
 
 
-def room_on(device: torch.device) -> BatchSizer:
+def sizer_on(device: torch.device) -> BatchSizer:
     """Nothing learned yet."""
     return BatchSizer(CudaMeter(device) if device.type == "cuda" else None)
 

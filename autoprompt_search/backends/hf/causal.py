@@ -11,14 +11,16 @@ import torch
 from pydantic import Field
 
 from autoprompt_search.backends.hf import cascade, heads, kv, loading, tree_attention
+from autoprompt_search.backends.hf.answer_tokens import same_tokens
 from autoprompt_search.backends.hf.backend import HfLanguageModel
+from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.grouping import grouped
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.hf.prefix_cache import Prefix
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit, shared_length
 from autoprompt_search.backends.hf.selfcheck import ReadRows, takes_branches, takes_cascade
-from autoprompt_search.backends.hf.tokenizer import Ids, Joined, PromptTokenizer
+from autoprompt_search.backends.hf.tokenizer import Ids, Joined
 from autoprompt_search.backends.hf.training import KVCache, TrainingBatch, from_left_to_right
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Rendered
@@ -52,23 +54,24 @@ def hf_causal(
         batch_tokens: Budget of one forward pass: rows x (shared prefix + longest rest). On CPUs a few thousand
             are best; raise it on GPUs.
         threads: Threads of torch in this process; None leaves them alone.
-        prefix_megabytes: KVCache for keys and values of shared prompt beginnings.
-        state_megabytes: KVCache for states at answer places, which make other verbalizers nearly free.
+        prefix_megabytes: Memory for keys and values of shared prompt beginnings.
+        state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
         truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
         attention: How a shared beginning is attended: `expand` as if each prompt of a batch had its own, or
             `cascade`, once for the whole batch; not on models with sliding windows. The sums differ in rounding only.
     """
     named = "" if attention == "expand" else attention
-    source = ModelSpec(
+    spec = ModelSpec(
         model, loading.CAUSAL, revision, device, dtype, threads, prefix_megabytes, state_megabytes, attention=named
     )
-    return HfLanguageModel(source, CausalFamily(named), batch_tokens=batch_tokens, truncate=truncate)
+    return HfLanguageModel(spec, CausalFamily(spec, named), batch_tokens=batch_tokens, truncate=truncate)
 
 
 class CausalFamily:
-    """Implements `ModelFamily`: the prompts' shared beginning is computed once, the head only where an answer is read.
+    """Implements `PredictsTokens` and `SharesPrefixes`: the head is computed only where an answer is read.
 
     Args:
+        spec: The model.
         attention: `cascade`, or empty for the model's own.
     """
 
@@ -77,121 +80,104 @@ class CausalFamily:
     extra = 1
     """An answer's last token is predicted and never read."""
 
-    def __init__(self, attention: str = "") -> None:
-        self._attention = attention
+    def __init__(self, spec: ModelSpec, attention: str = "") -> None:
+        self._spec, self._attention = spec, attention
         self._memory = KVCache()
 
-    def refuses(self, config: Any) -> str | None:
-        """See `ModelFamily.refuses`."""
+    def refusal(self) -> str | None:
+        """See `ModelFamily.refusal`."""
+        config = self._spec.config
         kind = config.model_type
         if kind in loading.MASKED.mapping and not getattr(config, "is_decoder", False):
             return f"holds a {kind!r} encoder, which does not read from left to right: use hf-masked"
         return cascade.refusal(config, loading.class_of(config, self.form)) if self._attention else None
 
-    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+    def answer_problems(self, prompt: str, answers: Sequence[str], /) -> list[str]:
         """See `ModelFamily.answer_problems`."""
-        (one,) = texts.join([prompt], answers)
+        (one,) = self._spec.tokenizer.join([prompt], answers)
         pairs = zip(one.whole, one.starts, strict=True)
         return same_tokens(answers, [tuple(whole) if start < len(whole) else () for whole, start in pairs])
 
-    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+    def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`."""
-        return [Base(ids, len(ids)) for ids in texts.prompts([p.text for p in prompts])]
+        return [Base(ids, len(ids)) for ids in self._spec.tokenizer.encode_prompts([p.text for p in prompts])]
 
-    def units(
-        self,
-        texts: PromptTokenizer,
-        config: Any,  # noqa: ARG002
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        soft: Soft | None,
-    ) -> list[Unit]:
+    def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """See `ModelFamily.units`."""
-        joined = texts.join([p.text for p in prompts], answers)
+        joined = self._spec.tokenizer.join([p.text for p in prompts], answers)
         return [(row,) for number, one in enumerate(joined) for row in _rows(number, one, soft)]
 
     def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:
-        """See `ModelFamily.groups`: by what they begin with."""
+        """See `SharesPrefixes.groups`: by what they begin with."""
         return [[units[i] for i in group] for group in grouped([unit[0].ids for unit in units], least)]
 
-    def front(
-        self,
-        loaded: LoadedModel,
-        texts: PromptTokenizer,  # noqa: ARG002
-        prompts: Sequence[Rendered],  # noqa: ARG002
-        answers: Sequence[str],  # noqa: ARG002
-        units: Sequence[Unit],
-        soft: Soft | None,
-    ) -> Prefix | None:
-        """See `ModelFamily.front`. A prompt that comes alone is remembered, too: the next one may begin as it does."""
+    def prefix(self, loaded: LoadedModel, units: Sequence[Unit], soft: Soft | None) -> Prefix | None:
+        """See `SharesPrefixes.prefix`. A prompt that comes alone is remembered: the next one may begin as it does."""
         rows = [row for unit in units for row in unit]
         shared = shared_length(rows)
         has_vectors = soft is not None and (soft.is_prefix or -1 in rows[0].ids[:shared])
         least = _SHORTEST_PREFIX if len(rows) > 1 else _SHORTEST_ALONE
         if not rows or (not has_vectors and (shared < least or (len(rows) == 1 and not loaded.prefixes.limit))):
             return None
-        front = loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
-        return self._cascaded(loaded, front) if self._attention and front is not None else front
+        prefix = loaded.prefixes.get(loaded.model, rows[0].ids[:shared], soft if has_vectors else None)
+        return _cascaded(loaded, prefix) if self._attention and prefix is not None else prefix
 
     def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:
-        """See `ModelFamily.packed`: the answers of a prompt as branches of one row."""
+        """See `SharesPrefixes.packed`: the answers of a prompt as branches of one row."""
         prompts = {unit[0].wants[0].prompt for unit in units}
         if len(prompts) == len(units) or not loaded.can(
-            "branches", lambda: takes_branches(loaded.model, _reading(loaded))
+            "branches", lambda: takes_branches(loaded.model, _behind_prefix(loaded))
         ):
             return list(units)
         return tree_attention.packed(units)
 
-    def read(
-        self, loaded: LoadedModel, rows: Sequence[Row], soft: Soft | None, front: Prefix | None, *, keep: bool
-    ) -> torch.Tensor:
-        """See `ModelFamily.read`. Rows are filled up on the right: causality hides what follows."""
-        covered, inputs = _inputs(loaded.model, rows, soft, front)
-        key = soft.key if soft else ""
-        states = loaded.states if keep else None
-        with cascade.shared(front.layers) if front is not None and front.is_cascaded else nullcontext():
-            return heads.token_logprobs(loaded.model, rows, -covered, inputs, states=states, soft=key)
+    def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
+        """See `ModelFamily.read`."""
+        return _read(loaded, rows, reading)
 
-    def learn(
-        self,
-        loaded: LoadedModel,
-        texts: PromptTokenizer,  # noqa: ARG002
-        lessons: Sequence[TrainingBatch],
-    ) -> list[torch.Tensor]:
+    def learn(self, loaded: LoadedModel, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
-        return from_left_to_right(loaded, lessons, self._memory)
+        return from_left_to_right(loaded, batches, self._memory)
 
-    def distribution(
-        self, loaded: LoadedModel, texts: PromptTokenizer, config: Any, prompts: Sequence[Rendered], answer: str
-    ) -> torch.Tensor:
-        """[prompts, vocabulary] natural log-probabilities where `answer` would begin."""
-        rows = [unit[0] for unit in self.units(texts, config, prompts, [answer], None)]
+    def distribution(self, loaded: LoadedModel, prompts: Sequence[Rendered], answer: str) -> torch.Tensor:
+        """See `PredictsTokens.distribution`."""
+        rows = [unit[0] for unit in self.units(prompts, [answer], None)]
         _, inputs = _inputs(loaded.model, rows, None, None)
         return heads.distribution(loaded.model, rows, inputs)
 
-    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
+    def pooled(self, loaded: LoadedModel, ids: Sequence[Ids]) -> torch.Tensor:
         """See `ModelFamily.pooled`. Mean of the last hidden states over the text's tokens, BOS included."""
-        rows = [texts.before + row for row in ids]
+        rows = [self._spec.tokenizer.before + row for row in ids]
         found = loaded.model.base_model(input_ids=padded(rows, loaded.model.device), use_cache=False)
         return torch.stack(
             [h[: len(row)].float().mean(0) for h, row in zip(found.last_hidden_state, rows, strict=True)]
         )
 
-    def _cascaded(self, loaded: LoadedModel, front: Prefix) -> Prefix:
-        """The same prefix, attended once for all rows; `ConfigError` where that gives other scores."""
 
-        def cascaded(rows: Sequence[Row], start: Prefix | None) -> torch.Tensor:
-            return _reading(loaded)(rows, start and replace(start, is_cascaded=True))
+def _cascaded(loaded: LoadedModel, prefix: Prefix) -> Prefix:
+    """The same prefix, attended once for all rows; `ConfigError` where that gives other scores."""
 
-        if not loaded.can("cascade", lambda: takes_cascade(loaded.model, _reading(loaded), cascaded)):
-            kind = loaded.model.config.model_type
-            raise ConfigError(f"backend.attention: 'cascade' gives other scores on this {kind!r} model: use 'expand'")
-        return replace(front, is_cascaded=True)
+    def cascaded(rows: Sequence[Row], start: Prefix | None) -> torch.Tensor:
+        return _behind_prefix(loaded)(rows, start and replace(start, is_cascaded=True))
+
+    if not loaded.can("cascade", lambda: takes_cascade(loaded.model, _behind_prefix(loaded), cascaded)):
+        kind = loaded.model.config.model_type
+        raise ConfigError(f"backend.attention: 'cascade' gives other scores on this {kind!r} model: use 'expand'")
+    return replace(prefix, is_cascaded=True)
 
 
-def _reading(loaded: LoadedModel) -> ReadRows:
-    """Rows behind a prefix, nothing remembered."""
-    return lambda rows, front: CausalFamily().read(loaded, rows, None, front, keep=False)
+def _behind_prefix(loaded: LoadedModel) -> ReadRows:
+    """Reads rows behind a prefix and remembers nothing."""
+    return lambda rows, prefix: _read(loaded, rows, Reading(prefix=prefix))
+
+
+def _read(loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
+    """[wants of all rows]; rows are filled up on the right, because causality hides what follows."""
+    soft, prefix = reading.soft, reading.prefix
+    covered, inputs = _inputs(loaded.model, rows, soft, prefix)
+    states, key = loaded.states if reading.keep else None, soft.key if soft else ""
+    with cascade.shared(prefix.layers) if prefix is not None and prefix.is_cascaded else nullcontext():
+        return heads.token_logprobs(loaded.model, rows, -covered, inputs, states=states, soft=key)
 
 
 def _inputs(model: Any, rows: Sequence[Row], soft: Soft | None, front: Prefix | None) -> tuple[int, dict[str, Any]]:
@@ -233,16 +219,3 @@ def _rows(number: int, one: Joined, soft: Soft | None) -> list[Row]:
         else:
             row[1].extend(wants)
     return [Row(ids, tuple(wants)) for ids, wants in found]
-
-
-def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:
-    """Answers that leave no tokens, and pairs that cannot be told apart."""
-    found: list[str] = []
-    seen: dict[tuple[int, ...], str] = {}
-    for answer, ids in zip(answers, tokens, strict=True):
-        if not ids:
-            found.append(f"the answer {answer!r} has no tokens")
-        elif ids in seen:
-            found.append(f"the answers {seen[ids]!r} and {answer!r} have the same tokens")
-        seen.setdefault(ids, answer)
-    return found

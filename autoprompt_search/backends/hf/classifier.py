@@ -10,11 +10,12 @@ from pydantic import Field
 
 from autoprompt_search.backends.hf import loading
 from autoprompt_search.backends.hf.backend import HfBackend
+from autoprompt_search.backends.hf.bidirectional import both_ways, framed, mean_pooled, one_row
+from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
-from autoprompt_search.backends.hf.masked import both_ways, framed, mean_pooled
-from autoprompt_search.backends.hf.positions import Base, Soft, insert
-from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
-from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
+from autoprompt_search.backends.hf.positions import Base, Soft
+from autoprompt_search.backends.hf.scoring import Row, Unit
+from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
 from autoprompt_search.core.types import Rendered
 
@@ -43,8 +44,8 @@ def hf_classifier(
         threads: Threads of torch in this process; None leaves them alone.
         truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
     """
-    source = ModelSpec(model, loading.CLASSIFIER, revision, device, dtype, threads, 0, 0)
-    return HfBackend(source, ClassifierFamily(), batch_tokens=batch_tokens, truncate=truncate)
+    spec = ModelSpec(model, loading.CLASSIFIER, revision, device, dtype, threads, 0, 0)
+    return HfBackend(spec, ClassifierFamily(spec), batch_tokens=batch_tokens, truncate=truncate)
 
 
 class ClassifierFamily:
@@ -55,8 +56,12 @@ class ClassifierFamily:
     """PEFT's SEQ_CLS wants a head of its own in the adapter; the frozen one is what is used here."""
     extra = 0
 
-    def refuses(self, config: Any) -> str | None:
-        """See `ModelFamily.refuses`. Decoders pool their last token, which padding and soft prompts move."""
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+
+    def refusal(self) -> str | None:
+        """See `ModelFamily.refusal`. Decoders pool their last token, which padding and soft prompts move."""
+        config = self._spec.config
         kind = config.model_type
         if config.is_encoder_decoder or kind not in loading.MASKED.mapping:
             return f"holds a {kind!r} model: only classifiers over encoders that read both ways are supported"
@@ -64,9 +69,9 @@ class ClassifierFamily:
             return "holds a regression head, which names no classes"
         return None
 
-    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+    def answer_problems(self, _prompt: str, answers: Sequence[str], /) -> list[str]:
         """See `ModelFamily.answer_problems`."""
-        classes = _classes(config)
+        classes = _classes(self._spec.config)
         found = [f"the answer {a!r} has no tokens" for a in answers if not a.strip()]
         found += [
             f"the answer {a.strip()!r} is no class of the model's head (it has {', '.join(map(repr, classes))})"
@@ -81,66 +86,34 @@ class ClassifierFamily:
             seen.setdefault(index, answer)
         return found
 
-    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+    def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`."""
-        return [base for base, _ in framed(texts, prompts)]
+        return [base for base, _ in framed(self._spec.tokenizer, prompts)]
 
-    def units(
-        self,
-        texts: PromptTokenizer,
-        config: Any,
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        soft: Soft | None,
-    ) -> list[Unit]:
+    def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """See `ModelFamily.units`."""
-        classes = _classes(config)
+        classes = _classes(self._spec.config)
         columns = [_class(classes, answer) or 0 for answer in answers]
-        made: list[Unit] = []
-        for number, (bare, border) in enumerate(framed(texts, prompts)):
-            base = insert(bare, soft)
-            wants = tuple(TokenTarget(number, answer, 0, column) for answer, column in enumerate(columns))
-            made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
-        return made
+        return [
+            (one_row(number, bare, border, columns, soft),)
+            for number, (bare, border) in enumerate(framed(self._spec.tokenizer, prompts))
+        ]
 
-    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
-        """See `ModelFamily.groups`."""
-        return [list(units)]
-
-    def front(self, *_parts: Any) -> None:
-        """See `ModelFamily.front`."""
-
-    def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
-        """See `ModelFamily.packed`."""
-        return list(units)
-
-    def read(
-        self,
-        loaded: LoadedModel,
-        rows: Sequence[Row],
-        soft: Soft | None,
-        front: None,  # noqa: ARG002
-        *,
-        keep: bool,  # noqa: ARG002
-    ) -> torch.Tensor:
+    def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
         """See `ModelFamily.read`. Log-probabilities over the head's classes."""
-        scores: torch.Tensor = loaded.model(**both_ways(loaded.model, rows, soft)).logits.float().log_softmax(-1)
+        logits: torch.Tensor = loaded.model(**both_ways(loaded.model, rows, reading.soft)).logits
+        scores = logits.float().log_softmax(-1)
         places = [(r, want.token) for r, row in enumerate(rows) for want in row.wants]
         where = torch.tensor(places, dtype=torch.long, device=scores.device)
         return scores[where[:, 0], where[:, 1]]
 
-    def learn(
-        self,
-        loaded: LoadedModel,
-        texts: PromptTokenizer,  # noqa: ARG002
-        lessons: Sequence[TrainingBatch],
-    ) -> list[torch.Tensor]:
+    def learn(self, loaded: LoadedModel, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
-        return apart(self, loaded, lessons)
+        return apart(lambda rows, soft: self.read(loaded, rows, Reading(soft)), batches)
 
-    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
+    def pooled(self, loaded: LoadedModel, ids: Sequence[Ids]) -> torch.Tensor:
         """See `ModelFamily.pooled`. Mean of the last hidden states."""
-        return mean_pooled(loaded.model.base_model, [texts.before + row + texts.after for row in ids])
+        return mean_pooled(loaded.model.base_model, self._spec.tokenizer.in_frame(ids))
 
 
 def _classes(config: Any) -> list[str]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 
 from autoprompt_search.backends.hf import loading
+from autoprompt_search.backends.hf.answer_tokens import same_tokens
 from autoprompt_search.backends.hf.backend import HfBackend
-from autoprompt_search.backends.hf.causal import same_tokens
+from autoprompt_search.backends.hf.bidirectional import both_ways, framed, one_row
+from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
-from autoprompt_search.backends.hf.masked import both_ways, framed
-from autoprompt_search.backends.hf.positions import Base, Soft, insert, mask_of, padded
-from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit, batches
-from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
+from autoprompt_search.backends.hf.positions import Base, Soft, mask_of, padded
+from autoprompt_search.backends.hf.scoring import Row, Unit, batches
+from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch
 from autoprompt_search.core.types import Rendered, Segment
 
@@ -59,124 +59,80 @@ def hf_encoder(
         threads: Threads of torch in this process; None leaves them alone.
         truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
     """
-    source = ModelSpec(model, loading.ENCODER, revision, device, dtype, threads, 0, 0)
-    return HfBackend(source, EncoderFamily(source, pooling), batch_tokens=batch_tokens, truncate=truncate)
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The answers' vectors, for each prompt its own where its demonstrations are."""
-
-    vectors: torch.Tensor
-    """[prompts or 1, answers, width], unit length."""
-    length: int = 0
-    tokens: int = 0
-    """Nothing of a row is covered by them."""
+    spec = ModelSpec(model, loading.ENCODER, revision, device, dtype, threads, 0, 0)
+    return HfBackend(spec, EncoderFamily(spec, pooling), batch_tokens=batch_tokens, truncate=truncate)
 
 
 class EncoderFamily:
-    """Implements `ModelFamily`."""
+    """Implements `ModelFamily` and `ComparesTexts`."""
 
     form = loading.ENCODER
     task = "FEATURE_EXTRACTION"
     extra = 0
 
-    def __init__(self, source: ModelSpec, pooling: str) -> None:
-        self._source, self._pooling = source, pooling
+    def __init__(self, spec: ModelSpec, pooling: str) -> None:
+        self._spec, self._pooling = spec, pooling
 
-    def refuses(self, config: Any) -> str | None:
-        """See `ModelFamily.refuses`."""
+    def refusal(self) -> str | None:
+        """See `ModelFamily.refusal`."""
+        config = self._spec.config
         if config.is_encoder_decoder:
             return f"holds a {config.model_type!r} encoder-decoder, which is no sentence encoder"
         if config.model_type in loading.CAUSAL.mapping and config.model_type not in loading.MASKED.mapping:
             return f"holds a {config.model_type!r} model, which reads from left to right: use hf-causal"
         return None
 
-    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+    def answer_problems(self, _prompt: str, answers: Sequence[str], /) -> list[str]:
         """See `ModelFamily.answer_problems`."""
-        return same_tokens(answers, [tuple(ids) for ids in texts.texts([a.strip() for a in answers])])
+        return same_tokens(answers, [tuple(ids) for ids in self._spec.tokenizer.encode([a.strip() for a in answers])])
 
-    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+    def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`. Demonstrations are no part of the text."""
-        return [base for base, _ in framed(texts, [_query(p) for p in prompts])]
+        return [base for base, _ in framed(self._spec.tokenizer, [_query(p) for p in prompts])]
 
-    def units(
-        self,
-        texts: PromptTokenizer,
-        config: Any,  # noqa: ARG002
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        soft: Soft | None,
-    ) -> list[Unit]:
+    def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """See `ModelFamily.units`."""
-        made: list[Unit] = []
-        for number, (bare, border) in enumerate(framed(texts, [_query(p) for p in prompts])):
-            base = insert(bare, soft)
-            wants = tuple(TokenTarget(number, answer, 0, answer) for answer in range(len(answers)))
-            made.append((Row(base.ids, wants, border=border + len(base.ids) - len(bare.ids) if border else 0),))
-        return made
+        queries = framed(self._spec.tokenizer, [_query(p) for p in prompts])
+        columns = range(len(answers))
+        return [(one_row(number, bare, border, columns, soft),) for number, (bare, border) in enumerate(queries)]
 
-    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
-        """See `ModelFamily.groups`."""
-        return [list(units)]
-
-    def front(
-        self,
-        loaded: LoadedModel,
-        texts: PromptTokenizer,
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        units: Sequence[Unit],  # noqa: ARG002
-        soft: Soft | None,  # noqa: ARG002
-    ) -> Labels:
-        """See `ModelFamily.front`: the labels' vectors, remembered by text."""
+    def labels(self, loaded: LoadedModel, prompts: Sequence[Rendered], answers: Sequence[str]) -> torch.Tensor:
+        """See `ComparesTexts.labels`; vectors are remembered by text."""
         named = [a.strip() for a in answers]
         shots = [[(s.answer, "".join(t.text for t in s.segments)) for s in p.shots] for p in prompts]
-        self._remember(loaded, texts, [*named, *(text for one in shots for _, text in one)])
+        self._remember(loaded, [*named, *(text for one in shots for _, text in one)])
         known = loaded.vectors
         own = torch.stack([known[name] for name in named])
         if not any(shots):
-            return Labels(own[None])
+            return own[None]
         if all(one == shots[0] for one in shots):
             shots = shots[:1]
         means = []
         for one in shots:
             groups = [[known[text] for answer, text in one if answer == wanted] for wanted in answers]
             means.append(torch.stack([torch.stack([v, *g]).mean(0) for v, g in zip(own, groups, strict=True)]))
-        return Labels(torch.nn.functional.normalize(torch.stack(means), dim=-1))
+        return torch.nn.functional.normalize(torch.stack(means), dim=-1)
 
-    def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
-        """See `ModelFamily.packed`."""
-        return list(units)
-
-    def read(
-        self,
-        loaded: LoadedModel,
-        rows: Sequence[Row],
-        soft: Soft | None,
-        front: Labels,
-        *,
-        keep: bool,  # noqa: ARG002
-    ) -> torch.Tensor:
+    def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
         """See `ModelFamily.read`. Log-softmax over the answers of cosines x 20."""
-        hidden = loaded.model(**both_ways(loaded.model, rows, soft)).last_hidden_state
+        if reading.labels is None:
+            raise ValueError("an encoder compares rows with the vectors of labels, and was given none")
+        hidden = loaded.model(**both_ways(loaded.model, rows, reading.soft)).last_hidden_state
         vectors = torch.nn.functional.normalize(self._pool(hidden, [row.ids for row in rows]), dim=-1)
-        which = [row.wants[0].prompt if len(front.vectors) > 1 else 0 for row in rows]
-        labels = front.vectors.to(vectors.device)[torch.tensor(which, device=vectors.device)]
+        which = [row.wants[0].prompt if len(reading.labels) > 1 else 0 for row in rows]
+        labels = reading.labels.to(vectors.device)[torch.tensor(which, device=vectors.device)]
         scores = torch.einsum("rd,rad->ra", vectors, labels) * _SCALE
         return scores.log_softmax(-1).flatten()
 
-    def learn(
-        self, loaded: LoadedModel, texts: PromptTokenizer, lessons: Sequence[TrainingBatch]
-    ) -> list[torch.Tensor]:
+    def learn(self, loaded: LoadedModel, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
         """See `ModelFamily.learn`. One forward pass for each: every training has its own labels' vectors."""
-        fronts = [self.front(loaded, texts, one.prompts, one.answers, (), None) for one in lessons]
-        pairs = zip(lessons, fronts, strict=True)
-        return [self.read(loaded, one.rows, one.soft, front, keep=False) for one, front in pairs]
+        labels = [self.labels(loaded, batch.prompts, batch.answers) for batch in batches]
+        pairs = zip(batches, labels, strict=True)
+        return [self.read(loaded, batch.rows, Reading(batch.soft, labels=own)) for batch, own in pairs]
 
-    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
+    def pooled(self, loaded: LoadedModel, ids: Sequence[Ids]) -> torch.Tensor:
         """See `ModelFamily.pooled`. As the model itself pools."""
-        rows = [texts.before + row + texts.after for row in ids]
+        rows = self._spec.tokenizer.in_frame(ids)
         inputs = {"input_ids": padded(rows, loaded.model.device), "attention_mask": mask_of(rows, loaded.model.device)}
         return self._pool(loaded.model(**inputs).last_hidden_state, rows)
 
@@ -190,21 +146,22 @@ class EncoderFamily:
     def _is_cls(self) -> bool:
         if self._pooling != "auto":
             return self._pooling == "cls"
-        path: Path = self._source.folder / _POOLING
+        path: Path = self._spec.folder / _POOLING
         if not path.is_file():
             return False
         return bool(json.loads(path.read_text(encoding="utf-8")).get("pooling_mode_cls_token"))
 
-    def _remember(self, loaded: LoadedModel, texts: PromptTokenizer, wanted: Sequence[str]) -> None:
+    def _remember(self, loaded: LoadedModel, wanted: Sequence[str]) -> None:
         """Vectors of texts that are not known yet."""
         if len(loaded.vectors) > _REMEMBERED:
             loaded.vectors.clear()
         new = [text for text in dict.fromkeys(wanted) if text not in loaded.vectors]
-        room = (self._source.context or 10**9) - len(texts.before) - len(texts.after)
-        rows = [row[:room] for row in texts.texts(new)]
+        tokenizer = self._spec.tokenizer
+        limit = (self._spec.context or 10**9) - len(tokenizer.before) - len(tokenizer.after)
+        rows = [row[:limit] for row in tokenizer.encode(new)]
         for group in batches([len(row) for row in rows], _BATCH):
             with torch.no_grad():
-                found = self.pooled(loaded, texts, [rows[i] for i in group])
+                found = self.pooled(loaded, [rows[i] for i in group])
             for i, vector in zip(group, torch.nn.functional.normalize(found, dim=-1), strict=True):
                 loaded.vectors[new[i]] = vector
 

@@ -1,99 +1,103 @@
-"""What a family of Hugging Face models has to say for itself: how it reads prompts and answers."""
+"""What one family of Hugging Face models has to do: all of them, and those that can do more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from autoprompt_search.backends.hf.loaded_model import LoadedModel
 from autoprompt_search.backends.hf.loading import Form
 from autoprompt_search.backends.hf.positions import Base, Soft
+from autoprompt_search.backends.hf.prefix_cache import Prefix
 from autoprompt_search.backends.hf.scoring import Row, Unit
-from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
+from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch
 from autoprompt_search.core.types import Rendered
 
 
-class Front(Protocol):
-    """What all rows of one group share, computed before them."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Under what rows are read."""
 
-    @property
-    def length(self) -> int:
-        """Positions in front of every row that are attended but not computed again."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Ids at the beginning of every row that are among them."""
-        ...
+    soft: Soft | None = None
+    prefix: Prefix | None = None
+    """What all rows begin with, where the family shares prefixes and this was computed before."""
+    labels: torch.Tensor | None = None
+    """[prompts or 1, answers, width], unit length: what rows are compared with, where the family compares texts."""
+    keep: bool = False
+    """Whether hidden states at answer places are remembered."""
 
 
 class ModelFamily(Protocol):
-    """How one family of models reads prompts and answers."""
+    """How one family of models reads prompts and answers. A family belongs to one `ModelSpec`."""
 
     form: Form
     task: str
-    """PEFT's name for it."""
+    """The family's task type in PEFT."""
     extra: int
     """Positions a row needs beyond its ids."""
 
-    def refuses(self, config: Any) -> str | None:
-        """What stands against this configuration, as in "holds a ..."; None when nothing does."""
+    def refusal(self) -> str | None:
+        """What stands against the model's configuration, as in "holds a ..."; None when nothing does."""
         ...
 
-    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:
+    def answer_problems(self, prompt: str, answers: Sequence[str], /) -> list[str]:
         """Answers that leave nothing to score after `prompt`, and pairs that cannot be told apart."""
         ...
 
-    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+    def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """Each prompt as the ids that soft tokens are put among, without an answer."""
         ...
 
-    def units(
-        self,
-        texts: PromptTokenizer,
-        config: Any,
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        soft: Soft | None,
-    ) -> list[Unit]:
+    def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """The fewest rows that hold every answer of every prompt, in the prompts' order."""
         ...
+
+    def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
+        """[wants of all rows] float32; one forward pass, differentiable in the soft vectors of `reading`."""
+        ...
+
+    def learn(self, loaded: LoadedModel, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
+        """Per batch [wants of its rows] float32, differentiable in its own soft vectors and in no other's."""
+        ...
+
+    def pooled(self, loaded: LoadedModel, ids: Sequence[Ids]) -> torch.Tensor:
+        """[texts, width] float32: one vector per text."""
+        ...
+
+
+@runtime_checkable
+class SharesPrefixes(Protocol):
+    """Capability of a family: what prompts begin with is computed once."""
 
     def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:
         """Units that share more than all do, where that saves at least `least` tokens; one group where nothing does."""
         ...
 
-    def front(
-        self,
-        loaded: LoadedModel,
-        texts: PromptTokenizer,
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        units: Sequence[Unit],
-        soft: Soft | None,
-    ) -> Front | None:
-        """What can be computed once for all of them, without gradient."""
+    def prefix(self, loaded: LoadedModel, units: Sequence[Unit], soft: Soft | None) -> Prefix | None:
+        """What all of them begin with, without gradient; None where it is not worth a forward pass of its own."""
         ...
 
     def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:
         """The same wants in fewer tokens, where this model can read them so."""
         ...
 
-    def read(
-        self, loaded: LoadedModel, rows: Sequence[Row], soft: Soft | None, front: Any, *, keep: bool
-    ) -> torch.Tensor:
-        """[wants of all rows] float32; one forward pass, differentiable in soft vectors. `keep` remembers states."""
+
+@runtime_checkable
+class ComparesTexts(Protocol):
+    """Capability of a family: an answer scores by how near it is to the prompt."""
+
+    def labels(self, loaded: LoadedModel, prompts: Sequence[Rendered], answers: Sequence[str]) -> torch.Tensor:
+        """[prompts or 1, answers, width], unit length; for each prompt its own where its demonstrations are."""
         ...
 
-    def learn(
-        self, loaded: LoadedModel, texts: PromptTokenizer, lessons: Sequence[TrainingBatch]
-    ) -> list[torch.Tensor]:
-        """Per lesson [wants of its rows] float32, differentiable in its own soft vectors and in no other's."""
-        ...
 
-    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
-        """[texts, width] float32: one vector per text."""
+class PredictsTokens(ModelFamily, Protocol):
+    """Capability of a family: a distribution over the vocabulary where an answer begins."""
+
+    def distribution(self, loaded: LoadedModel, prompts: Sequence[Rendered], answer: str) -> torch.Tensor:
+        """[prompts, vocabulary] natural log-probabilities, on the CPU, where `answer` would begin."""
         ...

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from autoprompt_search.backends.hf import cascade, loading
-from autoprompt_search.backends.hf.batch_sizer import BatchSizer, room_on
+from autoprompt_search.backends.hf.batch_sizer import BatchSizer, sizer_on
 from autoprompt_search.backends.hf.encoder_cache import EncoderCache
 from autoprompt_search.backends.hf.heads import HiddenStateCache
 from autoprompt_search.backends.hf.identity import model_fingerprint
@@ -29,7 +29,7 @@ class LoadedModel:
     model: Any
     prefixes: PrefixCache
     states: HiddenStateCache
-    room: BatchSizer
+    sizer: BatchSizer
     vectors: dict[str, torch.Tensor] = field(default_factory=dict)
     """Text -> its vector, for models that compare texts."""
     sources: EncoderCache = field(default_factory=EncoderCache)
@@ -76,41 +76,41 @@ class ModelSpec:
         return loading.resolve_folder(self.model, self.revision)
 
     @cached_property
-    def texts_folder(self) -> Path:
+    def tokenizer_folder(self) -> Path:
         """Configuration and tokenizer, without waiting for the weights of a hub repository."""
         return loading.resolve_folder(self.model, self.revision, weights=False)
 
     @cached_property
     def config(self) -> Any:
         """The model's configuration."""
-        return loading.load_config(self.texts_folder)
+        return loading.load_config(self.tokenizer_folder)
 
     @cached_property
-    def texts(self) -> PromptTokenizer:
+    def tokenizer(self) -> PromptTokenizer:
         """The tokenizer at work."""
-        return PromptTokenizer(loading.load_tokenizer(self.texts_folder))
+        return PromptTokenizer(loading.load_tokenizer(self.tokenizer_folder))
 
     @cached_property
     def context(self) -> int | None:
         """Positions; None for no limit."""
-        return loading.context_length(self.config, self.texts.tokenizer)
+        return loading.context_length(self.config, self.tokenizer.raw)
 
-    def problems(self, refuses: Callable[[Any], str | None]) -> list[str]:
+    def problems(self, refusal: Callable[[], str | None]) -> list[str]:
         """Why this model cannot be used, judged by files alone; [] when it can.
 
         Args:
-            refuses: Says what a family has against a configuration.
+            refusal: Says what a family has against the configuration.
         """
         try:
             loading.pick_device(self.device)
-            folder = self.texts_folder
-            problem = loading.weights_problem(self.model, folder) or self._head_problem(folder, refuses)
-            _ = self.texts
+            folder = self.tokenizer_folder
+            problem = loading.weights_problem(self.model, folder) or self._head_problem(folder, refusal)
+            _ = self.tokenizer
         except ConfigError as exc:
             return list(exc.problems)
         return [problem] if problem else []
 
-    def loaded(self, refuses: Callable[[Any], str | None]) -> LoadedModel:
+    def loaded(self, refusal: Callable[[], str | None]) -> LoadedModel:
         """The model in memory, the same one for every backend of this process that names it."""
         device = loading.pick_device(self.device)
         dtype = loading.pick_dtype(self.dtype, device)
@@ -118,7 +118,7 @@ class ModelSpec:
         if key not in _LOADED:
             if self.threads:
                 torch.set_num_threads(self.threads)
-            problem = self._head_problem(self.folder, refuses)
+            problem = self._head_problem(self.folder, refusal)
             if problem:
                 raise ConfigError(problem)
             model = loading.load_model(self.folder, device, dtype, self.form)
@@ -127,11 +127,11 @@ class ModelSpec:
             states = HiddenStateCache(self.state_megabytes * _MEGABYTE, one_way=not self.form.reads_both_ways)
             prefixes = PrefixCache(self.prefix_megabytes * _MEGABYTE)
             sources = EncoderCache(self.source_megabytes * _MEGABYTE)
-            _LOADED[key] = LoadedModel(model, prefixes, states, room_on(device), sources=sources)
+            _LOADED[key] = LoadedModel(model, prefixes, states, sizer_on(device), sources=sources)
         return _LOADED[key]
 
-    def _head_problem(self, folder: Path, refuses: Callable[[Any], str | None]) -> str | None:
-        refusal = refuses(self.config)
-        if refusal:
-            return f"model: {folder} {refusal}"
+    def _head_problem(self, folder: Path, refusal: Callable[[], str | None]) -> str | None:
+        found = refusal()
+        if found:
+            return f"model: {folder} {found}"
         return loading.head_problem(folder, self.config, self.form)

@@ -97,7 +97,7 @@ def score_units(
     shape: tuple[int, int],
     read: Read,
     *,
-    room: BatchSizer,
+    sizer: BatchSizer,
     budget: int,
     front: tuple[int, int] = (0, 0),
 ) -> torch.Tensor:
@@ -109,7 +109,7 @@ def score_units(
         units: What to read; dearest first, so that what does not fit fails at once.
         shape: Prompts and answers.
         read: One forward pass over rows.
-        room: What is known about memory.
+        sizer: What is known about memory.
         budget: Positions of one forward pass.
         front: Positions in front of every row that are attended but not computed, and ids of every row among them.
     """
@@ -119,23 +119,23 @@ def score_units(
     out = torch.zeros(shape)
     while todo:
         each = overhead + costs[todo[0]]
-        group = todo[: max(1, room.positions(budget) // each)]
+        group = todo[: max(1, sizer.positions(budget) // each)]
         rows = [row for i in group for row in units[i]]
-        values = _fitting(read, rows, room, len(group) * each)
+        values = _fitting(read, rows, sizer, len(group) * each)
         if values is not None:
             out += table(rows, values.cpu(), shape)
             todo = todo[len(group) :]
         elif len(group) == 1:
             raise TrialError(f"out of memory on one prompt of {cost(units[group[0]])} tokens")
         else:
-            room.failed(len(group) * each)
+            sizer.failed(len(group) * each)
     return out
 
 
-def _fitting(read: Read, rows: list[Row], room: BatchSizer, positions: int) -> torch.Tensor | None:
+def _fitting(read: Read, rows: list[Row], sizer: BatchSizer, positions: int) -> torch.Tensor | None:
     """What `read` gives; None where memory is too small for it."""
     try:
-        with torch.no_grad(), room.measured(positions):
+        with torch.no_grad(), sizer.measured(positions):
             return read(rows)
     except RuntimeError as exc:
         if not out_of_memory(exc):

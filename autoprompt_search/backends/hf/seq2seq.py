@@ -1,4 +1,4 @@
-"""PromptTokenizer-decoder models (T5, BART, ...): the encoder reads the prompt, the decoder scores the answers."""
+"""Encoder-decoder models (T5, BART, ...): the encoder reads the prompt, the decoder scores the answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pydantic import Field
 from transformers.modeling_outputs import BaseModelOutput
 
 from autoprompt_search.backends.hf import heads, kv, loading
+from autoprompt_search.backends.hf.answer_tokens import same_tokens
 from autoprompt_search.backends.hf.backend import HfLanguageModel
-from autoprompt_search.backends.hf.causal import same_tokens
+from autoprompt_search.backends.hf.bidirectional import mean_pooled
+from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
-from autoprompt_search.backends.hf.masked import mean_pooled
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, mask_of, padded, vectors_of
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
@@ -53,102 +54,78 @@ def hf_seq2seq(
         encoder_megabytes: Memory for what the encoder made of prompts, which soft prompts on the decoder's side share.
         truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
     """
-    source = ModelSpec(
+    spec = ModelSpec(
         model, loading.SEQ2SEQ, revision, device, dtype, threads, 0, state_megabytes, source_megabytes=encoder_megabytes
     )
-    return HfLanguageModel(source, Seq2SeqFamily(), batch_tokens=batch_tokens, truncate=truncate)
+    return HfLanguageModel(spec, Seq2SeqFamily(spec), batch_tokens=batch_tokens, truncate=truncate)
 
 
 class Seq2SeqFamily:
-    """Implements `ModelFamily`: one encoder row and a few short decoder rows per prompt."""
+    """Implements `PredictsTokens`: one encoder row and a few short decoder rows per prompt."""
 
     form = loading.SEQ2SEQ
     task = "SEQ_2_SEQ_LM"
     extra = 0
 
-    def refuses(self, config: Any) -> str | None:  # noqa: ARG002
-        """See `ModelFamily.refuses`."""
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+
+    def refusal(self) -> str | None:
+        """See `ModelFamily.refusal`."""
         return None
 
-    def answer_problems(self, texts: PromptTokenizer, config: Any, prompt: str, answers: Sequence[str]) -> list[str]:  # noqa: ARG002
+    def answer_problems(self, _prompt: str, answers: Sequence[str], /) -> list[str]:
         """See `ModelFamily.answer_problems`."""
-        if _start(config) is None:
+        if self._start is None:
             return ["the model's configuration names no decoder_start_token_id"]
-        return same_tokens(answers, [tuple(ids) for ids in texts.texts(answers)])
+        return same_tokens(answers, [tuple(ids) for ids in self._spec.tokenizer.encode(answers)])
 
-    def bases(self, texts: PromptTokenizer, prompts: Sequence[Rendered]) -> list[Base]:
+    def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`. Of the encoder's side."""
-        slot = _slot(texts)
+        tokenizer, slot = self._spec.tokenizer, _slot(self._spec.tokenizer)
         made = []
         for prompt in prompts:
-            left = texts.before + texts.texts([prompt.text])[0]
-            right = [*slot, *texts.texts([prompt.rest])[0]] if prompt.has_slot else []
-            made.append(Base(left + right + texts.after, len(left)))
+            left = tokenizer.before + tokenizer.encode([prompt.text])[0]
+            right = [*slot, *tokenizer.encode([prompt.rest])[0]] if prompt.has_slot else []
+            made.append(Base(left + right + tokenizer.after, len(left)))
         return made
 
-    def units(
-        self,
-        texts: PromptTokenizer,
-        config: Any,
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
-        soft: Soft | None,
-    ) -> list[Unit]:
+    def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """See `ModelFamily.units`. The rows of one prompt stay together: they share its encoder states."""
-        words, slot = texts.texts(answers), _slot(texts)
+        tokenizer = self._spec.tokenizer
+        words, slot = tokenizer.encode(answers), _slot(tokenizer)
         is_inside = soft is not None and soft.place.at == "decoder"
         made: list[Unit] = []
-        for number, (prompt, bare) in enumerate(zip(prompts, self.bases(texts, prompts), strict=True)):
+        for number, (prompt, bare) in enumerate(zip(prompts, self.bases(prompts), strict=True)):
             base = bare if is_inside else insert(bare, soft)
-            opening = [_start(config) or 0, *(soft.ids if soft is not None and is_inside else ()), *texts.before]
-            opening += slot if prompt.has_slot and _is_sentinel(texts) else []
+            opening = [self._start or 0, *(soft.ids if soft is not None and is_inside else ()), *tokenizer.before]
+            opening += slot if prompt.has_slot and _is_sentinel(tokenizer) else []
             made.append(_unit(number, tuple(base.ids), opening, words))
         return made
 
-    def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:  # noqa: ARG002
-        """See `ModelFamily.groups`."""
-        return [list(units)]
-
-    def front(self, *_parts: Any) -> None:
-        """See `ModelFamily.front`: what the encoder reads is shared within a unit."""
-
-    def packed(self, loaded: LoadedModel, units: Sequence[Unit]) -> list[Unit]:  # noqa: ARG002
-        """See `ModelFamily.packed`."""
-        return list(units)
-
-    def read(
-        self,
-        loaded: LoadedModel,
-        rows: Sequence[Row],
-        soft: Soft | None,
-        front: None,  # noqa: ARG002
-        *,
-        keep: bool,
-    ) -> torch.Tensor:
+    def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
         """See `ModelFamily.read`."""
+        soft, states = reading.soft, loaded.states if reading.keep else None
         inputs = self._inputs(loaded, rows, soft)
-        key = soft.key if soft else ""
-        return heads.token_logprobs(loaded.model, rows, 0, inputs, states=loaded.states if keep else None, soft=key)
+        return heads.token_logprobs(loaded.model, rows, 0, inputs, states=states, soft=soft.key if soft else "")
 
-    def learn(
-        self,
-        loaded: LoadedModel,
-        texts: PromptTokenizer,  # noqa: ARG002
-        lessons: Sequence[TrainingBatch],
-    ) -> list[torch.Tensor]:
+    def learn(self, loaded: LoadedModel, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
         """See `ModelFamily.learn`."""
-        return apart(self, loaded, lessons)
+        return apart(lambda rows, soft: self.read(loaded, rows, Reading(soft)), batches)
 
-    def distribution(
-        self, loaded: LoadedModel, texts: PromptTokenizer, config: Any, prompts: Sequence[Rendered], answer: str
-    ) -> torch.Tensor:
-        """[prompts, vocabulary] natural log-probabilities of an answer's first token."""
-        rows = [unit[0] for unit in self.units(texts, config, prompts, [answer], None)]
+    def distribution(self, loaded: LoadedModel, prompts: Sequence[Rendered], answer: str) -> torch.Tensor:
+        """See `PredictsTokens.distribution`."""
+        rows = [unit[0] for unit in self.units(prompts, [answer], None)]
         return heads.distribution(loaded.model, rows, self._inputs(loaded, rows, None))
 
-    def pooled(self, loaded: LoadedModel, texts: PromptTokenizer, ids: Sequence[Ids]) -> torch.Tensor:
+    def pooled(self, loaded: LoadedModel, ids: Sequence[Ids]) -> torch.Tensor:
         """See `ModelFamily.pooled`. Mean of the encoder's last hidden states."""
-        return mean_pooled(loaded.model.get_encoder(), [texts.before + row + texts.after for row in ids])
+        return mean_pooled(loaded.model.get_encoder(), self._spec.tokenizer.in_frame(ids))
+
+    @property
+    def _start(self) -> int | None:
+        """The id that decoding begins with."""
+        return getattr(self._spec.config, "decoder_start_token_id", None)
 
     def _inputs(self, loaded: LoadedModel, rows: Sequence[Row], soft: Soft | None) -> dict[str, Any]:
         model = loaded.model
@@ -198,17 +175,12 @@ def _unit(number: int, source: tuple[int, ...], opening: Ids, words: Sequence[Id
     return tuple(Row(ids, tuple(wants), source=source) for ids, wants in found)
 
 
-def _start(config: Any) -> int | None:
-    return getattr(config, "decoder_start_token_id", None)
+def _is_sentinel(tokenizer: PromptTokenizer) -> bool:
+    return _SENTINEL in tokenizer.raw.get_vocab()
 
 
-def _is_sentinel(texts: PromptTokenizer) -> bool:
-    return _SENTINEL in texts.tokenizer.get_vocab()
-
-
-def _slot(texts: PromptTokenizer) -> Ids:
+def _slot(tokenizer: PromptTokenizer) -> Ids:
     """What stands in the answer's place on the encoder's side."""
-    tokenizer = texts.tokenizer
-    if _is_sentinel(texts):
-        return [tokenizer.convert_tokens_to_ids(_SENTINEL)]
-    return [] if tokenizer.mask_token_id is None else [tokenizer.mask_token_id]
+    if _is_sentinel(tokenizer):
+        return [tokenizer.raw.convert_tokens_to_ids(_SENTINEL)]
+    return [] if tokenizer.raw.mask_token_id is None else [tokenizer.raw.mask_token_id]

@@ -50,19 +50,23 @@ class PromptTokenizer:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
+        self.raw = tokenizer
         self.before, self.after = self._frame()
         self._last: tuple[tuple[str, ...], list[Ids]] = ((), [])
 
-    def prompts(self, texts: Sequence[str]) -> list[Ids]:
+    def encode_prompts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text, BOS included; those of the call before are remembered."""
         if self._last[0] != tuple(texts):
             self._prompts(texts)
         return [list(ids) for ids in self._last[1]]
 
-    def texts(self, texts: Sequence[str]) -> list[Ids]:
+    def encode(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text's own tokens, without BOS."""
         return [ids for ids, _ in self._encode(texts, special=False)]
+
+    def in_frame(self, rows: Sequence[Ids]) -> list[Ids]:
+        """Each text's own ids with what the tokenizer puts around a text."""
+        return [self.before + row + self.after for row in rows]
 
     def cut(self, text: str, tokens: int) -> str:
         """The text without its last `tokens` tokens."""
@@ -71,10 +75,10 @@ class PromptTokenizer:
 
     def word(self, token: int, gap: str) -> str | None:
         """The word that this one token is behind `gap`; None for parts of words, signs and special tokens."""
-        text = self.tokenizer.decode([token]).strip()
-        if not text.isalpha() or len(text) < 2 or token in self.tokenizer.all_special_ids:
+        text = self.raw.decode([token]).strip()
+        if not text.isalpha() or len(text) < 2 or token in self.raw.all_special_ids:
             return None
-        return text if self.texts([gap + text])[0] == [token] else None
+        return text if self.encode([gap + text])[0] == [token] else None
 
     def join(self, texts: Sequence[str], answers: Sequence[str]) -> list[Joined]:
         """Every prompt with every answer, exactly as the joined text is tokenised.
@@ -89,7 +93,7 @@ class PromptTokenizer:
         cuts = self._cuts(texts, encoded)
         tails = sorted({cut.tail for cut in cuts if cut is not None})
         pairs = [(tail, answer) for tail in tails for answer in answers]
-        joined_tails = dict(zip(pairs, self.texts([t + a for t, a in pairs]), strict=True))
+        joined_tails = dict(zip(pairs, self.encode([t + a for t, a in pairs]), strict=True))
         wholes: list[list[Ids | None]] = []
         for (ids, _), cut in zip(encoded, cuts, strict=True):
             row: list[Ids | None] = []
@@ -134,13 +138,13 @@ class PromptTokenizer:
         gaps = [(i, j) for i, row in enumerate(wholes) for j, ids in enumerate(row) if ids is None]
         if not gaps:
             return
-        for (i, j), ids in zip(gaps, self.prompts([texts[i] + answers[j] for i, j in gaps]), strict=True):
+        for (i, j), ids in zip(gaps, self.encode_prompts([texts[i] + answers[j] for i, j in gaps]), strict=True):
             wholes[i][j] = ids
 
     def _cuts(self, texts: Sequence[str], encoded: Sequence[Encoded]) -> list[_Cut | None]:
         options = [_cut_options(text, spans) for text, (_, spans) in zip(texts, encoded, strict=True)]
         tails = sorted({text[at:] for text, row in zip(texts, options, strict=True) for _, at in row})
-        known = dict(zip(tails, self.texts(tails), strict=True))
+        known = dict(zip(tails, self.encode(tails), strict=True))
         cuts: list[_Cut | None] = []
         for text, (ids, _), row in zip(texts, encoded, options, strict=True):
             fitting = (_Cut(k, text[at:], tuple(ids[k:])) for k, at in row if known[text[at:]] == ids[k:])
@@ -151,7 +155,7 @@ class PromptTokenizer:
         """Ids and character spans."""
         if not texts:
             return []
-        out = self.tokenizer(
+        out = self.raw(
             list(texts),
             split_special_tokens=True,
             add_special_tokens=special,
@@ -168,7 +172,7 @@ class PromptTokenizer:
         """What the tokenizer puts between two texts, and whether it tells them apart by token types."""
         probe = "a"
         bare = self._bare(probe)
-        both = self.tokenizer(probe, probe)
+        both = self.raw(probe, probe)
         ids = list(both["input_ids"])[len(self.before) + len(bare) :]
         ids = ids[: len(ids) - len(bare) - len(self.after)]
         return ids, any(both.get("token_type_ids", ()))
@@ -177,12 +181,12 @@ class PromptTokenizer:
         """What the tokenizer puts before and after a text."""
         probe = "a"
         bare = self._bare(probe)
-        full = list(self.tokenizer(probe)["input_ids"])
+        full = list(self.raw(probe)["input_ids"])
         start = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
         return full[:start], full[start + len(bare) :]
 
     def _bare(self, text: str) -> Ids:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.raw(text, add_special_tokens=False)["input_ids"])
 
 
 def _cut_options(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ before the vectors, which no step changes; what all rows of the training share f
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,70 +94,72 @@ class _Part:
         return replace(self.row, ids=self.row.ids[self.read :], wants=wants)
 
 
-def from_left_to_right(loaded: LoadedModel, lessons: Sequence[TrainingBatch], memory: KVCache) -> list[torch.Tensor]:
-    """Per lesson [wants of its rows] float32 log-probabilities, differentiable in its own vectors.
+def from_left_to_right(loaded: LoadedModel, batches: Sequence[TrainingBatch], memory: KVCache) -> list[torch.Tensor]:
+    """Per batch [wants of its rows] float32 log-probabilities, differentiable in its own vectors.
 
-    Two forward passes at most, however many lessons there are: one over what the rows of each lesson share,
-    one over what is left of them. What one lesson's vectors are never changes what another gets, not even where
+    Two forward passes at most, however many batches there are: one over what the rows of each batch share,
+    one over what is left of them. What one batch's vectors are never changes what another gets, not even where
     they are not finite.
     """
     model = loaded.model
-    soft, lessons = _together(lessons)
+    soft, batches = _together(batches)
     mixes = can_mix(model)
-    parts = _shared(model, [_begun(loaded, lesson, memory) for lesson in lessons], soft, mixes)
+    parts = _shared(model, [_begun(loaded, batch, memory) for batch in batches], soft, mixes)
     if mixes:
         values = _values(model, [part for some in parts for part in some], soft)
-        return _split(values, lessons)
+        return _split(values, batches)
     return [_values(model, some, soft) for some in parts]
 
 
-def apart(reader: Any, loaded: LoadedModel, lessons: Sequence[TrainingBatch]) -> list[torch.Tensor]:
-    """Per lesson the same of models that read both ways: embeddings in one forward pass, prefixes in one each."""
-    embedded = [lesson for lesson in lessons if not lesson.soft.is_prefix]
+def apart(
+    read: Callable[[Sequence[Row], Soft | None], torch.Tensor], batches: Sequence[TrainingBatch]
+) -> list[torch.Tensor]:
+    """Per batch the same of models that read both ways: embeddings in one forward pass, prefixes in one each."""
+    embedded = [batch for batch in batches if not batch.soft.is_prefix]
     found: dict[int, torch.Tensor] = {}
     if embedded:
         soft, shifted = _together(embedded)
-        rows = [row for lesson in shifted for row in lesson.rows]
-        values = _split(reader.read(loaded, rows, soft, None, keep=False), embedded)
-        found |= {id(lesson): one for lesson, one in zip(embedded, values, strict=True)}
-    for lesson in lessons:
-        if lesson.soft.is_prefix:
-            found[id(lesson)] = reader.read(loaded, lesson.rows, lesson.soft, None, keep=False)
-    return [found[id(lesson)] for lesson in lessons]
+        rows = [row for batch in shifted for row in batch.rows]
+        values = _split(read(rows, soft), embedded)
+        found |= {id(batch): one for batch, one in zip(embedded, values, strict=True)}
+    for batch in batches:
+        if batch.soft.is_prefix:
+            found[id(batch)] = read(batch.rows, batch.soft)
+    return [found[id(batch)] for batch in batches]
 
 
-def _split(values: torch.Tensor, lessons: Sequence[TrainingBatch]) -> list[torch.Tensor]:
-    return list(torch.split(values, [lesson.wants for lesson in lessons]))
+def _split(values: torch.Tensor, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
+    return list(torch.split(values, [batch.wants for batch in batches]))
 
 
-def _together(lessons: Sequence[TrainingBatch]) -> tuple[Soft | None, list[TrainingBatch]]:
-    """The vectors of all lessons as one soft prompt, and the lessons with ids that say which of them are theirs."""
-    placed = [lesson.soft for lesson in lessons if not lesson.soft.is_prefix]
+def _together(batches: Sequence[TrainingBatch]) -> tuple[Soft | None, list[TrainingBatch]]:
+    """The vectors of all batches as one soft prompt, and the batches with ids that say which of them are theirs."""
+    placed = [batch.soft for batch in batches if not batch.soft.is_prefix]
     if not placed:
-        return None, list(lessons)
+        return None, list(batches)
     made, first = [], 0
-    for lesson in lessons:
-        made.append(lesson if not first or lesson.soft.is_prefix else _moved(lesson, first))
-        first += 0 if lesson.soft.is_prefix else lesson.soft.length
+    for batch in batches:
+        made.append(batch if not first or batch.soft.is_prefix else _moved(batch, first))
+        first += 0 if batch.soft.is_prefix else batch.soft.length
     vectors = placed[0].vectors if len(placed) == 1 else torch.cat([soft.vectors for soft in placed])
     return Soft(vectors, placed[0].place), made
 
 
-def _moved(lesson: TrainingBatch, first: int) -> TrainingBatch:
+def _moved(batch: TrainingBatch, first: int) -> TrainingBatch:
     """The same rows with soft ids that begin at `first` instead of 0."""
 
     def moved(ids: Sequence[int]) -> Ids:
         return [i - first if i < 0 else i for i in ids]
 
-    rows = [replace(row, ids=moved(row.ids), source=tuple(moved(row.source))) for row in lesson.rows]
-    return replace(lesson, rows=rows)
+    rows = [replace(row, ids=moved(row.ids), source=tuple(moved(row.source))) for row in batch.rows]
+    return replace(batch, rows=rows)
 
 
-def _begun(loaded: LoadedModel, lesson: TrainingBatch, memory: KVCache) -> list[_Part]:
+def _begun(loaded: LoadedModel, batch: TrainingBatch, memory: KVCache) -> list[_Part]:
     """Every row with what stands before its vectors read: nothing there has a gradient."""
-    model, rows = loaded.model, lesson.rows
-    if lesson.soft.is_prefix:
-        prefix = (Prefix(kv.cache_of(model, lesson.soft.vectors), 0, lesson.soft.length),)
+    model, rows = loaded.model, batch.rows
+    if batch.soft.is_prefix:
+        prefix = (Prefix(kv.cache_of(model, batch.soft.vectors), 0, batch.soft.length),)
         return [_Part(row, prefix, 0) for row in rows]
     firsts = [next((n for n, i in enumerate(row.ids) if i < 0), 0) for row in rows]
     common = min(shared_length(rows), *firsts)
@@ -171,7 +173,7 @@ def _begun(loaded: LoadedModel, lesson: TrainingBatch, memory: KVCache) -> list[
 
 
 def _shared(model: Any, parts: list[list[_Part]], soft: Soft | None, mixes: bool) -> list[list[_Part]]:
-    """The same rows, with what all rows of a lesson share from there on read once, with gradient."""
+    """The same rows, with what all rows of a batch share from there on read once, with gradient."""
     runs = [shared_length([part.row for part in some]) - some[0].read for some in parts]
     chosen = [
         n

@@ -11,13 +11,13 @@ from autoprompt_search.core.types import Rendered, Segment
 _TRIES = 8
 
 
-def shortened(prompt: Rendered, field: str, texts: PromptTokenizer, excess: Callable[[Rendered], int]) -> Rendered:
+def shortened(prompt: Rendered, field: str, tokenizer: PromptTokenizer, excess: Callable[[Rendered], int]) -> Rendered:
     """The prompt with the query's `field` cut from its end until nothing is too much, or nothing of it is left.
 
     Args:
         prompt: What may be too long.
         field: Name of the field that may be cut.
-        texts: The tokenizer.
+        tokenizer: The tokenizer.
         excess: Tokens by which a prompt is beyond the context; at most 0 when it fits.
     """
     over = excess(prompt)
@@ -25,7 +25,7 @@ def shortened(prompt: Rendered, field: str, texts: PromptTokenizer, excess: Call
         text = next((s.text for s in reversed(prompt.segments) if s.origin == f"field:{field}"), "")
         if over <= 0 or not text:
             return prompt
-        prompt = _with(prompt, field, text, texts.cut(text, over))
+        prompt = _with(prompt, field, text, tokenizer.cut(text, over))
         over = excess(prompt)
     return prompt
 

@@ -13,7 +13,7 @@ _COMMON = 1000
 
 
 def distinctive_words(
-    logprobs: torch.Tensor, targets: Sequence[int], labels: int, count: int, texts: PromptTokenizer, gap: str
+    logprobs: torch.Tensor, targets: Sequence[int], labels: int, count: int, tokenizer: PromptTokenizer, gap: str
 ) -> list[tuple[str, ...]]:
     """Per label `count` words by likelihood ratio (PETAL, Schick et al. 2020, arXiv 2010.13641, section 3).
 
@@ -25,7 +25,7 @@ def distinctive_words(
         targets: Per example the index of its label.
         labels: How many there are.
         count: Words per label.
-        texts: The tokenizer.
+        tokenizer: The tokenizer.
         gap: What stands before a word.
     """
     logits = logprobs.double() - torch.log1p(-logprobs.double().exp().clamp(max=1 - 1e-12))
@@ -33,7 +33,7 @@ def distinctive_words(
     own = torch.stack([logits[member[:, label]].mean(0) for label in range(labels)])
     other = torch.stack([logits[~member[:, label]].mean(0) for label in range(labels)])
     common = logprobs.logsumexp(0).topk(min(_COMMON, logprobs.shape[1])).indices
-    words = {int(i): word for i in common if (word := texts.word(int(i), gap)) is not None}
+    words = {int(i): word for i in common if (word := tokenizer.word(int(i), gap)) is not None}
     ids = torch.tensor(sorted(words), dtype=torch.long)
     ranked = [
         [words[int(ids[place])] for place in row.argsort(descending=True, stable=True)] for row in (own - other)[:, ids]

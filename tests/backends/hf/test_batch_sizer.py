@@ -98,7 +98,7 @@ def test_batches_are_planned_by_what_earlier_ones_took():
         sizes.append(len(rows))
         return torch.zeros(len(rows))
 
-    score_units(units(*[10] * 12), (12, 1), read, room=room, budget=50)
+    score_units(units(*[10] * 12), (12, 1), read, sizer=room, budget=50)
     assert sizes == [5, 3, 3, 1]  # nine tenths of the free bytes are 36 positions of those measured
     assert room.per_position == 100
     assert room.peak == 5_000
@@ -115,7 +115,7 @@ def test_memory_that_runs_out_is_given_back_and_remembered():
             raise torch.OutOfMemoryError("out of memory")
         return torch.zeros(len(rows))
 
-    score_units(units(*[10] * 8), (8, 1), read, room=room, budget=80)
+    score_units(units(*[10] * 8), (8, 1), read, sizer=room, budget=80)
     assert sizes == [8, 4, 2, 2, 2, 2]
     assert meter.released == 2
     assert room.positions(80) == 20
@@ -126,7 +126,7 @@ def test_any_other_error_is_not_taken_for_a_lack_of_memory():
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        score_units(units(3), (1, 1), read, room=BatchSizer(), budget=80)
+        score_units(units(3), (1, 1), read, sizer=BatchSizer(), budget=80)
 
 
 def test_batches_keep_within_the_budget():

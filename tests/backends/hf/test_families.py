@@ -15,7 +15,8 @@ from autoprompt_search.backends.hf import loaded_model
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.classifier import hf_classifier
 from autoprompt_search.backends.hf.encoder import hf_encoder
-from autoprompt_search.backends.hf.masked import hf_masked
+from autoprompt_search.backends.hf.family import Reading
+from autoprompt_search.backends.hf.masked import _rows, hf_masked
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.types import Rendered, Segment, Shot, SoftPosition
@@ -70,17 +71,13 @@ def test_probabilities_of_all_fillings_of_one_length_sum_to_one(tiny):
     """Why answers are scored from left to right: one look at two masks gives no distribution over pairs."""
     backend = make(tiny, "bert", state_megabytes=0)
     tokenizer = AutoTokenizer.from_pretrained(tiny("bert"))
-    texts = backend._source.texts
     pairs = [[first, second] for first in range(len(tokenizer)) for second in range(len(tokenizer))]
     assert len(pairs) > 100_000
     first = tokenizer(" good", add_special_tokens=False)["input_ids"][0]
-    reader = backend._reader
-    base = reader.bases(texts, ROWS[:1])[0]
-    from autoprompt_search.backends.hf.masked import _rows
-
+    base = backend._family.bases(ROWS[:1])[0]
     rows = _rows(0, base, [pair for pair in pairs if pair[0] == first], tokenizer.mask_token_id, 0)
     with torch.no_grad():
-        values = reader.read(backend._loaded, rows, None, None, keep=False)
+        values = backend._family.read(backend._loaded, rows, Reading())
     at_second = [
         v for v, w in zip(values, (w for r in rows for w in r.wants), strict=True) if w.place == base.answer + 1
     ]
@@ -159,15 +156,15 @@ def test_only_the_named_field_is_cut_and_never_the_answers_place(family, tiny):
     cutting, refusing = make(tiny, family, truncate="text"), make(tiny, family)
     long = Rendered((Segment("Review:"), Segment(" a long film" * 200, "field:text"), Segment(" It was")))
     other = replace(long, segments=(long.segments[0], Segment(" a long film" * 200, "field:title"), long.segments[2]))
-    if refusing._source.context:
+    if refusing._spec.context:
         with pytest.raises(TrialError, match="too long"):
             refusing.score([long], ANSWERS)
         with pytest.raises(TrialError, match="too long"):
             cutting.score([other], ANSWERS)
     scored = cutting.score([long, ROWS[0]], ANSWERS)
     assert cutting.problems([long], ANSWERS) == []
-    assert scored.prompt_tokens[0] <= refusing._source.context
-    assert scored.prompt_tokens[0] > refusing._source.context - 8
+    assert scored.prompt_tokens[0] <= refusing._spec.context
+    assert scored.prompt_tokens[0] > refusing._spec.context - 8
     assert close(scored.logliks[1], refusing.score(ROWS[:1], ANSWERS).logliks[0])
     fitting = cutting._fitting([long], ANSWERS, 0)[0]
     assert fitting.text.startswith("Review: a long film")
@@ -281,7 +278,7 @@ def test_demonstrations_before_trained_vectors_are_computed_once(family, tiny, m
     again = backend.answer_logliks(soft, place, ROWS, ANSWERS)
     handle.remove()
     demos = "The review was long. Review: a film I liked Sentiment: good\n\nReview:"
-    shared = len(backend._source.texts.texts([demos])[0])
+    shared = len(backend._spec.tokenizer.encode([demos])[0])
     assert len(read) == 1
     assert read[0] <= max(backend.count_tokens(ROWS)) + 3 - shared + 1
     assert close(again.detach(), whole.detach())

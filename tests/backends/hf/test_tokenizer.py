@@ -119,7 +119,7 @@ def test_prompts_behind_a_long_shared_beginning_have_the_ids_they_have_alone(nam
     @given(shared=st.lists(PIECES, min_size=6, max_size=16).map("".join), rests=st.lists(TEXTS, min_size=2, max_size=4))
     def check(shared, rests):
         texts = [shared + rest for rest in rests]
-        assert encoder.prompts(texts) == [whole(tokenizer, text) for text in texts]
+        assert encoder.encode_prompts(texts) == [whole(tokenizer, text) for text in texts]
         found = behind(tuple(texts))
         assert found is None or found == encoder._encode(texts, special=True)
 
@@ -134,16 +134,16 @@ def test_what_all_prompts_begin_with_is_tokenised_once():
     shared = "Review: a long film and a very good story Sentiment: good\n" * 40
     texts = [f"{shared}Review: {'very ' * i}good Sentiment:" for i in range(50)]
     encoder.join(texts, [" good", " bad"])
-    encoder.prompts(texts)
+    encoder.encode_prompts(texts)
     assert counting.characters < sum(map(len, texts)) / 5
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_tokenizer_adds_itself_is_kept(name):
     tokenizer = tokenizer_named(name)
-    assert PromptTokenizer(tokenizer).prompts(["a good film"]) == [tokenizer("a good film")["input_ids"]]
+    assert PromptTokenizer(tokenizer).encode_prompts(["a good film"]) == [tokenizer("a good film")["input_ids"]]
     bare = tokenizer("a good film", add_special_tokens=False)["input_ids"]
-    assert PromptTokenizer(tokenizer).texts(["a good film"]) == [bare]
+    assert PromptTokenizer(tokenizer).encode(["a good film"]) == [bare]
 
 
 def test_an_end_token_added_by_the_tokenizer_is_left_out():
@@ -151,5 +151,5 @@ def test_an_end_token_added_by_the_tokenizer_is_left_out():
         pytest.skip("the shared tokenizer t5 is not on this machine")
     tokenizer = AutoTokenizer.from_pretrained(MODELS / "tokenizers" / "t5")
     assert tokenizer("a good film")["input_ids"][-1] == tokenizer.eos_token_id
-    (ids,) = PromptTokenizer(tokenizer).prompts(["a good film"])
+    (ids,) = PromptTokenizer(tokenizer).encode_prompts(["a good film"])
     assert ids == tokenizer("a good film")["input_ids"][:-1]

@@ -41,14 +41,14 @@ def asked(backend, place, tokens, demos="", seed=0, answers=ANSWERS, texts=TEXTS
 
 def plain(backend, one):
     """Every row by itself, in one pass with nothing in front."""
-    lesson, model = backend._lesson(one), backend._loaded.model
+    batch, model = backend._training_batch(one), backend._loaded.model
     values = []
-    for row in lesson.rows:
-        inputs = {**embedded(model, padded([row.ids], model.device), lesson.soft), "use_cache": False}
-        if lesson.soft.is_prefix:
-            inputs |= {"past_key_values": kv.cache_of(model, lesson.soft.vectors), "use_cache": True}
+    for row in batch.rows:
+        inputs = {**embedded(model, padded([row.ids], model.device), batch.soft), "use_cache": False}
+        if batch.soft.is_prefix:
+            inputs |= {"past_key_values": kv.cache_of(model, batch.soft.vectors), "use_cache": True}
         values.append(heads.token_logprobs(model, [row], 0, inputs))
-    return table(lesson.rows, torch.cat(values), (len(one.prompts), len(one.answers)))
+    return table(batch.rows, torch.cat(values), (len(one.prompts), len(one.answers)))
 
 
 def learned(values, one):
@@ -91,8 +91,8 @@ def test_trainings_in_one_batch_have_the_numbers_and_gradients_they_have_alone(f
     backend = hf_causal(str(tiny(family)), device="cpu")
     assert isinstance(backend, TunesTogether)
     assert isinstance(backend, Tunes)
-    lessons = mixture(backend)
-    for found, one in zip(backend.answer_logliks_together(lessons), lessons, strict=True):
+    batches = mixture(backend)
+    for found, one in zip(backend.answer_logliks_together(batches), batches, strict=True):
         assert found.shape == (len(one.prompts), len(one.answers))
         assert_same(found, plain(backend, one), one)
 
@@ -103,11 +103,11 @@ def test_a_training_that_is_no_number_leaves_the_others_bit_equal(family, tiny):
     backend = make(str(tiny(family)), device="cpu")
 
     def step(ill=None):
-        lessons = [mixture(backend)[n] for n in some]
+        batches = [mixture(backend)[n] for n in some]
         if ill is not None:
-            lessons[ill].soft.data.fill_(torch.nan)
-        found = backend.answer_logliks_together(lessons)
-        return found, torch.autograd.grad(sum(f.sum() for f in found), [one.soft for one in lessons])
+            batches[ill].soft.data.fill_(torch.nan)
+        found = backend.answer_logliks_together(batches)
+        return found, torch.autograd.grad(sum(f.sum() for f in found), [one.soft for one in batches])
 
     step()  # memories are filled
     well = step()
@@ -127,8 +127,8 @@ def test_models_that_read_both_ways_fuse_too(family, tiny):
         SoftPosition(kind="prefix"),
         SoftPosition(),
     ]
-    lessons = [asked(backend, place, 2 + n, DEMOS[n % 3], n) for n, place in enumerate(places)]
-    for found, one in zip(backend.answer_logliks_together(lessons), lessons, strict=True):
+    batches = [asked(backend, place, 2 + n, DEMOS[n % 3], n) for n, place in enumerate(places)]
+    for found, one in zip(backend.answer_logliks_together(batches), batches, strict=True):
         assert_same(found, backend.answer_logliks(one.soft, one.place, one.prompts, one.answers), one)
 
 
@@ -137,8 +137,8 @@ def test_encoders_and_classifiers_answer_several_trainings(kind, tiny):
     make, classes = (hf_encoder, 0) if kind == "encoder" else (hf_classifier, 2)
     backend = make(str(tiny("bert", classes=classes)), device="cpu")
     answers = (" good", " bad")
-    lessons = [asked(backend, SoftPosition(), 2 + n, "", n, answers=answers) for n in range(3)]
-    for found, one in zip(backend.answer_logliks_together(lessons), lessons, strict=True):
+    batches = [asked(backend, SoftPosition(), 2 + n, "", n, answers=answers) for n in range(3)]
+    for found, one in zip(backend.answer_logliks_together(batches), batches, strict=True):
         assert_same(found, backend.answer_logliks(one.soft, one.place, one.prompts, answers), one)
 
 
@@ -169,17 +169,17 @@ def test_the_memory_stays_within_its_bytes(tiny):
     roomy = hf_causal(str(tiny("llama")), device="cpu")
     one = asked(roomy, SoftPosition("before-answer"), 3)
     wanted = roomy.answer_logliks(one.soft, one.place, one.prompts, one.answers)
-    assert len(roomy._reader._memory._kept) == len(TEXTS)
+    assert len(roomy._family._memory._kept) == len(TEXTS)
     loaded_model._LOADED.clear()
     tight = hf_causal(str(tiny("llama")), device="cpu", prefix_megabytes=0)
     for _ in range(2):
         assert close(tight.answer_logliks(one.soft, one.place, one.prompts, one.answers).detach(), wanted.detach())
-    assert (len(tight._reader._memory._kept), tight._reader._memory._bytes) == (0, 0)
+    assert (len(tight._family._memory._kept), tight._family._memory._bytes) == (0, 0)
 
 
 def test_prompts_are_laid_out_once(tiny, monkeypatch):
     backend = hf_causal(str(tiny("gpt2")), device="cpu")
     one = asked(backend, SoftPosition(), 3)
     backend.answer_logliks(one.soft, one.place, one.prompts, one.answers)
-    monkeypatch.setattr(backend._reader, "units", lambda *_: pytest.fail("laid out again"))
+    monkeypatch.setattr(backend._family, "units", lambda *_: pytest.fail("laid out again"))
     backend.answer_logliks(one.soft, one.place, one.prompts[::-1], one.answers)
