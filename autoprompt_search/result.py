@@ -25,7 +25,7 @@ class SearchResult:
     """What a finished search found."""
 
     folder: Path
-    """Where report, result.json and best_prompt/ are."""
+    """The folder of report, result.json and best_prompt/."""
     verdict: Verdict
     baseline: TrialRecord
     best: TrialRecord
@@ -57,7 +57,7 @@ def _span(test: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a result comes from."""
+    """What a result was made from: data, model, configuration."""
 
     name: str
     metric: str

@@ -37,7 +37,7 @@ from autoprompt_search.workspace import Workspace
 log = logging.getLogger(__name__)
 
 _WARM = "warm_start.json"
-"""In the state folder: the points that the search began with, so that it goes on alike when the others are gone."""
+"""File in the state folder: the points that the search began with, kept for when the earlier searches are gone."""
 SPLITS = ("train", "dev", "test")
 
 
@@ -49,7 +49,7 @@ class Plan:
     job: TrialJob
     fields: tuple[str, ...]
     model: str
-    """As the user wrote it."""
+    """The model's name as the user wrote it."""
     model_fingerprint: str
     data_fingerprints: dict[str, str]
     first: list[Params]
@@ -244,19 +244,19 @@ class Silent:
     """A `Progress` that shows nothing."""
 
     def begin(self, name: str, trials: int, done: object, passes: int | None = None) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def started(self, number: int, params: Params) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def finished(self, record: TrialRecord) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def end(self) -> None:
-        """Nothing."""
+        """Show nothing."""

@@ -72,7 +72,7 @@ class Fixed(_Param):
 
     @property
     def size(self) -> float:
-        """One."""
+        """The number of values: one."""
         return 1
 
     def random(self, rng: Random) -> Scalar:

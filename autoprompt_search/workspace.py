@@ -1,4 +1,4 @@
-"""One folder per search: who may use it, for which configuration, and what is remembered between runs."""
+"""The folder of a search: who may use it, for which configuration, and what is kept between runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoprompt_search.core.disk import append_line, reading, writing
 from autoprompt_search.core.errors import ConfigError, StateError
 
 _KEPT = ("lock", "test_openings.jsonl")
-"""Of the state folder, through a fresh start: forgetting a search does not make its test split unseen."""
+"""Files of the state folder that survive a fresh start: forgetting a search does not make its test split unseen."""
 _OUTPUTS = ("report.html", "summary.md", "trials.csv", "config.yaml", "result.json", "best_prompt")
 
 
@@ -37,7 +37,7 @@ class Workspace:
         self._config, self._fresh = config, fresh
         self._lock: IO[str] | None = None
         self.identity = ""
-        """Of this search from its fresh start on; names its study and its dashboard run."""
+        """Identity of this search since its fresh start; names its study and its dashboard run."""
 
     def __enter__(self) -> Self:
         try:
@@ -60,7 +60,7 @@ class Workspace:
 
     @property
     def openings(self) -> Path:
-        """Where it is written down what the test split has judged."""
+        """The file that lists what the test split has judged."""
         return self.state / _KEPT[1]
 
     @property

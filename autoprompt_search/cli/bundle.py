@@ -14,7 +14,7 @@ from autoprompt_search.core.disk import writing
 from autoprompt_search.core.errors import SearchError, TamperedError
 
 MOST_BYTES = 64_000_000
-"""Of a parcel unpacked. Larger results belong on a folder that both sides see."""
+"""Size of an unpacked bundle at most. Larger results belong in a folder that both sides see."""
 _STAYS = re.compile(r"state|mlruns|mlflow\.db.*")
 """What the next run goes on from, and a dashboard's own files."""
 _BEGIN = re.compile(r"-----BEGIN AUTOPROMPT RESULT ([0-9a-f]{64})-----")
@@ -84,7 +84,7 @@ def unpack(data: bytes, folder: Path) -> None:
 
 
 def _check(entries: list[zipfile.ZipInfo]) -> None:
-    """Names that stay inside, plain files, no more than was agreed (`read` holds to the sizes that are listed)."""
+    """Check that names stay inside, entries are plain files and sizes are as agreed; `read` keeps to them."""
     for entry in entries:
         path = PurePosixPath(entry.filename)
         is_plain = entry.external_attr >> 28 in (0, 8)

@@ -30,7 +30,7 @@ _SNAPSHOTS = _NEW + 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One rendered prompt, for people."""
+    """One rendered prompt as a person reads it."""
 
     title: str
     text: str
@@ -56,7 +56,7 @@ class Checked:
     advice: tuple[str, ...]
     """What is allowed and probably not meant."""
     memory: WarmStart
-    """Of earlier searches."""
+    """The points that earlier searches found."""
 
 
 def inspect(path: Path, overrides: Sequence[str]) -> Checked:
@@ -134,7 +134,7 @@ def grown_size(config: SearchConfig) -> float:
 
 
 def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend: Backend) -> tuple[int, str]:
-    """In tokens where the backend can say, the longest soft prompt included; else in characters."""
+    """The length and its unit: tokens with the longest soft prompt where the backend counts them, else characters."""
     count = getattr(backend, "count_tokens", None)
     if count is None:
         return max(len(p.text + p.rest) for p in prompts), "characters"
@@ -160,7 +160,7 @@ def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
 
 
 def _of_trials(config: SearchConfig, splits: Splits, trials: int, finalists: int) -> dict[str, int]:
-    """Of so many trials; the prompts of finalists are made again for the test."""
+    """The worst-case passes of so many trials by purpose; the prompts of finalists are built again for the test."""
     last, space, methods, made = config.rungs[-1], config.space, soft_methods(config), trials + finalists
     found = {"scoring dev examples": trials * last}
     if methods:

@@ -98,7 +98,7 @@ class _Kept(logging.FileHandler):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Nothing: logging would print a traceback."""
+        """Do nothing: logging would print a traceback."""
 
 
 class _Shown(logging.Handler):
@@ -114,7 +114,7 @@ class _Shown(logging.Handler):
 
 
 def _keep(error: Exception, log: Path | None) -> str:
-    """Where the traceback was kept: in the search's log, or else in a file of its own; on a full disk nowhere."""
+    """Keep the traceback in the search's log or in a file of its own, and name the place; a full disk keeps nothing."""
     try:
         return f"The details are in {_written(error, log)}"
     except OSError as exc:

@@ -105,5 +105,5 @@ class _Counter:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """All rows are written."""
+        """Print the final count once all rows are written."""
         sys.stderr.write(f"\r{self.done:,} rows\n" if sys.stderr.isatty() else f"{self.done} rows labelled\n")

@@ -42,18 +42,18 @@ class Tally:
     name: str = ""
     trials: int = 0
     passes: int | None = None
-    """That all trials but the baseline may take, where those decide."""
+    """Passes that all trials except the baseline may take, where passes are limited."""
     booked: int = 0
-    """Of them, earlier runs included."""
+    """Passes that count towards `passes`, earlier runs included."""
     states: Counter[TrialState] = field(default_factory=Counter)
     running: dict[int, str] = field(default_factory=dict)
     """Number -> what it is and how far it got."""
     best: tuple[float, int, str] | None = None
     """Score at the full rung, trial, kind."""
     forward_passes: int = 0
-    """Of this run; what was known already cost nothing."""
+    """Passes of this run; a prediction that was known already costs none."""
     began: float = 0.0
-    """Monotonic seconds."""
+    """Start of this run in monotonic seconds."""
     ends: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     """When the last trials of this run ended, in monotonic seconds."""
     is_over: bool = False
@@ -76,7 +76,7 @@ class Tally:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of this run."""
+        """Seconds since this run began."""
         return time.monotonic() - self.began
 
     @property
@@ -97,18 +97,18 @@ class Tally:
             self.booked += sum(m.cost.forward_passes for m in record.measurements) if record.number else 0
 
     def started(self, number: int, params: Params) -> None:
-        """A trial runs."""
+        """Count a trial as running."""
         self.running[number] = _kind(params)
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """A rung is reached."""
+        """Show that a trial reached a rung."""
         self.forward_passes += measurement.cost.forward_passes
         self.booked += measurement.cost.forward_passes if number else 0
         kind = self.running.get(number, "").split(" ")[0]
         self.running[number] = f"{kind} {measurement.score:.3f} on {measurement.fidelity.examples}"
 
     def finished(self, record: TrialRecord) -> None:
-        """A trial has ended."""
+        """Count a trial as ended."""
         self.running.pop(record.number, None)
         self.ends.append(time.monotonic())
         self._count(record)

@@ -20,7 +20,7 @@ STDIO = "-"
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One record and where it stands."""
+    """One record and its position in the input."""
 
     where: str
     values: Mapping[str, Any] | str
@@ -63,7 +63,7 @@ def batched(rows: Iterable[InputRow], size: int) -> Iterator[list[InputRow]]:
 
 @contextmanager
 def writer(target: str) -> Iterator[TextIO]:
-    """Where output lines go: stdout, or a file that appears whole or not at all."""
+    """Open the target of output lines: stdout, or a file that appears whole or not at all."""
     if target == STDIO:
         yield sys.stdout
         return

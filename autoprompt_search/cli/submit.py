@@ -16,7 +16,7 @@ from autoprompt_search.config import SearchConfig, load_config
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, SearchError
 
 LEFT_OUT = ("/reports/", "/mlruns/", "/mlflow.db*", ".git/", ".venv/", "__pycache__/", "*.pyc")
-"""Of the working folder: results, and what every machine makes for itself."""
+"""Files of the working folder that are not sent: results, and what every machine makes for itself."""
 _SECRET = re.compile(r"(key|token|secret|passw(or)?d|credential)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -32,7 +32,7 @@ class Order:
     """Folder on the cluster; None for one named after the search in the home folder there."""
     requirements: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
-    """`NAME=VALUE`."""
+    """Environment of the job as `NAME=VALUE`."""
     is_shipped: bool = True
     """Whether this package travels with the job."""
     is_fresh: bool = False
@@ -84,7 +84,7 @@ def command(order: Order) -> str:
 
 
 def folder_there(name: str, remote: str | None) -> Path:
-    """Where a search keeps results and state on the cluster."""
+    """The folder in which a search keeps results and state on the cluster."""
     return Path(remote or f"~/autoprompt-search/{name}")
 
 

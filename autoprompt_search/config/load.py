@@ -1,4 +1,4 @@
-"""From a file to a checked `SearchConfig`: form, components, and the rules between sections, all mistakes at once."""
+"""Read a file into a checked `SearchConfig`: form, components and the rules between sections, all mistakes at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_config(config: SearchConfig) -> list[str]:
 
 
 def examine(path: Path, overrides: Sequence[str] = ()) -> tuple[Draft, list[str]]:
-    """As much of the configuration as is valid, and every mistake, with its line."""
+    """The valid part of the configuration, and every mistake with its line."""
     document = read(path)
     first = overriding.apply(document, overrides)
     draft = validate(document.data)

@@ -47,7 +47,7 @@ def _text(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """One word is a list of one."""
+    """Read one word as a list of one."""
     return [_text(v) for v in value] if isinstance(value, (list, tuple)) else [_text(value)]
 
 
@@ -64,7 +64,7 @@ class TemplateSpec(Section):
     """A template and what is written with it."""
 
     text: str = Field(min_length=1)
-    """With `{field}`, `{@Name}` and `{@sep}` slots."""
+    """Text with `{field}`, `{@Name}` and `{@sep}` slots."""
     words: LabelWords = Field(default_factory=dict)
     """Label -> the words that stand for it; empty: the search's verbalizer, or the label itself."""
     style: Literal["instruction", "question", "statement"] = "statement"
@@ -91,7 +91,7 @@ class SearchConfig(Section):
     proposals: dict[str, Proposals] = Field(default_factory=dict)
     """Parameter -> how its texts grow. One that is fixed in the space does not grow."""
     baseline: dict[str, Scalar] = Field(default_factory=dict)
-    """Where trial 0 differs from the first choice and lowest number of every parameter."""
+    """Values of trial 0 that differ from the first choice and the lowest number of their parameter."""
     rungs: tuple[int, ...] = Field(min_length=1)
     """Dev examples per rung; the last one is the full measurement."""
     budget: Spending = Budget()
@@ -129,7 +129,7 @@ class SearchConfig(Section):
 
     @property
     def fingerprint(self) -> str:
-        """Of everything that changes results, so not of `UNCOUNTED`, and not of secrets."""
+        """Fingerprint of everything that changes results: without `UNCOUNTED` and without secrets."""
         counted = self._counted()
         ordered = {n: list(counted[n].items()) for n in ("templates", "space")}
         return fingerprint({**counted, **ordered})

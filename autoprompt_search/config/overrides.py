@@ -139,7 +139,7 @@ def _opened(value: Any, place: Place) -> Any:
 
 
 def _closed_keys(place: Place) -> list[str] | None:
-    """All keys that may stand here, where that is settled; None where names are free."""
+    """All keys that may stand here; None where names are free."""
     if not place:
         return list(SearchConfig.model_fields)
     sections: dict[tuple[str, ...], type[Section]] = {("budget",): Budget, ("objective",): Aim, ("confirm",): Confirm}

@@ -16,7 +16,7 @@ MAX_NODES = 50_000
 """Values in one file with all aliases written out: a real file has hundreds, an alias bomb billions."""
 
 Place = tuple[str, ...]
-"""Where a value stands: the keys (or list positions) that lead to it."""
+"""The position of a value: the keys (or list positions) that lead to it."""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ def parse(text: str, *, where: str) -> Document:
 
 
 def parse_value(text: str) -> Any:
-    """One value as it would stand in the file; `yaml.YAMLError` if it cannot be read, or stands for too much."""
+    """Parse one value as it would stand in the file; `yaml.YAMLError` if it cannot be read or expands to too much."""
     loader = Loader(text)
     try:
         node = loader.get_single_node()

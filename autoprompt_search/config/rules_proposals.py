@@ -63,7 +63,7 @@ def _place(draft: Draft, address: str) -> Iterator[Problem]:
 
 
 def _all_named(draft: Draft, address: str, param: Choice) -> bool:
-    """Whether the values are not wrong for another reason, which is said elsewhere."""
+    """Whether the values are free of mistakes that other rules report."""
     return draft.is_sound(f"{address}s") and (address == "template" or set(param.values) == {NONE})
 
 
@@ -100,7 +100,7 @@ def _shares(config: SearchConfig) -> Iterator[Problem]:
 
 
 def _taken(draft: Draft) -> Iterator[Problem]:
-    """Names that slots have."""
+    """Names that belong to slots of proposed texts."""
     for address in (a for a in GROWING if a in draft.config.proposals):
         section = f"{address}s"
         for name in getattr(draft.config, section) if draft.is_sound(section) else ():

@@ -17,7 +17,7 @@ TAKES_PAIRS = ("hf-masked", "hf-classifier", "hf-encoder")
 """Backends that can be given two texts."""
 
 _TAKEN = {"instructions": (NONE, "no instruction"), "verbalizers": (AUTO, "words that the model proposes")}
-"""Names that mean something already."""
+"""Names with a meaning of their own, which no text may have."""
 
 
 def text_rules(draft: Draft, fields: Sequence[str] | None, labels: Sequence[str] | None) -> Iterator[Problem]:
@@ -58,7 +58,7 @@ def _slots(place: tuple[str, ...], text: str, fields: Sequence[str] | None) -> I
 
 
 def _marks(place: tuple[str, ...], text: str, backend: str | None) -> Iterator[Problem]:
-    """Where the answer stands and where a second text begins, each once, for backends that can do it."""
+    """Problems with `{@answer}` and `{@pair}`: each may stand once, and only for backends that support it."""
     where = (*place, "text")
     try:
         kinds = [part.kind for part in parse(text) if part.kind != "text" or part.value.strip()]

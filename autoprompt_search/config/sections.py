@@ -15,7 +15,7 @@ Preset = Literal["quick", "standard", "thorough"]
 PRESETS: Mapping[Preset, int] = MappingProxyType({"quick": 1_500, "standard": 5_000, "thorough": 20_000})
 """Forward-equivalents of a whole search, without the baseline's and the final test's."""
 _TRIALS = 48
-"""Where nothing else says how much to spend."""
+"""Trials of a search whose budget names no limit."""
 _ANCHORS, _FEWEST, _PROBED = 12, 4, 0.1
 """Prompts of a probe at most and at least, and its share of the budget."""
 
@@ -46,9 +46,9 @@ class Budget(Section):
     """Forward-equivalents of all trials: one per scored example, three per example of a training step. The baseline's,
     the final test's, and what finishing the last trials takes, come on top."""
     trials: int | None = Field(default=None, ge=1)
-    """Of any end, the baseline among them."""
+    """Number of trials, however they end, with the baseline."""
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Wall clock."""
+    """Minutes of wall-clock time."""
 
     probe: Literal["auto", "always", "never"] = "auto"
     """Whether the first trials are a dozen diverse prompts that show what there is to gain, for at most a tenth of the
@@ -60,12 +60,12 @@ class Budget(Section):
 
     @property
     def most_passes(self) -> int | None:
-        """What all trials but the baseline may take; None for no limit."""
+        """Passes that all trials except the baseline may take; None for no limit."""
         return self.passes if self.passes is not None or self.preset is None else PRESETS[self.preset]
 
     @property
     def goes_by_passes(self) -> bool:
-        """Whether no number of trials was asked for."""
+        """Whether passes alone limit the number of trials."""
         return self.trials is None and self.most_passes is not None
 
     def most_trials(self, rungs: tuple[int, ...]) -> int:
@@ -91,7 +91,7 @@ class Budget(Section):
         return count if count >= _FEWEST else 0
 
     def spelled(self, rungs: tuple[int, ...]) -> str:
-        """For people: `48 trials`, `5,000 forward passes`, `48 trials or 30 minutes`."""
+        """The budget in words: `48 trials`, `5,000 forward passes`, `48 trials or 30 minutes`."""
         limits = [] if self.goes_by_passes else [f"{self.most_trials(rungs)} trials"]
         limits += [f"{self.most_passes:,} forward passes"] if self.most_passes is not None else []
         return " or ".join(limits + ([f"{self.minutes:g} minutes"] if self.minutes is not None else []))
@@ -103,7 +103,7 @@ class Proposals(Section):
     slots: int = Field(default=24, ge=1)
     """New texts at most; they are the values `new-1`, `new-2`, ..."""
     share: float = Field(default=0.4, gt=0, le=1)
-    """Of the trials on texts, once the first eight were measured: so many try a new text."""
+    """Share of the trials on texts that try a new text, once the first eight were measured."""
     proposers: tuple[Component, ...] = Field(min_length=1)
     """Who writes them. Which one is asked is learned from how often its texts beat those they were made from."""
 
@@ -131,7 +131,7 @@ class Aim(Section):
 
     @property
     def objective(self) -> Objective:
-        """As trials are compared by it."""
+        """The objective by which trials are compared."""
         return Objective(self.cost, self.weight, tuple(map(Limit.parse, self.constraints)))
 
 

@@ -26,14 +26,14 @@ _BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One constructor parameter."""
+    """One parameter of a constructor."""
 
     name: str
     annotation: Any
     """A type that pydantic can check; `Any` where the source says something we do not read."""
     is_required: bool
     default: Any = None
-    """Where it is a plain value."""
+    """The default, where it is a plain value."""
 
     @property
     def is_whole(self) -> bool:

@@ -24,7 +24,7 @@ _CONTEXT = 900
 """Tokens a prompt may have: a little below the 1024 of GPT-2, the smallest context in wide use."""
 
 _CHARS_PER_TOKEN = 3
-"""On the safe side for English, about right for most other languages."""
+"""Characters per token: conservative for English, about right for most other languages."""
 
 _WORDS = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed": "mixed"}
 """Second words for labels that many data sets share."""
@@ -183,7 +183,7 @@ def _demonstrations(k: int) -> str:
 
 
 def _most_demonstrations(splits: Splits, labels: Sequence[str], longest: int, train: int) -> int:
-    """As many as fit into a prompt and as a balanced draw can find."""
+    """The largest number of demonstrations that fits into a prompt and that a balanced draw can find."""
     counts = Counter(e.target for e in splits.train)
     each = max(1, min(counts[label] for label in labels) * train // max(1, len(splits.train)))
     room = _CONTEXT * _CHARS_PER_TOKEN // max(longest, 1) - 1

@@ -39,7 +39,7 @@ _NEXT_RULE = re.compile(r"; (?=[^\s:]+: `when`|the space is empty)")
 
 @dataclass(slots=True)
 class Draft:
-    """As much of a configuration as is valid, and what is not."""
+    """The valid part of a configuration, and the mistakes in the rest."""
 
     config: SearchConfig
     problems: list[Problem] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake, and the place it is at."""
+    """One mistake and its place in the file."""
 
     place: tuple[str, ...]
     text: str

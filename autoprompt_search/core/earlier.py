@@ -16,7 +16,7 @@ class EarlierTrial:
 
     number: int
     params: Mapping[str, Scalar]
-    """As they were recorded: where a record knows no types, numbers are texts."""
+    """The point as it was recorded; a record without types holds numbers as texts."""
     score: float
     loss: float
     """Infinite where it was not recorded."""
@@ -24,10 +24,10 @@ class EarlierTrial:
 
 @dataclass(frozen=True, slots=True)
 class EarlierSearch:
-    """One search as it was recorded; nothing of it was checked yet."""
+    """One search as it was recorded, not yet checked."""
 
     name: str
-    """For people."""
+    """The search's name as a person reads it."""
     config: str
     """Its space file, as YAML; empty where that was not recorded."""
     test: str

@@ -35,7 +35,7 @@ class Headroom:
     """What the probe before a search says of it."""
 
     gain: Gain
-    """Of texts and demonstrations; what soft prompts may add is not probed."""
+    """The gain by texts and demonstrations; the probe does not try soft prompts."""
     ceiling: float
     """What lies between the baseline's score on all of dev and a perfect one."""
     anchors: int
@@ -55,7 +55,7 @@ class Headroom:
 
     @property
     def spelled(self) -> str:
-        """One line for people."""
+        """The headroom in one sentence."""
         minutes, gain = self.seconds / 60, self.gain
         soft = "; soft prompts not counted" if self.has_soft else ""
         return (

@@ -43,7 +43,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """By what trials are compared while a search runs, and which prompts may be chosen in the end."""
+    """How trials are compared while a search runs, and which prompts may be chosen in the end."""
 
     cost: CostName = "prompt_tokens"
     weight: float = 0.0

@@ -21,7 +21,7 @@ class Patience:
     """
 
     tries: int
-    """In all, the first one included."""
+    """Number of tries, the first one included."""
     first: float = 0.5
     """Seconds."""
     longest: float = 10.0

@@ -57,7 +57,7 @@ class Layout:
     demo_separator: str = "\n\n"
     """Stands between instruction, demonstrations and query."""
     casing: str = "as-is"
-    """Of the field names: `as-is`, `lower`, `upper` or `title`."""
+    """Case of the field names: `as-is`, `lower`, `upper` or `title`."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Other words for field names: `{"Review": "Text"}` makes `{@Review}` read `Text`."""
     answer_gap: str = " "
@@ -76,7 +76,7 @@ class Demonstrations:
 
     strategy: str = "none"
     examples: tuple[Example, ...] = ()
-    """In prompt order; or the pool to choose from where `per_query`."""
+    """The demonstrations in prompt order, or the pool that `per_query` chooses from."""
     per_query: bool = False
     """True when every query gets demonstrations of its own (kNN)."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Demonstrations:
 
 @dataclass(frozen=True, slots=True)
 class SoftPosition:
-    """Where trained vectors stand, and what they are."""
+    """The position of trained vectors in a prompt, and the vectors."""
 
     at: str = "start"
     """`start`, `after-cls`, `before-answer`, or `decoder` (after a seq2seq model's first decoder token)."""
@@ -106,7 +106,7 @@ class SoftPrompt:
     weights: bytes = field(repr=False)
     """A PEFT `adapter_model.safetensors`; which tensors it holds depends on `place` and on the model."""
     sha256: str
-    """Of `weights`."""
+    """Hash of `weights`."""
     adapter: Mapping[str, Plain] = field(default_factory=dict, repr=False)
     """The PEFT `adapter_config.json` that goes with the weights."""
     place: SoftPosition = SoftPosition()
@@ -119,7 +119,7 @@ class Calibration:
     method: str
     """`contextual` (Zhao et al. 2021, arXiv 2102.09690) or `batch` (Zhou et al. 2024, arXiv 2309.17249)."""
     offsets: tuple[float, ...]
-    """Per label, in label order: the logarithm of its mean probability where it should have no preference."""
+    """For each label, in order: the logarithm of its mean probability where the model should have no preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class Rendered:
     """The demonstrations that stand in `segments`, one by one."""
 
     def __hash__(self) -> int:
-        """Of the query: equal prompts have equal ones, and it is what differs where demonstrations are the same."""
+        """Hash of the query, which differs where demonstrations are the same; equal prompts have equal hashes."""
         return hash(self.query or self.segments)
 
     @property
@@ -284,7 +284,7 @@ class Measurement:
     preview: str = ""
     """The prompt as the model sees it on the first example, for people."""
     outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
-    """Per example, in rung order; empty in records restored from the study."""
+    """Outcomes of the examples in rung order; empty in records restored from the study."""
     soft: SoftPrompt | None = field(default=None, repr=False)
     """The soft prompt that was measured, if there is one."""
 
@@ -299,7 +299,7 @@ class TrialState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a text comes from that the search has written: kept with the first trial that used it."""
+    """The origin of a text that the search has written; it is stored with the first trial that used the text."""
 
     address: str
     """The parameter whose value it is: `instruction` or `template`."""
@@ -313,7 +313,7 @@ class Origin:
     parents: tuple[int, ...]
     """Numbers of the trials whose texts it was made from; the trial took all but the text from the first."""
     like: str = ""
-    """Of a template: the one of the space file that it descends from, whose words it keeps."""
+    """The template of the space file that a written template descends from; its words are kept."""
     ancestors: tuple[str, ...] = ()
     """The texts it descends from, parents last."""
 
@@ -326,7 +326,7 @@ class TrialRecord:
     params: Params
     state: TrialState
     measurements: tuple[Measurement, ...] = ()
-    """One per rung reached, lowest first."""
+    """One measurement per rung reached, lowest first."""
     error: str = ""
     """Why it failed, in one line; empty otherwise."""
     kind: str = "text"
@@ -334,7 +334,7 @@ class TrialRecord:
     ended: float = 0.0
     """Unix seconds."""
     origin: Origin | None = None
-    """Of the text that was written for this trial, if one was."""
+    """The origin of the text that was written for this trial, if one was."""
 
     @property
     def preview(self) -> str:

@@ -19,7 +19,7 @@ _CANDIDATES = 100
 """So many of the nearest, or twice `k`, `diverse` chooses among: as in retrieval, what was found is ranked again."""
 
 Pick = Callable[[Neighbours, Near], Sequence[int]]
-"""Of a query's candidates, nearest first, the ranks of those it gets."""
+"""Chooses among a query's candidates (nearest first) and gives the ranks of the chosen ones."""
 
 
 def knn_demos(

@@ -9,11 +9,11 @@ from typing import Literal
 from autoprompt_search.core.types import Example
 
 FixedOrder = Literal["shuffled", "by-label", "interleaved"]
-"""Of demonstrations that are the same for every query. `shuffled`: as drawn; `by-label`: grouped in label order;
+"""Order of demonstrations that all queries share. `shuffled`: as drawn; `by-label`: grouped in label order;
 `interleaved`: labels in turn."""
 
 QueryOrder = Literal["similar-last", "similar-first", "shuffled", "by-label", "interleaved"]
-"""Of demonstrations chosen per query: also by similarity to it. Within a label the most similar stand last."""
+"""Order of demonstrations chosen for each query, also by similarity. Within a label the most similar stand last."""
 
 
 def arranged(chosen: Sequence[Example], labels: Sequence[str], order: FixedOrder | QueryOrder) -> list[Example]:
@@ -36,7 +36,7 @@ def arranged(chosen: Sequence[Example], labels: Sequence[str], order: FixedOrder
 
 
 def in_turn(examples: Sequence[Example], labels: Sequence[str]) -> list[Example]:
-    """One example of each label, then the next of each, as long as there are any; within a label as given."""
+    """Take one example of each label in turn, as long as there are any; within a label the order stays."""
     rank = {label: i for i, label in enumerate(labels)}
     rounds = {label: count() for label in labels}
     keyed = [(next(rounds[e.target]), rank[e.target], e) for e in examples]

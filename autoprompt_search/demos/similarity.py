@@ -34,9 +34,9 @@ class Near:
     """Some of the pool, nearest to a query first."""
 
     places: NDArray[np.int64]
-    """In the pool."""
+    """Indices of the neighbours in the pool."""
     similarities: NDArray[np.float64]
-    """To the query."""
+    """Similarities to the query."""
 
 
 class Neighbours:
@@ -62,7 +62,7 @@ class Neighbours:
         self._rows: Any = self._vectors(texts)
 
     def nearest(self, queries: Sequence[Example], number: int) -> Iterator[Near]:
-        """For each query so many of the pool, the query itself never among them; ties go to the earlier one."""
+        """The nearest `number` of the pool for each query, never the query itself; ties go to the earlier one."""
         for start in range(0, len(queries), _BLOCK):
             block = queries[start : start + _BLOCK]
             similarities = _cosines(self._vectors([self._text(query) for query in block]), self._rows)
@@ -81,7 +81,7 @@ class Neighbours:
 
 
 def _cosines(left: Any, right: Any) -> NDArray[np.float64]:
-    """Of rows of unit length."""
+    """Cosines between rows of unit length."""
     product = left @ right.T
     dense = product.toarray() if hasattr(product, "toarray") else product
     return np.asarray(dense, dtype=np.float64).round(_DIGITS)

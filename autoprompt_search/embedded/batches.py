@@ -45,7 +45,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """In what order and portions a family is shown the corpus."""
+    """The order and the portions in which a family sees the corpus."""
 
     tokens: int
     """About how many a batch holds."""

@@ -24,7 +24,7 @@ class Family(Protocol):
     rate: float
     """Peak learning rate."""
     course: Course
-    """What it is shown."""
+    """The course of its training."""
 
     def new_tokenizer(self, seed: int) -> PreTrainedTokenizerFast:
         """A tokenizer of the shared merges, with the family's special tokens."""

@@ -36,7 +36,7 @@ class Style:
 
     name: str
     body: str
-    """With slots: field (the name of the review's field, in its casing), text, sep."""
+    """Text with the slots field (the name of the review's field, in its casing), text and sep."""
     words: tuple[Words, ...]
     care: int
     instruction: str = ""
@@ -90,7 +90,7 @@ class Format:
 
     @property
     def care(self) -> int:
-        """From 0 (answers of shallow raters) to 4 (of medium ones, the best a format alone gets).
+        """Level of care from 0 (answers of shallow raters) to 4 (of medium ones, the best a format alone gets).
 
         Answer words on a line of their own add care, except to a mere statement.
         """

@@ -76,4 +76,4 @@ CAREFUL = Rater("careful", _NEGATION, frozenset({Link.BUT, Link.CONCESSION}))
 """Also follows concessions: the truth."""
 
 RATERS = (SHALLOW, HASTY, MEDIUM, THOROUGH, CAREFUL)
-"""From the least to the most careful."""
+"""All raters, from the least to the most careful."""

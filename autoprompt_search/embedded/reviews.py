@@ -126,7 +126,7 @@ def _anchors(split: str, positive: bool) -> tuple[_Anchor, ...]:
 
 
 def _any_anchor(rng: random.Random, positive: bool, taken: str) -> _Anchor:
-    """For the clauses after the first, which have no say in the split."""
+    """Draw an anchor of any split, for clauses after the first."""
     aspect = rng.choice(wording.ASPECTS)
     while aspect == taken:
         aspect = rng.choice(wording.ASPECTS)

@@ -80,7 +80,7 @@ def own_words(prompt: Prompt) -> str:
 
 
 def answer_words(prompt: Prompt, labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """All answers as exact continuations (with the gap), and for each the index of its label."""
+    """All answers as exact continuations (with the gap), and the index of each answer's label."""
     pairs = [(_answer(prompt, w), i) for i, label in enumerate(labels) for w in prompt.verbalizer[label]]
     return tuple(a for a, _ in pairs), tuple(i for _, i in pairs)
 

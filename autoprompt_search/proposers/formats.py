@@ -16,7 +16,7 @@ from autoprompt_search.proposers.picking import distinct, pick
 
 SEPARATORS = ("{@sep}", " ", "\n", "\n\n", " | ", " - ")
 COLONS = (":", " -", " =", " >", ":\n")
-"""Behind a field name."""
+"""Punctuation that may follow a field name."""
 INPUTS = ("Review", "Text", "Input", "Comment", "Sentence", "Passage", "Document")
 ASKED = ("Answer", "Label", "Sentiment", "Verdict", "Rating", "Category", "Output", "Class")
 """Names of fields, of data and of the answer."""
@@ -85,7 +85,7 @@ def _separate(text: str, rng: random.Random) -> Change | None:
 
 
 def _punctuate(text: str, rng: random.Random) -> Change | None:
-    """Other punctuation behind one field name."""
+    """Replace the punctuation behind one field name."""
     places = list(_BEHIND_NAME.finditer(text))
     if not places:
         return None

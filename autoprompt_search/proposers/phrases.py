@@ -59,7 +59,7 @@ class Phrases:
         return distinct(make, parents, count)
 
     def _edit(self, pieces: Pieces, parent: Parent, rng: random.Random) -> Edit | None:
-        """One of the edits that are possible, each as likely as the others."""
+        """Draw one of the possible edits, all with equal probability."""
         edits = [_delete, _swap, _add, self._paraphrase]
         rng.shuffle(edits)
         return next((made for edit in edits if (made := edit(pieces, parent, rng)) is not None), None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from autoprompt_search.core.protocols.prompts import Parent, Proposal
 
 _TRIES = 12
-"""Per wanted text."""
+"""Tries for each wanted text."""
 
 
 def pick(rng: random.Random, parents: Sequence[Parent], but: int | None = None) -> int:

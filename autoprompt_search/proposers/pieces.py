@@ -17,7 +17,7 @@ _FEWEST = 2
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """In order, without the blanks between them; () for an empty text."""
+    """The sentences in order, without the blanks between them; () for an empty text."""
     return tuple(s.strip() for s in _SENTENCE.split(text) if s.strip())
 
 
@@ -76,6 +76,6 @@ def _bare(piece: str) -> str:
 
 
 def _within(piece: str) -> str:
-    """As it reads inside of a sentence: `Read` loses its capital, `NASA` and `I` do not."""
+    """The piece as it reads within a sentence: `Read` loses its capital, `NASA` and `I` do not."""
     first = piece.split(maxsplit=1)[0]
     return piece[0].lower() + piece[1:] if len(first) > 1 and first[1:].islower() else piece

@@ -43,7 +43,7 @@ class Place:
 
     start: int
     end: int
-    """Of its characters."""
+    """Index behind its last character."""
     others: tuple[str, ...]
     """What may stand there, cased like it; at least one."""
 
@@ -65,7 +65,7 @@ class Synonyms:
         self._any = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
 
     def places(self, text: str) -> list[Place]:
-        """In order, without overlap."""
+        """All places in order, without overlap."""
         found = ((m, self._others[m.group().lower()]) for m in self._any.finditer(text) if m.group())
         return [Place(m.start(), m.end(), tuple(_cased(o, m.group()) for o in others)) for m, others in found if others]
 

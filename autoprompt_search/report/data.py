@@ -1,4 +1,4 @@
-"""All that a report is made of, as plain values. Nothing here is computed, and nothing is trusted as markup."""
+"""The content of a report as plain values. Nothing is computed here, and nothing is trusted as markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoprompt_search.core.types import Outcome, TrialRecord
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """One finished search."""
+    """A finished search, as a report shows it."""
 
     name: str
     config: Mapping[str, Any]
@@ -22,11 +22,11 @@ class ReportData:
     """Finished trials by number; their measurements need no outcomes."""
     labels: Sequence[str]
     baseline_outcomes: Sequence[Outcome] = ()
-    """On the test split."""
+    """Outcomes of the baseline on the test split."""
     best_outcomes: Sequence[Outcome] = ()
-    """On the test split, in the order of `baseline_outcomes`."""
+    """Outcomes of the best prompt on the test split, in the order of `baseline_outcomes`."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Example id -> input text, at least for the examples the two prompts disagree about."""
     baseline_prompt: str = ""
-    """As the model sees it on one example."""
+    """The baseline prompt as the model sees it on one example."""
     best_prompt: str = ""

@@ -25,7 +25,7 @@ FEWEST_TRIALS = 10
 """Below that a forest of random trees says nothing."""
 
 TREES = 64
-"""In the forest, Optuna's default: half a second per group of trials."""
+"""Trees of the forest: Optuna's default, half a second for each group of trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _frozen(record: TrialRecord, distributions: Mapping[str, BaseDistribution]) 
 
 
 def _distribution(name: str, values: Sequence[Scalar], config: Mapping[str, Any]) -> BaseDistribution:
-    """As the space file declares it, widened to what occurred: the baseline may lie outside."""
+    """The distribution of the space file, widened to the values that occurred: the baseline may lie outside."""
     space = config.get("space")
     declared = space.get(name) if isinstance(space, Mapping) else None
     form: Mapping[str, Any] = declared if isinstance(declared, Mapping) else {}

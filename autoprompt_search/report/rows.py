@@ -1,4 +1,4 @@
-"""From records and outcomes to the rows of tables, in words and numbers. Knows no markup."""
+"""Turns records and outcomes into rows of tables, in words and numbers. Knows no markup."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Changes:
     won: int
     lost: int
     both_wrong: int
-    """Differently wrong."""
+    """Number of examples that both get wrong with different answers."""
     shown_won: tuple[Change, ...]
     shown_lost: tuple[Change, ...]
 
@@ -46,7 +46,7 @@ class Confusion:
     columns: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
     recalls: tuple[float | None, ...]
-    """Per row the share on the diagonal; None for a label without examples."""
+    """The share on the diagonal of each row; None for a label without examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def origin_line(record: TrialRecord) -> str:
 
 
 def written(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Of each text that the search has written: value, text, proposer, parents, trial, whether it beat its parent."""
+    """A row for each written text: value, text, proposer, parents, trial, whether it beat its parent."""
     says = {True: "yes", False: "no", None: "not compared"}
     return [
         (

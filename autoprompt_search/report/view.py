@@ -27,7 +27,7 @@ class ParamRow:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One report."""
+    """All values that the template of a report reads."""
 
     data: ReportData
     headline: str
@@ -58,7 +58,7 @@ class View:
     pruned: int
     costs: tuple[KindCost, ...]
     config: str
-    """YAML."""
+    """The configuration as YAML."""
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -132,7 +132,7 @@ def _whiskers(result: Mapping[str, Any]) -> list[Whisker]:
 
 
 def _plain(value: object) -> Any:
-    """What `yaml.safe_dump` takes."""
+    """Convert a value to one that `yaml.safe_dump` takes."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Where trials run, by name. A runner moves questions and answers; it decides nothing."""
+"""Runners by name. A runner executes trials and moves questions and answers; it decides nothing."""
 
 from __future__ import annotations
 

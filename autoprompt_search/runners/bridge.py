@@ -17,7 +17,7 @@ from autoprompt_search.trial import Failure
 
 logger = logging.getLogger(__name__)
 RESULT = "result"
-"""Where a trial's measurement, failure or end stands in what Tune passes on."""
+"""Key of a trial's measurement, failure or end in the results that Tune passes on."""
 
 
 class Bridge:
@@ -95,10 +95,10 @@ class Asks(Searcher):  # type: ignore[misc]
         return self._bridge.ask(trial_id) if self._bridge else str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: how trials end is told by the scheduler, and by `Watch`, which knows why."""
+        """Do nothing: the scheduler reports how trials end, and `Watch` knows why."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the state."""
+        """Write an empty file: the state is in the study."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:

@@ -20,11 +20,11 @@ _PRELOAD = "RAY_preload_python_modules"
 _TURN = 0.0002
 """Seconds that a thread keeps Python's lock while Ray starts."""
 _PASSED_ON = ("DEFAULT_ENV_VARS", "ENV_VARS_TO_PROPAGATE")
-"""Where Tune notes which environment variables its actors get."""
+"""Attributes in which Tune keeps the environment variables that its actors get."""
 
 
 class EarlyStart:
-    """One start of Ray in the background.
+    """A start of Ray in the background.
 
     Args:
         start: Starts Ray; is called in a thread of its own.

@@ -22,7 +22,7 @@ for _chatty in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.jo
     logging.getLogger(_chatty).setLevel(logging.ERROR)
 
 PATIENCE = Patience(tries=12, first=0.5, longest=10.0)
-"""For a server that answered before: about a minute and a half."""
+"""Patience with a server that answered before: about a minute and a half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Parcel:
     """What a job is given."""
 
     command: str
-    """For the head node's shell, run in a copy of `folder`."""
+    """Command for the head node's shell, run in a copy of `folder`."""
     folder: Path
     left_out: tuple[str, ...] = ()
     """Patterns of files in `folder` that stay here, as in a .gitignore."""
@@ -114,7 +114,7 @@ class _Lines:
         self._said, self._seen, self._rest = 0, 0, ""
 
     def begin(self) -> None:
-        """From the start of the log."""
+        """Start again at the beginning of the log."""
         self._seen, self._rest = 0, ""
 
     def hear(self, chunk: str) -> None:
@@ -127,7 +127,7 @@ class _Lines:
                 self._say(line)
 
     def end(self) -> None:
-        """The log is complete."""
+        """Print what is left, because the log is complete."""
         if self._rest:
             self.hear("\n")
 

@@ -15,7 +15,7 @@ class LocalRunner:
     is_on_cluster = False
 
     def begin(self, modules: Sequence[str]) -> None:
-        """Nothing needs to be started."""
+        """Do nothing: nothing needs to be started."""
 
     def run(self, driver: Driver, job: TrialJob) -> None:
         """As `Runner.run`."""
@@ -27,7 +27,7 @@ class LocalRunner:
         return [run_test_guarded(job, task) for task in tasks]
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Do nothing: nothing was started."""
 
 
 def _run_one(driver: Driver, job: TrialJob, number: int, params: Params) -> None:

@@ -220,7 +220,7 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """One rung.
+        """Measure one rung.
 
         The driver has loaded the model before any trial, so a worker that cannot is at fault, not the trial, and so
         is one that has no memory left: the exception leaves the actor, and the trial is run again in another one.
@@ -237,10 +237,10 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
         return {RESULT: replace(found, reason=found.reason + self._place) if isinstance(found, Failure) else found}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: the ledger is what survives."""
+        """Do nothing: the ledger keeps what survives."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing was saved."""
+        """Do nothing: nothing was saved."""
 
 
 def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Failure]:

@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 _LOOK_EVERY = 1.0
-"""Seconds."""
+"""Seconds between two looks."""
 _OWN_PAUSE = 5.0
 """Seconds between two steps of Tune's loop from which on it was the driver that stood still, not the workers."""
 
@@ -75,15 +75,15 @@ class Watch(tune.Callback):  # type: ignore[misc]
             self._look(trials, now, self._seconds)
 
     def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: Any, **info: Any) -> None:
-        """The next rung begins."""
+        """Start the clock of the next rung."""
         self._since.pop(trial.trial_id, None)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A worker is gone."""
+        """Note that a worker is gone."""
         self._lost(trial.trial_id, self._why(trial))
 
     def _why(self, trial: Trial) -> str:
-        """For people."""
+        """Why the worker of this trial is gone, in words."""
         if trial.trial_id in self._hung:
             return f"its worker did not answer for {self._seconds:g} seconds (runner.timeout) and was stopped"
         said = _last_words(trial)
@@ -104,7 +104,7 @@ class Watch(tune.Callback):  # type: ignore[misc]
 
 
 def known_reason(said: str) -> str:
-    """For people, why a worker is gone of which Ray says this; empty where it is not known."""
+    """The reason, in words, that Ray's message about a lost worker stands for; empty where it is unknown."""
     return next((reason for sign, reason in _SIGNS if sign in said), "")
 
 

@@ -37,7 +37,7 @@ PROMPTS = (
 )
 ANSWERS = (" good", " bad")
 LONG_ANSWERS = (" good", " bad", " positively awful", "ly", " not very good at all")
-"""Of one and of several tokens, with and without a gap, one the beginning of none."""
+"""Answers of one token and of several, with and without a gap; none is the beginning of another."""
 
 
 def rendered(text: str) -> Rendered:
@@ -58,12 +58,12 @@ def packed_soft(backend: Any, vectors: Any, place: SoftPosition, method: str = "
 
 
 class ScoresContract:
-    """Of `Backend` and `Scores`, for any model or endpoint."""
+    """The contract of `Backend` and `Scores`, for any model or endpoint."""
 
     too_long = "word " * 5000
     """A prompt beyond the context."""
     long_answers: Sequence[str] = LONG_ANSWERS
-    """Of one and of several tokens, where the model takes them."""
+    """Answers of one token and of several, where the model takes them."""
 
     @pytest.fixture
     def make(self) -> Make:
@@ -142,11 +142,11 @@ class ScoresContract:
 
 
 class EmbedsContract:
-    """Of `Embeds`."""
+    """The contract of `Embeds`."""
 
     @pytest.fixture
     def backend(self) -> Any:
-        """Override: the backend."""
+        """Override this: return the backend."""
         raise NotImplementedError
 
     def test_rows_have_unit_length_and_keep_their_order(self, backend: Any) -> None:
@@ -162,7 +162,7 @@ class EmbedsContract:
 
 
 class LocalModelContract(ScoresContract):
-    """Of backends that run a model here: exact numbers. Options of `make` are `batch_tokens` at least."""
+    """The contract of backends that run a model here, with exact numbers. `make` takes at least `batch_tokens`."""
 
     special_tokens: tuple[str, ...] = ()
     """Texts that the tokenizer would read as special tokens."""

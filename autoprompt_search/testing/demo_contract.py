@@ -112,10 +112,10 @@ class DemoContract:
 
 
 class BalancedDemoContract(DemoContract):
-    """In addition: the numbers of the labels differ by one at most, also where the query was replaced."""
+    """Adds that the counts of labels differ by one at most, also where the query was replaced."""
 
     def test_labels_are_balanced(self) -> None:
-        """For every k and query, and with a pool that is not."""
+        """Labels are balanced for every k and query, also from an unbalanced pool."""
         pool = [example for i, example in enumerate(sample_examples(60)) if example.target == "bad" or i < 30]
         for k in (1, 3, 4, 8, 12):
             selector = self.make(pool, LABELS, k=k, seed=2)

@@ -44,7 +44,7 @@ def book() -> PromptBook:
 
 
 def space() -> SearchSpace:
-    """Of 63 points: three templates, and up to four demonstrations in four draws or by similarity."""
+    """A space of 63 points: three templates, and up to four demonstrations in four draws or by similarity."""
     return SearchSpace.model_validate(
         {
             "template": {"kind": "choice", "values": ["plain", "cloze", "ask"]},

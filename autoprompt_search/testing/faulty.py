@@ -98,7 +98,7 @@ def calls(folder: Path) -> list[str]:
 
 
 def planned(folder: Path) -> dict[int, str]:
-    """Call -> signal."""
+    """Number of a call -> the signal to send."""
     path = folder / "plan.json"
     return {int(k): v for k, v in json.loads(path.read_text()).items()} if path.exists() else {}
 

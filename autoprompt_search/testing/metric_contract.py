@@ -16,7 +16,7 @@ LABELS = ("bad", "fair", "good")
 _ROUNDING = 1e-9
 
 Answers = tuple[list[str], list[str]]
-"""Targets and predictions."""
+"""Pairs of targets and predictions."""
 
 
 def sample_answers() -> Iterator[Answers]:
@@ -40,7 +40,7 @@ class MetricContract:
         """The metric under test."""
 
     def test_values_are_plain_floats_in_range(self) -> None:
-        """For any answers, without warnings, also where a label never occurs."""
+        """The value is a plain float in range for any answers, without warnings, also where a label never occurs."""
         metric = self.make()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -50,13 +50,13 @@ class MetricContract:
                 assert self.low - _ROUNDING <= value <= 1 + _ROUNDING, f"{value} is out of range"
 
     def test_perfect_answers_score_one(self) -> None:
-        """Where at least two labels occur."""
+        """Perfect answers score one where at least two labels occur."""
         metric = self.make()
         for targets in (["bad", "good"], ["bad", "fair", "good", "fair"], ["good", "bad"] * 20):
             assert math.isclose(metric(targets, list(targets), LABELS), 1.0, abs_tol=_ROUNDING)
 
     def test_wrong_answers_score_less(self) -> None:
-        """One mistake costs something."""
+        """A single mistake lowers the score."""
         metric = self.make()
         assert metric(["bad", "fair", "good"], ["bad", "fair", "fair"], LABELS) < 1 - _ROUNDING
 

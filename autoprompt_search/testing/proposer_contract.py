@@ -49,7 +49,7 @@ class ProposerContract:
         """The proposer under test; made twice, it must be the same."""
 
     def test_it_says_what_it_can_write(self) -> None:
-        """At least one address, and only such as a search can vary."""
+        """The proposer names at least one address, and only addresses that a search can vary."""
         assert self.make().of, "a proposer writes some kind of text"
         assert set(self.make().of) <= set(TEXTS), f"unknown addresses: {self.make().of}"
 
@@ -60,7 +60,7 @@ class ProposerContract:
             assert self._propose(address), f"nothing was made of {TEXTS[address]}"
 
     def test_texts_are_new_distinct_and_not_empty(self) -> None:
-        """For many seeds and counts; never more than asked for."""
+        """Texts are new, distinct and not empty for many seeds and counts, and never more than asked for."""
         for address in self.make().of:
             for seed in range(20):
                 parents, count = sample_parents(address), 1 + seed % 8
@@ -87,7 +87,7 @@ class ProposerContract:
             assert one != other, "the generator changes nothing"
 
     def test_parents_are_left_alone_and_one_may_be_too_few(self) -> None:
-        """With one parent there are proposals of it, or none; no error either way."""
+        """One parent gives proposals or none, and no error."""
         for address in self.make().of:
             for proposal in self._propose(address, number=1):
                 assert proposal.parents == (0,)

@@ -35,9 +35,9 @@ class Driven:
 
     records: Sequence[TrialRecord]
     tracked: Sequence[TrialRecord]
-    """As the dashboard saw them, in the order they ended."""
+    """Records as the dashboard saw them, in the order in which they ended."""
     shown: Sequence[Shown]
-    """As the terminal saw it."""
+    """Events as the terminal saw them."""
     cost: Cost
 
 
@@ -48,25 +48,25 @@ class Watch:
         self.seen: list[Shown] = []
 
     def begin(self, name: str, trials: int, done: object, passes: int | None = None) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def started(self, number: int, params: Params) -> None:
-        """Remember."""
+        """Keep the event."""
         self.seen.append(("started", number, dict(params)))
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """Remember."""
+        """Keep the event."""
         self.seen.append(("measured", number, measurement.fidelity.examples))
 
     def finished(self, record: TrialRecord) -> None:
-        """Remember."""
+        """Keep the event."""
         self.seen.append(("finished", record.number, record.state))
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def end(self) -> None:
-        """Nothing."""
+        """Ignore it."""
 
 
 def drive(
@@ -122,7 +122,7 @@ def nothing_is_started_without_work(runner: Runner, folder: Path) -> None:
 
 
 def a_search_that_always_fails_ends_with_the_reason(runner: Runner, folder: Path) -> None:
-    """And not with a long list of failed trials."""
+    """A systemic failure ends the search early, without a long list of failed trials."""
     work = job(folder, backend=ComponentSpec.model_validate({"type": "scripted", "fail_on": "the"}))
     try:
         drive(runner, work, trials=14)

@@ -73,7 +73,7 @@ class ScriptedBackend:
 
     @property
     def fingerprint(self) -> str:
-        """Of the rule; `seconds` and `fail_on` change no score."""
+        """Fingerprint of the rule; `seconds` and `fail_on` change no score."""
         return fingerprint(("scripted", self.skill, self.seed, self.bonus_per_demo, self.cues, self.context))
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
@@ -114,7 +114,7 @@ class ScriptedBackend:
         return out / norms
 
     def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
-        """Words of each prompt."""
+        """Number of words of each prompt."""
         return [len(prompt.text.split()) for prompt in prompts]
 
     def propose_words(

@@ -45,7 +45,7 @@ DATA = TuneData(
 
 
 def logliks(model: TunableModel, soft: SoftPrompt | None = None) -> Floats:
-    """[prompts, answers] of `DATA`."""
+    """Scores [prompts, answers] of `DATA`."""
     return model.score(DATA.prompts, DATA.answers, soft).logliks
 
 
@@ -80,7 +80,7 @@ class SoftContract:
         """The method under test."""
 
     def usual(self, **changes: Any) -> SoftMethod:
-        """With the suite's own seed, tokens and steps, but for `changes`."""
+        """Build the method with the suite's seed, tokens and steps, and with `changes`."""
         return self.make(**{"seed": 1, "tokens": TOKENS, "steps": STEPS, **changes})
 
     def test_it_says_its_steps(self) -> None:
@@ -108,7 +108,7 @@ class SoftContract:
         assert loss(model, last.snapshots[-1]) < 0.5 * loss(model), "the last snapshot is no better than no vectors"
 
     def test_same_arguments_same_result(self) -> None:
-        """And the seed counts."""
+        """Equal arguments give equal results, and another seed gives others."""
         model = TunableModel()
         one, two = (self.usual().fit(model, DATA, until=STEPS, folder=None) for _ in range(2))
         assert one == two
@@ -157,17 +157,17 @@ class SoftContract:
             assert self.usual().fit(model, DATA, until=3, folder=tmp_path).snapshots == whole.snapshots
 
     def test_a_loss_that_is_no_number_fails_the_trial(self, tmp_path: Path) -> None:
-        """And leaves nothing behind that a later call would go on from."""
+        """The failed trial leaves nothing behind that a later call would continue from."""
         for calls in (3, 0):
             with pytest.raises(TrialError, match=rf"not finite .*step {calls + 1}\b"):
                 self.usual().fit(Diverging(calls), DATA, until=STEPS, folder=tmp_path)
 
 
 class ExactStartContract(SoftContract):
-    """In addition, of methods that begin as the prompt's own text: the first snapshot is that text."""
+    """Adds, for methods that begin as the prompt's own text, that the first snapshot is that text."""
 
     def test_the_first_snapshot_is_the_hard_prompt(self) -> None:
-        """At any rung, however large the model's embeddings; so that training can never end below its text."""
+        """The first snapshot equals the text for small and large embeddings, so training never ends below its text."""
         for scale in (0.05, 20.0):
             model = TunableModel(scale=scale)
             for until in (1, STEPS):

@@ -72,7 +72,7 @@ def facts(records: Sequence[TrialRecord]) -> list[tuple[object, ...]]:
 
 
 def the_baseline_comes_first_and_is_never_stopped(make: MakesStudy, folder: Path) -> None:
-    """However badly it does."""
+    """The study never stops the baseline, however badly it scores."""
     study = make(folder, space(), trials=8, baseline=BASELINE)
     number, params = _asked(study)
     _same("first", (number, dict(params)), (0, dict(BASELINE)))

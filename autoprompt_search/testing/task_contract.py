@@ -41,7 +41,7 @@ class TaskContract:
             assert example.target in task.labels, f"{example.id} has the unknown label {example.target!r}"
 
     def test_splits_are_disjoint(self) -> None:
-        """By id and by inputs."""
+        """No id and no inputs occur in two splits."""
         splits = self.make().load(1)
         identities = [example.id for example in _all(splits)]
         assert len(set(identities)) == len(identities), "an id stands twice"

@@ -24,7 +24,7 @@ class SeenTrial:
     state: TrialState
     params: dict[str, str]
     score: float | None
-    """At the highest rung."""
+    """Score at the highest rung."""
     prompt: str
 
 
@@ -39,7 +39,7 @@ class SeenSearch:
     files: frozenset[str]
     """Names of what was attached, folders by their own name."""
     trials: Sequence[tuple[int, SeenTrial]]
-    """All entries, so that a trial shown twice is seen twice."""
+    """All entries; a trial that is shown twice occurs twice."""
 
 
 class TrackerHarness(Protocol):
@@ -55,7 +55,7 @@ class TrackerHarness(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where the suite may write files to attach."""
+        """A folder in which the suite may write files to attach."""
         ...
 
 
@@ -112,7 +112,7 @@ def records_every_trial(harness: TrackerHarness) -> None:
 
 
 def shows_a_trial_once(harness: TrackerHarness) -> None:
-    """However often it is logged, by this driver or the next."""
+    """A trial is shown once, however often this driver or the next logs it."""
     records = [trial_record(n) for n in range(3)]
     _run(harness, [*records, records[1]])
     seen = _one(_run(harness, [*records, trial_record(3)]))

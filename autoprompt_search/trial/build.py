@@ -35,7 +35,7 @@ SAMPLE = 64
 """Training examples that are looked at to calibrate a prompt, or to propose words for it, at most."""
 _CONTENT_FREE = ("N/A", "", "[MASK]")
 _DIGITS = 3
-"""Of offsets: coarser than the float noise between two fits, finer than any use. A prompt that is fitted again,
+"""Digits of offsets: coarser than the float noise between two fits, finer than any use. A prompt that is fitted again,
 for the test split or for export, is the same prompt."""
 _LEAST = 1e-6
 """Smallest mean probability of a label: an impossible one has a finite offset."""
@@ -97,7 +97,7 @@ class PromptBuilder:
         return dict(zip(job.labels, found, strict=True))
 
     def _losses(self, examples: Sequence[Example]) -> list[float]:
-        """Of each example under the baseline's text, without demonstrations and soft prompt."""
+        """Loss of each example under the baseline's text, without demonstrations and soft prompt."""
         job = self._job
         point = {name: v for name, v in job.baseline.items() if not name.startswith(("demos.", "soft."))}
         prompt = self.finished(self.draft(point), point)

@@ -19,14 +19,14 @@ from autoprompt_search.prompting import PromptBook
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """All that a worker needs for any trial of one search; models stay where they are loaded."""
+    """What a worker needs for any trial of one search; models stay where they are loaded."""
 
     backend: ComponentSpec
     book: PromptBook
     labels: tuple[str, ...]
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
-    """In rung order."""
+    """Dev examples in rung order."""
     metric: str
     rungs: tuple[int, ...]
     seed: int
@@ -57,7 +57,7 @@ class Failure:
     reason: str
     details: str = ""
     is_of_worker: bool = False
-    """Whether it was the worker that could not: another one may be able to."""
+    """Whether the worker was at fault, so that another one may succeed."""
 
 
 def backend_of(spec: ComponentSpec) -> ScoringBackend:
@@ -75,7 +75,7 @@ def _backend(spec: str) -> ScoringBackend:
 
 
 def params_key(params: Params) -> str:
-    """Equal for equal points."""
+    """A key that is equal for equal points."""
     return fingerprint(params)
 
 

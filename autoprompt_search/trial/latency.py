@@ -14,7 +14,7 @@ from autoprompt_search.trial.job import TrialJob
 TIMED = 6
 """Prompts asked for one timing."""
 _WARM = 1
-"""Of them, not counted: what all prompts begin with is then at hand, as it is in a service."""
+"""Prompts that are asked first and not counted: the common prefix is then cached, as it is in a service."""
 
 
 def latency(job: TrialJob, prompt: Prompt, backend: ScoringBackend) -> float | None:

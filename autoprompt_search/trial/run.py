@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrialRun:
-    """One trial at work. Each `step` climbs one rung."""
+    """One running trial. Each `step` measures one rung."""
 
     def __init__(self, job: TrialJob, params: Params) -> None:
         self._rungs = run_rungs(job, params)

@@ -100,7 +100,7 @@ class ProposesWords(Protocol):
     def propose_words(
         self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
     ) -> list[tuple[str, ...]]:
-        """Per label `count` words, best first, that tell its prompts from those of the others; no word twice.
+        """For each label, `count` words that tell its prompts from the others', best first; no word occurs twice.
 
         Args:
             prompts: Solved examples, without demonstrations.

@@ -36,11 +36,11 @@ class SearchCard:
 
     name: str
     fingerprint: str
-    """Of the configuration: the same search continued has the same one."""
+    """Fingerprint of the configuration: a continued search has the same one."""
     folder: Path
     config_file: Path
     description: str
-    """Markdown."""
+    """The summary as Markdown."""
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
     """What never changes about a search, by which searches are compared: model, data, rungs, sampler, seed."""
@@ -70,7 +70,7 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FinalPrompt:
-    """All that an exporter may know."""
+    """Everything that an exporter may know."""
 
     name: str
     prompt: Prompt
@@ -90,7 +90,7 @@ class FinalPrompt:
     created_with: str
     """Version of this package."""
     text_alone: FinalPrompt | None = None
-    """Of a prompt with a soft prompt: the same without it, for where vectors cannot go. Else None."""
+    """The same prompt without its soft prompt, for places that take no vectors; None where there is no soft prompt."""
 
 
 @runtime_checkable

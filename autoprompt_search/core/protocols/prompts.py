@@ -24,7 +24,7 @@ class DemoSelector(Protocol):
         ...
 
     def select(self, queries: Sequence[Example]) -> list[tuple[Example, ...]]:
-        """For each query its demonstrations in prompt order; never the query itself."""
+        """The demonstrations of each query in prompt order; never the query itself."""
         ...
 
 
@@ -34,7 +34,7 @@ class Parent:
 
     text: str
     score: float
-    """Of the best trial with it, on as much of dev as that trial saw; higher is better."""
+    """Score of the best trial with this text, on the part of dev that the trial saw; higher is better."""
     ancestors: tuple[str, ...] = ()
     """The texts it descends from, the first ones first; () for one that the space file names."""
 

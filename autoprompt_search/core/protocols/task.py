@@ -9,11 +9,11 @@ from autoprompt_search.core.types import Splits
 
 @runtime_checkable
 class Task(Protocol):
-    """Where labelled examples come from and what a right answer is."""
+    """Reads labelled examples and says what a right answer is."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """All label names, in a fixed order."""
+        """All label names in a fixed order."""
         ...
 
     @property

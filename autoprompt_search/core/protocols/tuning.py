@@ -101,10 +101,10 @@ class TuneData:
 
     prompts: tuple[Rendered, ...]
     targets: tuple[int, ...]
-    """Per prompt the index of its right label."""
+    """The index of the right label of each prompt."""
     answers: tuple[str, ...]
     groups: tuple[int, ...]
-    """Per answer the index of its label: several answers of one label add their probabilities."""
+    """The index of the label of each answer; several answers of one label add their probabilities."""
     init_text: str
     """The template's own words, for text initialisation."""
     label_words: tuple[str, ...]
