@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.protocols.model import Backend, Scored, Scores
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.stats import metric_stderr
+from autoprompt_search.core.stats import Scorecard, stderr
 from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
 from autoprompt_search.demos import DEMOS
-from autoprompt_search.metrics import METRICS
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import answer_words, render_with, shot
 
 DIGITS = 5
@@ -111,7 +110,7 @@ def predict(
     elif todo:
         asked, cost = _ask(prompt, todo, labels, backend)
         found |= asked
-    return Predicted(tuple(_outcome(e, labels, found[e.id]) for e in examples), cost, key)
+    return Predicted(tuple(outcome_of(e, labels, found[e.id]) for e in examples), cost, key)
 
 
 def shifted(logprobs: Sequence[float], offsets: Sequence[float]) -> tuple[float, ...]:
@@ -150,12 +149,6 @@ def selector_of(prompt: Prompt, labels: Sequence[str], embed: EmbedTexts | None)
 def embedder(backend: object) -> EmbedTexts | None:
     """The backend's own embedding function, if it has that capability."""
     return getattr(backend, "embed", None)
-
-
-def metric_named(name: str) -> Metric:
-    """The metric function behind a registered name."""
-    function: Metric = METRICS.load(name)
-    return function
 
 
 def _ask(
@@ -232,8 +225,8 @@ def _label_logprobs(logliks: Floats, groups: Sequence[int], labels: int) -> NDAr
     return normalised.round(DIGITS)
 
 
-def _outcome(example: Example, labels: Sequence[str], prediction: Prediction) -> Outcome:
-    """The most probable label; a tie goes to the label named first."""
+def outcome_of(example: Example, labels: Sequence[str], prediction: Prediction) -> Outcome:
+    """The most probable label is the answer; a tie goes to the label named first."""
     logprobs, tokens = prediction
     best = max(range(len(labels)), key=lambda i: (logprobs[i], -i))
     return Outcome(example.id, example.target, labels[best], tuple(logprobs), tokens)
@@ -241,14 +234,14 @@ def _outcome(example: Example, labels: Sequence[str], prediction: Prediction) ->
 
 def _summary(outcomes: Sequence[Outcome], labels: Sequence[str], metric: str, fidelity: Fidelity) -> Measurement:
     """Every metric of these outcomes; the search's own one is the score."""
-    targets = [o.target for o in outcomes]
-    predictions = [o.prediction for o in outcomes]
-    names = sorted({metric, "accuracy", "macro_f1"})
-    metrics = {name: float(metric_named(name)(targets, predictions, labels)) for name in names}
+    cards = {
+        name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted({metric, "accuracy", "macro_f1"})
+    }
+    metrics = {name: card.score for name, card in cards.items()}
     metrics["loss"] = float(np.mean(losses(outcomes, labels)))
     return Measurement(
         score=metrics[metric],
-        stderr=metric_stderr(metric_named(metric), targets, predictions, labels),
+        stderr=stderr(cards[metric]),
         metrics=metrics,
         fidelity=fidelity,
         prompt_tokens=float(np.mean([o.prompt_tokens for o in outcomes])),

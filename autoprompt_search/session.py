@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,14 +15,13 @@ from autoprompt_search.config.rules_proposals import known_texts
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.protocols.output import Progress, SearchCard, Tracker
 from autoprompt_search.core.protocols.study import Study
-from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.stats import contributions, is_mean
 from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
-from autoprompt_search.evaluate import metric_named
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
@@ -126,7 +125,8 @@ def session(
     """
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=place.state)
-    study = _study(config, place, plan.job.book.texts, plan.first)
+    metric = metric_named(plan.job.metric, plan.job.labels)
+    study = _study(config, place, metric, plan.job.book.texts, plan.first)
     tracker.open(_card(config, place, plan))
     ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
@@ -156,7 +156,11 @@ def session(
 
 
 def _study(
-    config: SearchConfig, place: Workspace, texts: Mapping[str, Mapping[str, str]], first: Sequence[Params] = ()
+    config: SearchConfig,
+    place: Workspace,
+    metric: Metric,
+    texts: Mapping[str, Mapping[str, str]],
+    first: Sequence[Params] = (),
 ) -> Study:
     own = {name: value for name, value in config.study.options.items() if name != OPTION}
     return STUDIES.build(
@@ -170,7 +174,7 @@ def _study(
         name=place.identity,
         rungs=config.rungs,
         passes=config.budget.most_passes,
-        jackknife=_jackknife(TASKS.build(config.task)),
+        metric=metric,
         texts=texts,
         growths=growths(config),
         anchors=config.budget.anchors(config.rungs),
@@ -192,14 +196,8 @@ def growths(config: SearchConfig) -> list[GrowingParameter]:
 
 
 def stored_study(config: SearchConfig, place: Workspace) -> Study:
-    """The study of a finished search, for reading."""
-    return _study(config, place, {})
-
-
-def _jackknife(task: Task) -> Callable[[Sequence[str], Sequence[str]], list[float]] | None:
-    """What every example adds to the search's score; None where that is 1 for a right answer and 0 for a wrong one."""
-    metric = metric_named(task.metric)
-    return None if is_mean(metric) else lambda targets, said: contributions(metric, targets, said, task.labels)
+    """The study of a finished search, for reading: no score is made, so the data are not read for label names."""
+    return _study(config, place, metric_named(TASKS.build(config.task).metric, ()), {})
 
 
 def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:

@@ -28,11 +28,13 @@ from autoprompt_search.backends import BACKENDS
 from autoprompt_search.confirm import FinalistEvaluator, Seal, confirm, corrected, rank
 from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.crossfit import cross_fitted
+from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.types import Outcome, Rendered, SoftPrompt, TrialRecord
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, job
 from autoprompt_search.testing.runner_contract import drive
@@ -87,7 +89,8 @@ def one(seed: int) -> dict[str, Any]:
         work = job(Path(folder), backend=ComponentSpec(type="chance"), dev=dev, rungs=RUNGS, seed=seed)
         records = drive(LocalRunner(), work, trials=TRIALS).records
         ledger = Ledger(work.state / "ledger.sqlite")
-        scale, bench = ScoreComparison(work.metric, work.labels, 0.95), FinalistEvaluator(work, LocalRunner(), ledger)
+        scale = ScoreComparison(metric_named(work.metric, work.labels), work.labels, 0.95)
+        bench = FinalistEvaluator(work, LocalRunner(), ledger)
         _, ranked = rank(records)
         values = [scale.contributions(bench.trial_on_dev(r)) for r in ranked]
         found = confirm(records, work, Seal(test), runner=LocalRunner(), ledger=ledger, count=3, confidence=0.95)
@@ -120,7 +123,7 @@ def one(seed: int) -> dict[str, Any]:
     }
 
 
-def highest(values: list[list[float]], ranked: list[TrialRecord], rows: Sequence[int]) -> int:
+def highest(values: list[Doubles], ranked: list[TrialRecord], rows: Sequence[int]) -> int:
     """The trial with the highest score on these examples; of equal ones that with the higher score on all of dev."""
     return ranked[int(np.argmax(np.array(values)[:, list(rows)].mean(axis=1)))].number
 

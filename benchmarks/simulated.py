@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng, derive_seed
-from autoprompt_search.core.stats import is_mean, metric_stderr
+from autoprompt_search.core.stats import Scorecard, stderr
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, Outcome, Params
-from autoprompt_search.metrics import METRICS
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 
 Floats = NDArray[np.float64]
@@ -65,23 +65,19 @@ class Exam:
         targets = [LABELS[0] if rare else LABELS[1] for rare in self.is_rare[:examples]]
         said = [t if x > 0 else LABELS[t == LABELS[0]] for t, x in zip(targets, lead, strict=True)]
         loss = np.logaddexp(0, -lead)
-        outcomes = (
-            tuple(
-                Outcome(str(i), target, answer, (float(-miss), float(-miss - x)))
-                for i, (target, answer, miss, x) in enumerate(zip(targets, said, loss, lead, strict=True))
-            )
-            if paired
-            else ()
+        outcomes = tuple(
+            Outcome(str(i), target, answer, (float(-miss), float(-miss - x)))
+            for i, (target, answer, miss, x) in enumerate(zip(targets, said, loss, lead, strict=True))
         )
-        score = METRICS.load(metric)
+        card = Scorecard.of(outcomes, metric_named(metric, LABELS))
         return Measurement(
-            score=score(targets, said, LABELS),
-            stderr=metric_stderr(score, targets, said, LABELS) if is_mean(score) else 0.0,
+            score=card.score,
+            stderr=stderr(card) if card.metric.is_mean else 0.0,
             metrics={"loss": float(loss.mean())},
             fidelity=Fidelity(examples, is_full=examples == len(margins)),
             cost=Cost(forward_passes=new),
             prompt=name,
-            outcomes=outcomes,
+            outcomes=outcomes if paired else (),
         )
 
 

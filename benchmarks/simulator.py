@@ -23,9 +23,8 @@ from typing import Any
 import numpy as np
 
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.stats import contributions
 from autoprompt_search.core.types import Measurement, Params, TrialState
-from autoprompt_search.metrics import METRICS
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 from benchmarks.harness import chosen, command_line, play, processes, save, study_of
 from benchmarks.machine import described, table
@@ -54,9 +53,7 @@ def race(job: Job) -> dict[str, Any]:
     rows = [exam.margins(skill, rng, lean) for skill, lean in zip(skills, leans, strict=True)]
     names = [f"p{n}" for n in range(PROMPTS)]
     over = SearchSpace.model_validate({"prompt": {"kind": "choice", "values": names}})
-    score = METRICS.load(metric)
-    jackknife = None if metric == "accuracy" else partial(_parts, score)
-    options = {"sampler": "grid", "pruner": pruner, "error": ERROR, "jackknife": jackknife}
+    options = {"sampler": "grid", "pruner": pruner, "error": ERROR, "metric": metric_named(metric, LABELS)}
     study = study_of(over, seed, PROMPTS, {"prompt": names[0]}, "simulator", rungs=RUNGS, **options)
     climbing = {number: int(str(params["prompt"])[1:]) for number, params in iter(study.ask, None)}
     passes = 0
@@ -71,10 +68,6 @@ def race(job: Job) -> dict[str, Any]:
     return {"lost": not winners & set(climbing.values()), "passes": passes}
 
 
-def _parts(metric: Callable[..., float], targets: Sequence[str], said: Sequence[str]) -> list[float]:
-    return contributions(metric, targets, said, LABELS)
-
-
 def search(job: Job) -> dict[str, float]:
     """What one search chose on dev: its true score, that of the best text, and the passes, the baseline's included."""
     kind, sampler, pruner, passes, seed = job
@@ -84,7 +77,8 @@ def search(job: Job) -> dict[str, float]:
     baseline = over.baseline(first)
     own = sum(world.passes(baseline, rung) for rung in range(len(RUNGS)))
     texts = world.texts if sampler == "surrogate" else None
-    options = {"sampler": sampler, "pruner": pruner, "passes": passes - own, "texts": texts}
+    metric = metric_named("accuracy", LABELS)
+    options = {"sampler": sampler, "pruner": pruner, "passes": passes - own, "texts": texts, "metric": metric}
     study = study_of(over, seed, 10_000, baseline, "simulator", rungs=RUNGS, **options)
     seen: dict[int, Params] = {}
     reached: dict[int, int] = {}

@@ -48,7 +48,7 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
         "rungs",
         "passes",
         "objective",
-        "jackknife",
+        "metric",
         "texts",
         "growths",
         "anchors",

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoprompt_search.config.validation import Draft, Problem
-from autoprompt_search.core.stats import is_mean
-from autoprompt_search.metrics import METRICS
+from autoprompt_search.metrics import METRICS, metric_named
 
 
 def study_rules(draft: Draft) -> Iterator[Problem]:
@@ -34,7 +33,7 @@ def _means(draft: Draft) -> Iterator[Problem]:
     task, pruner = draft.task, _option(draft, "pruner", "halving")
     if not draft.is_sound("task") or task is None or task.metric not in METRICS.names():
         return
-    if pruner in ("wilcoxon", "gradient") and not is_mean(METRICS.load(task.metric)):
+    if pruner in ("wilcoxon", "gradient") and not metric_named(task.metric, ()).is_mean:
         text = f"takes a score for the mean of its examples, which {task.metric} is not (task.metric)"
         yield Problem(("study", "pruner"), f"study.pruner: {text} (got {pruner}); racing, halving and none fit")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autoprompt_search.confirm.correcting import Lead, Shrinkage
+from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.stats import paired_stderr
 from autoprompt_search.core.types import TrialRecord
@@ -44,7 +45,7 @@ def choose(
     candidates: Sequence[TrialRecord],
     baseline: TrialRecord,
     shrunk: Shrinkage,
-    values: Callable[[TrialRecord], Sequence[float]],
+    values: Callable[[TrialRecord], Doubles],
     is_eligible: Callable[[TrialRecord], bool] = lambda _: True,
 ) -> Choice:
     """The baseline, unless the best prompt's lead is real; then the cheapest in a statistical tie with the best.

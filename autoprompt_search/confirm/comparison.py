@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from autoprompt_search.core.stats import Difference, Interval, contributions, interval, paired_difference
+from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.stats import Difference, Interval, Scorecard, contributions, interval, paired_difference
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.evaluate import losses, metric_named
+from autoprompt_search.evaluate import losses
 
 
 class Verdict(StrEnum):
@@ -34,35 +36,29 @@ def judge(difference: Difference) -> Verdict:
 class ScoreComparison:
     """How this search compares measurements, which hold their outcomes."""
 
-    metric: str
+    metric: Metric
     labels: tuple[str, ...]
     confidence: float
 
+    def card(self, made: Measurement) -> Scorecard:
+        """The statistics of every example."""
+        return Scorecard.of(made.outcomes, self.metric)
+
     def interval(self, made: Measurement) -> Interval:
         """The score with its interval."""
-        targets, predictions = [o.target for o in made.outcomes], [o.prediction for o in made.outcomes]
-        return interval(metric_named(self.metric), targets, predictions, self.labels, confidence=self.confidence)
+        return interval(self.card(made), confidence=self.confidence)
 
-    def contributions(self, made: Measurement) -> list[float]:
+    def contributions(self, made: Measurement) -> Doubles:
         """What every example adds to the score."""
-        targets, predictions = [o.target for o in made.outcomes], [o.prediction for o in made.outcomes]
-        return contributions(metric_named(self.metric), targets, predictions, self.labels)
+        return contributions(self.card(made))
 
     def part(self, made: Measurement, rows: Sequence[int]) -> Measurement:
         """What it would be on the examples at `rows`: score, loss and outcomes; the rest as it is."""
         outcomes = tuple(made.outcomes[row] for row in rows)
-        targets, predictions = [o.target for o in outcomes], [o.prediction for o in outcomes]
-        score = metric_named(self.metric)(targets, predictions, self.labels)
+        score = Scorecard.of(outcomes, self.metric).score
         loss = statistics.fmean(losses(outcomes, self.labels))
         return replace(made, score=score, metrics={**made.metrics, "loss": loss}, outcomes=outcomes)
 
     def difference(self, ours: Measurement, theirs: Measurement) -> Difference:
         """Ours minus theirs, on the same examples."""
-        return paired_difference(
-            metric_named(self.metric),
-            [o.target for o in ours.outcomes],
-            [o.prediction for o in ours.outcomes],
-            [o.prediction for o in theirs.outcomes],
-            self.labels,
-            confidence=self.confidence,
-        )
+        return paired_difference(self.card(ours), self.card(theirs), confidence=self.confidence)

@@ -22,6 +22,7 @@ from autoprompt_search.core.objective import Limit, Objective, cost_of
 from autoprompt_search.core.stats import Difference, Interval
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners import Runner
 from autoprompt_search.trial import TrialJob
 
@@ -106,7 +107,8 @@ def confirm(
     objective = objective or Objective()
     baseline, ranked = rank(records)
     by_number = {r.number: r for r in ranked}
-    scale, bench = ScoreComparison(job.metric, job.labels, confidence), FinalistEvaluator(job, runner, ledger)
+    scale = ScoreComparison(metric_named(job.metric, job.labels), job.labels, confidence)
+    bench = FinalistEvaluator(job, runner, ledger)
     texts = TextAblation(ranked, bench, scale)
     rule = SelectionRule(records, objective, scale, bench, texts)
     allowed = [r for r in ranked if objective.allows(r)]

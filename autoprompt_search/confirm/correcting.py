@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autoprompt_search.core.types import TrialRecord
 from autoprompt_search.studies.additive import Floats, ScoreModel
@@ -52,7 +53,7 @@ class Shrinkage:
     """Variance of what an example adds to a score beyond prompt and example."""
 
     @classmethod
-    def of(cls, records: Sequence[TrialRecord], values: Sequence[Sequence[float]], price: float = 0.0) -> Shrinkage:
+    def of(cls, records: Sequence[TrialRecord], values: Sequence[ArrayLike], price: float = 0.0) -> Shrinkage:
         """Fit, the spread by restricted maximum likelihood, which may well say: none.
 
         Args:
@@ -88,7 +89,7 @@ class Shrinkage:
         return Lead(kept * gap, math.sqrt(2 * kept * variance))
 
 
-def corrected(records: Sequence[TrialRecord], number: int, values: Sequence[Sequence[float]]) -> float:
+def corrected(records: Sequence[TrialRecord], number: int, values: Sequence[ArrayLike]) -> float:
     """What the prompt of trial `number`, the best of many, is expected to score on examples like those of dev.
 
     By `Shrinkage` (arguments as there), where differences between prompts have to earn Akaike's price of a parameter
@@ -98,7 +99,7 @@ def corrected(records: Sequence[TrialRecord], number: int, values: Sequence[Sequ
     return shrunk.level + shrunk.effects[number]
 
 
-def _noise(values: Sequence[Sequence[float]]) -> float:
+def _noise(values: Sequence[ArrayLike]) -> float:
     """Variance of what an example adds to a score beyond prompt and example: the residual of the two-way table."""
     table = np.asarray(values, dtype=float)
     rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.stats import metric_stderr
+from autoprompt_search.core.stats import Scorecard, stderr
 from autoprompt_search.core.types import Outcome
-from autoprompt_search.evaluate import metric_named
 
 FOLDS = 5
 Said = Callable[[int], Sequence[Outcome]]
@@ -48,7 +47,7 @@ def cross_fitted(
     parts = folds(seed, targets)
     if len(parts) < 2:
         return None
-    answers = [""] * len(targets)
+    answers: dict[int, Outcome] = {}
     winners = []
     for part in parts:
         held = set(part)
@@ -58,10 +57,9 @@ def cross_fitted(
             return None
         outcomes = said(winners[-1])
         for place in part:
-            answers[place] = outcomes[place].prediction
-    metric = metric_named(scale.metric)
-    score = metric(targets, answers, scale.labels)
-    return CrossFit(score, metric_stderr(metric, targets, answers, scale.labels), tuple(winners))
+            answers[place] = outcomes[place]
+    card = Scorecard.of([answers[place] for place in range(len(targets))], scale.metric)
+    return CrossFit(card.score, stderr(card), tuple(winners))
 
 
 def folds(seed: int, targets: Sequence[str], count: int = FOLDS) -> list[list[int]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoprompt_search.core.errors import SearchError
-from autoprompt_search.core.types import Example, Measurement, Outcome, Params, SoftPrompt, TrialRecord
+from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialRecord
+from autoprompt_search.evaluate import outcome_of
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import restore
@@ -51,7 +52,7 @@ class FinalistEvaluator:
         known = self._ledger.get(last.prompt, dev)
         if len(known) < len(dev):  # a power failure took the ledger's last seconds
             return self.on_dev(candidate)
-        return replace(last, outcomes=tuple(_outcome(e, self._job.labels, *known[e.id]) for e in dev))
+        return replace(last, outcomes=tuple(outcome_of(e, self._job.labels, known[e.id]) for e in dev))
 
     def on_dev(self, candidate: Candidate) -> Measurement:
         """On all of dev, measured once."""
@@ -78,8 +79,3 @@ class FinalistEvaluator:
 def weights_folder(state: Path) -> Path:
     """Where the driver keeps trained vectors."""
     return state / "weights"
-
-
-def _outcome(example: Example, labels: Sequence[str], logprobs: tuple[float, ...], tokens: int) -> Outcome:
-    best = max(range(len(labels)), key=lambda i: (logprobs[i], -i))
-    return Outcome(example.id, example.target, labels[best], logprobs, tokens)

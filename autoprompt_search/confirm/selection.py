@@ -11,6 +11,7 @@ from autoprompt_search.confirm.choice import Choice, choose, rank
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.correcting import Shrinkage
 from autoprompt_search.confirm.evaluator import FinalistEvaluator
+from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.studies.replicates import steadiest
@@ -33,7 +34,7 @@ class SelectionRule:
     texts: TextAblation
 
     @cached_property
-    def complete(self) -> list[Sequence[float]]:
+    def complete(self) -> list[Doubles]:
         """[trials that saw all of dev, best first; dev examples]: what every example adds to the score."""
         return [self.scale.contributions(self.bench.trial_on_dev(r)) for r in rank(self.records)[1]]
 
@@ -56,7 +57,7 @@ class SelectionRule:
         known = {r.number: r for r in self.records}
 
         @cache
-        def values(number: int) -> list[float]:
+        def values(number: int) -> Doubles:
             made = self.bench.trial_on_dev(known[number])
             return self.scale.contributions(made if rows is None else self.scale.part(made, rows))
 

@@ -8,5 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Tensor = Any
 """A `torch.Tensor`; this layer does not import torch."""

@@ -11,13 +11,14 @@ from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
 from autoprompt_search.core.protocols.model import Scores
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Outcome
-from autoprompt_search.evaluate import ScoringBackend, embedder, metric_named, predict, render_all
+from autoprompt_search.evaluate import ScoringBackend, embedder, predict, render_all
 from autoprompt_search.exported.results import Evaluation, Prediction, evaluation_of, prediction_of
 from autoprompt_search.exported.rows import Row, check_targets, counted, examples_of, sound_rows
 from autoprompt_search.exporters.document import GOLDEN, Document, read
 from autoprompt_search.exporters.formats import from_jsonl
 from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.exporters.written import readable
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import answer_words, data_fields
 
 
@@ -95,7 +96,7 @@ class ExportedPrompt:
         """
         items = list(examples)
         name = metric or str(self._document.scores.get("metric", "accuracy"))
-        metric_named(name)
+        metric_named(name, self.labels)
         check_targets(items, self.labels)
         rows = sound_rows((e.inputs for e in items), self.fields)
         self._check_golden()

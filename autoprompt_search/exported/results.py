@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.core.stats import Interval, interval
+from autoprompt_search.core.stats import Interval, Scorecard, interval
 from autoprompt_search.core.types import Outcome
-from autoprompt_search.evaluate import losses, metric_named
+from autoprompt_search.evaluate import losses
+from autoprompt_search.metrics import metric_named
+from autoprompt_search.metrics.confusion import confusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,14 @@ def evaluation_of(
     metric: str, outcomes: Sequence[Outcome], labels: tuple[str, ...], notes: tuple[str, ...]
 ) -> Evaluation:
     """What these outcomes, of one example at least, are worth."""
-    targets, predictions = [o.target for o in outcomes], [o.prediction for o in outcomes]
-    pairs = list(zip(targets, predictions, strict=True))
     names = dict.fromkeys((metric, "accuracy"))
     return Evaluation(
         metric=metric,
-        scores={n: interval(metric_named(n), targets, predictions, labels) for n in names},
+        scores={n: interval(Scorecard.of(outcomes, metric_named(n, labels))) for n in names},
         loss=sum(losses(outcomes, labels)) / len(outcomes),
         examples=len(outcomes),
         labels=labels,
-        confusion=tuple(tuple(pairs.count((t, p)) for p in labels) for t in labels),
+        confusion=confusion(outcomes, labels).counts,
         predictions=tuple(prediction_of(o, labels) for o in outcomes),
         notes=notes,
     )

@@ -1,7 +1,9 @@
 """Metrics of predicted labels, by name."""
 
+from collections.abc import Sequence
+
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.registry import Registry
+from autoprompt_search.core.registry import ComponentSpec, Registry
 
 METRICS: Registry[Metric] = Registry(
     "metrics",
@@ -14,3 +16,8 @@ METRICS: Registry[Metric] = Registry(
         "mcc": "autoprompt_search.metrics.classification:mcc",
     },
 )
+
+
+def metric_named(name: str, labels: Sequence[str]) -> Metric:
+    """The metric registered as `name`, for a task with these labels."""
+    return METRICS.build(ComponentSpec(type=name), labels=tuple(labels))

@@ -1,103 +1,160 @@
 """Metrics of predicted label names, from counts alone.
 
-They equal scikit-learn's (a test holds that) and are written out here because a bootstrap calls them thousands
-of times and every worker at its first rung: scikit-learn takes 1 to 4 ms a call and seconds to import.
+They equal scikit-learn's (a test holds that) and are written out here because every worker needs them at its first
+rung: scikit-learn takes seconds to import.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-Labels = Sequence[str]
+import numpy as np
 
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """How often a label was meant, said, and both."""
-
-    right: int
-    said: int
-    meant: int
-
-    @property
-    def precision(self) -> float:
-        return self.right / self.said if self.said else 0.0
-
-    @property
-    def recall(self) -> float:
-        return self.right / self.meant if self.meant else 0.0
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.right / (self.said + self.meant) if self.said + self.meant else 0.0
+from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.types import Outcome
 
 
-def accuracy(targets: Labels, predictions: Labels, labels: Labels) -> float:  # noqa: ARG001
+def accuracy() -> Metric:
     """Share of right predictions, in [0, 1]."""
-    return sum(map(str.__eq__, targets, predictions)) / len(targets)
+    return _Accuracy()
 
 
-def balanced_accuracy(targets: Labels, predictions: Labels, labels: Labels) -> float:
+def balanced_accuracy(labels: tuple[str, ...]) -> Metric:
     """Mean recall of the labels that occur among the targets, in [0, 1]."""
-    return _mean([c.recall for c in _counts(targets, predictions, labels) if c.meant])
+    return _CountMetric(labels, _balanced_accuracy)
 
 
-def macro_f1(targets: Labels, predictions: Labels, labels: Labels) -> float:
+def macro_f1(labels: tuple[str, ...]) -> Metric:
     """Mean F1 of the labels that occur among targets or predictions, in [0, 1].
 
     A label that occurs in neither says nothing about the predictions; with it a perfect
     prediction of a small rung would score below 1.
     """
-    return _mean([c.f1 for c in _counts(targets, predictions, labels) if c.meant or c.said])
+    return _CountMetric(labels, _macro_f1)
 
 
-def macro_precision(targets: Labels, predictions: Labels, labels: Labels) -> float:
+def macro_precision(labels: tuple[str, ...]) -> Metric:
     """Mean precision of the labels that occur among targets or predictions, in [0, 1]."""
-    return _mean([c.precision for c in _counts(targets, predictions, labels) if c.meant or c.said])
+    return _CountMetric(labels, _macro_precision)
 
 
-def macro_recall(targets: Labels, predictions: Labels, labels: Labels) -> float:
+def macro_recall(labels: tuple[str, ...]) -> Metric:
     """Mean recall of the labels that occur among targets or predictions, in [0, 1].
 
     Differs from `balanced_accuracy` where a label is predicted that no target has: it counts as 0 here.
     """
-    return _mean([c.recall for c in _counts(targets, predictions, labels) if c.meant or c.said])
+    return _CountMetric(labels, _macro_recall)
 
 
-def mcc(targets: Labels, predictions: Labels, labels: Labels) -> float:
+def mcc(labels: tuple[str, ...]) -> Metric:
     """Matthews correlation coefficient, in [-1, 1]; 0 where targets or predictions are all alike.
 
     Of several labels it is Gorodkin's R_K (2004, Comput. Biol. Chem. 28:367).
     """
-    counts, n = _counts(targets, predictions, labels), len(targets)
-    right = sum(c.right for c in counts)
-    together = right * n - sum(c.said * c.meant for c in counts)
-    said, meant = n * n - sum(c.said**2 for c in counts), n * n - sum(c.meant**2 for c in counts)
-    return together / math.sqrt(said * meant) if said and meant else 0.0
+    return _CountMetric(labels, _mcc)
 
 
-def per_class(targets: Labels, predictions: Labels, labels: Labels) -> dict[str, dict[str, float]]:
-    """Label -> `precision`, `recall`, `f1` and `support` (number of targets), for every label; 0 where undefined."""
-    return {
-        label: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "support": float(c.meant)}
-        for label, c in zip(labels, _counts(targets, predictions, labels), strict=True)
-    }
+@dataclass(frozen=True, slots=True)
+class _Accuracy:
+    """One statistic: 1 where the prediction is the target, 0 where not."""
+
+    answers: tuple[str, ...] = ("label",)
+    is_mean: bool = True
+
+    def statistics(self, outcome: Outcome) -> Sequence[float]:
+        return (float(outcome.prediction == outcome.target),)
+
+    def score(self, sums: Doubles, n: Doubles | int) -> Doubles:
+        scores: Doubles = sums[..., 0] / n
+        return scores
 
 
-def confusion(targets: Labels, predictions: Labels, labels: Labels) -> tuple[tuple[int, ...], ...]:
-    """Counts [target, prediction], both in the order of `labels`."""
-    pairs = Counter(zip(targets, predictions, strict=True))
-    return tuple(tuple(pairs[target, prediction] for prediction in labels) for target in labels)
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How often each label was predicted, was the target, and was both; [..., labels] each."""
+
+    right: Doubles
+    predicted: Doubles
+    gold: Doubles
+
+    @property
+    def precision(self) -> Doubles:
+        return _ratio(self.right, self.predicted)
+
+    @property
+    def recall(self) -> Doubles:
+        return _ratio(self.right, self.gold)
+
+    @property
+    def f1(self) -> Doubles:
+        return _ratio(2 * self.right, self.predicted + self.gold)
+
+    @property
+    def occurs(self) -> Doubles:
+        return self.predicted + self.gold
 
 
-def _counts(targets: Labels, predictions: Labels, labels: Labels) -> list[_Counts]:
-    meant, said = Counter(targets), Counter(predictions)
-    right = Counter(target for target, prediction in zip(targets, predictions, strict=True) if target == prediction)
-    return [_Counts(right[label], said[label], meant[label]) for label in labels]
+@dataclass(frozen=True)
+class _CountMetric:
+    """A metric that is a formula of `_Counts`. A prediction that is none of the labels counts for no label."""
+
+    labels: tuple[str, ...]
+    formula: Callable[[_Counts, Doubles | int], Doubles]
+    answers: tuple[str, ...] = ("label",)
+    is_mean: bool = False
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {label: i for i, label in enumerate(self.labels)}
+
+    def statistics(self, outcome: Outcome) -> Sequence[float]:
+        count, row = len(self.labels), [0.0] * (3 * len(self.labels))
+        predicted, gold = self._index.get(outcome.prediction), self._index.get(outcome.target)
+        if predicted is not None:
+            row[count + predicted] = 1.0
+            row[predicted] = float(predicted == gold)
+        if gold is not None:
+            row[2 * count + gold] = 1.0
+        return row
+
+    def score(self, sums: Doubles, n: Doubles | int) -> Doubles:
+        count = len(self.labels)
+        counts = _Counts(sums[..., :count], sums[..., count : 2 * count], sums[..., 2 * count :])
+        return self.formula(counts, n)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _balanced_accuracy(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _mean(counts.recall, counts.gold)
+
+
+def _macro_f1(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _mean(counts.f1, counts.occurs)
+
+
+def _macro_precision(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _mean(counts.precision, counts.occurs)
+
+
+def _macro_recall(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _mean(counts.recall, counts.occurs)
+
+
+def _mcc(counts: _Counts, n: Doubles | int) -> Doubles:
+    right = counts.right.sum(axis=-1)
+    together = right * n - (counts.predicted * counts.gold).sum(axis=-1)
+    predicted, gold = n * n - (counts.predicted**2).sum(axis=-1), n * n - (counts.gold**2).sum(axis=-1)
+    return _ratio(together, np.sqrt(predicted * gold))
+
+
+def _ratio(part: Doubles, whole: Doubles) -> Doubles:
+    """Elementwise, and 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) > 0)
+
+
+def _mean(values: Doubles, occurrences: Doubles) -> Doubles:
+    """Over the labels that occur. Added up in label order, so that it does not depend on how many sets there are."""
+    total = np.add.accumulate(np.where(occurrences > 0, values, 0.0), axis=-1)[..., -1]
+    return _ratio(total, (occurrences > 0).sum(axis=-1).astype(np.float64))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,17 +38,6 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
-    """Counts of gold labels (rows) by predictions (columns)."""
-
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    recalls: tuple[float | None, ...]
-    """The share on the diagonal of each row; None for a label without examples."""
-
-
-@dataclass(frozen=True, slots=True)
 class KindCost:
     """What the trials of one kind took."""
 
@@ -81,17 +69,6 @@ def changes(data_baseline: Sequence[Outcome], data_best: Sequence[Outcome], text
         change = Change(before.example, text, before.target, before.prediction, after.prediction)
         (won if after.is_right else lost).append(change)
     return Changes(len(won), len(lost), both_wrong, tuple(won[:CHANGED_SHOWN]), tuple(lost[:CHANGED_SHOWN]))
-
-
-def confusion(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Confusion:
-    """Confusion matrix; an answer that is no label gets a column of its own."""
-    counted = Counter((o.target, o.prediction) for o in outcomes)
-    rows = _with_strays(labels, (t for t, _ in counted))
-    columns = _with_strays(labels, (p for _, p in counted))
-    counts = tuple(tuple(counted[row, column] for column in columns) for row in rows)
-    totals = [sum(line) for line in counts]
-    recalls = tuple(counted[row, row] / n if n else None for row, n in zip(rows, totals, strict=True))
-    return Confusion(rows, columns, counts, recalls)
 
 
 def cost_by_kind(records: Sequence[TrialRecord]) -> list[KindCost]:
@@ -192,10 +169,6 @@ def trials_csv(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> str
         row += [record.params.get(name, "") for name in names]
         writer.writerow([*row, *(origin_line(record) for _ in grew), record.error])
     return out.getvalue()
-
-
-def _with_strays(labels: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
-    return (*labels, *sorted(set(found) - set(labels)))
 
 
 def _kind_cost(kind: str, mine: Sequence[TrialRecord]) -> KindCost:

@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 
 from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.metrics.confusion import Confusion, confusion
 from autoprompt_search.report import wording
 from autoprompt_search.report.data import ReportData
 from autoprompt_search.report.figures import Whisker, history, intervals, rungs
 from autoprompt_search.report.importance import Importance, importances
-from autoprompt_search.report.rows import Changes, Confusion, KindCost, changes, confusion, cost_by_kind, value_text
+from autoprompt_search.report.rows import Changes, KindCost, changes, cost_by_kind, value_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.selection import luck
+from autoprompt_search.core.stats import Scorecard, contributions
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.paired import PairedAnswers
-
-Jackknife = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
-"""(targets, predictions) -> what every example adds to the score, as `core.stats.contributions`."""
+from autoprompt_search.studies.paired import PairedStatistics
 
 
 class CorpusRacing:
@@ -31,42 +31,42 @@ class CorpusRacing:
     Args:
         error: Share of searches in which the best may be lost.
         rungs: Dev examples per rung.
-        jackknife: Of the search's metric.
+        metric: Of the scores.
     """
 
-    evidence = PairedAnswers
+    evidence = PairedStatistics
 
-    def __init__(self, error: float, rungs: Sequence[int], jackknife: Jackknife) -> None:
+    def __init__(self, error: float, rungs: Sequence[int], metric: Metric) -> None:
         if not rungs:
             raise ConfigError("study.pruner: racing needs the rungs of the search")
-        self._error, self._jackknife = error / max(1, len(rungs) - 1), jackknife
-        self._answers: dict[int, PairedAnswers] = {}
+        self._error, self._metric = error / max(1, len(rungs) - 1), metric
+        self._seen: dict[int, PairedStatistics] = {}
         self._kinds: dict[int, str] = {}
-        self._parts: dict[tuple[int, int], Sequence[float]] = {}
+        self._parts: dict[tuple[int, int], Doubles] = {}
         """(trial, examples) -> what each of them adds to the score on them."""
 
-    def add(self, number: int, kind: str, measurement: Measurement, evidence: PairedAnswers | None) -> None:  # noqa: ARG002
+    def add(self, number: int, kind: str, measurement: Measurement, evidence: PairedStatistics | None) -> None:  # noqa: ARG002
         """As `Pruner.add`."""
-        known = self._answers.get(number)
+        known = self._seen.get(number)
         if evidence is not None and (known is None or len(evidence) > len(known)):
-            self._answers[number], self._kinds[number] = evidence, kind
+            self._seen[number], self._kinds[number] = evidence, kind
 
     def stops(self, number: int, kind: str, examples: int) -> bool:
-        """As `Pruner.stops`. A trial without answers is never stopped."""
+        """As `Pruner.stops`. A trial without statistics is never stopped."""
         rivals = [n for n, of in self._kinds.items() if of == kind and n != number and self._is_there(n, examples)]
         if not rivals or not self._is_there(number, examples):
             return False
-        mine = np.array(self._of(number, examples))
+        mine = self._of(number, examples)
         gaps = np.array([self._of(rival, examples) for rival in rivals]).T - mine[:, None]
         lengths = np.sqrt((gaps**2).sum(axis=0))
         leader = int(np.argmax(gaps.sum(axis=0) / np.where(lengths > 0, lengths, 1.0)))
         return luck(gaps, leader, len(rivals)) <= self._error
 
     def _is_there(self, number: int, examples: int) -> bool:
-        return number in self._answers and len(self._answers[number]) >= examples
+        return number in self._seen and len(self._seen[number]) >= examples
 
-    def _of(self, number: int, examples: int) -> Sequence[float]:
+    def _of(self, number: int, examples: int) -> Doubles:
         if (number, examples) not in self._parts:
-            answers = self._answers[number].first(examples)
-            self._parts[number, examples] = self._jackknife(answers.targets, answers.predictions)
+            seen = self._seen[number].first(examples)
+            self._parts[number, examples] = contributions(Scorecard(seen.values, self._metric))
         return self._parts[number, examples]

@@ -19,10 +19,10 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.objective import Objective
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Estimate, ScoreModel
-from autoprompt_search.studies.corpus import Jackknife
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.initial_design import initial_design as diverse
 from autoprompt_search.studies.journal import Journal
@@ -75,8 +75,8 @@ class OptunaStudy:
         first: Points to try right after the baseline and the probe.
         objective: What prompts cost, and may cost at most. Pruners and the sampler see `score - weight * cost`; a trial
             that breaks a limit ends there, is no one's rival, and Optuna is told by how much (`trial.constraints`).
-        jackknife: What every example adds to the score, from (targets, predictions); None where the score is the
-            share of right answers.
+        metric: Of the scores. Without one no example is compared with another prompt's: pruners that do never stop
+            a trial, and the probe goes by standard errors.
         texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
         growths: Parameters to which texts are added during the search, see `studies.proposal_slots`. What is asked and
             recorded of a trial with such a text holds it, beside the parameter (`instruction.text`).
@@ -111,7 +111,7 @@ class OptunaStudy:
         *,
         rungs: Sequence[int] = (),
         passes: int | None = None,
-        jackknife: Jackknife | None = None,
+        metric: Metric | None = None,
         texts: Mapping[str, Mapping[str, str]] | None = None,
         growths: Sequence[GrowingParameter] = (),
         anchors: int = 0,
@@ -132,6 +132,7 @@ class OptunaStudy:
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
         self._first = tuple(dict(point) for point in first)
         self._objective = objective or Objective()
+        self._metric = metric
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         place = Path("the study's database") if storage else folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
@@ -144,7 +145,7 @@ class OptunaStudy:
             )
         self._phases = Phases(space, baseline, lambda of: PointSampler(of, sampler, seed, texts), trials)
         text_share = text_share if self._phases.are_two else 1.0
-        terms = Terms(trials, tuple(rungs), passes, reduction, error, jackknife, text_share)
+        terms = Terms(trials, tuple(rungs), passes, reduction, error, metric, text_share)
         pruner = pruner or usual(terms)
         pruning = PRUNERS[pruner](terms)
         kind = resolved(sampler, self._distributions)
@@ -193,7 +194,7 @@ class OptunaStudy:
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
             wanted = self._steering.wanted(number, examples)
-            kept = wanted.of(measurement) if wanted else None
+            kept = wanted.of(measurement, self._metric) if wanted and self._metric else None
             live.record(measurement, kept, self._objective.weighed(measurement).score)
             read_again = self._as_stored(kept.to_text()) if kept else None
             self._steering.learn(number, live.kind, measurement, read_again)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.stats import Scorecard
 from autoprompt_search.core.types import Measurement, Outcome
 
 ITEMS = "items"
@@ -18,13 +21,15 @@ _SCALE = 10
 """Margins are kept in tenths of a natural logarithm."""
 _FAR = 99
 """Beyond this many tenths a margin says nothing more."""
+_DIGITS = 4
+"""Decimals to which values between 0 and 1 are kept."""
 
 
 class Evidence(Protocol):
     """Something about every example of a measurement, in rung order."""
 
     @classmethod
-    def of(cls, measurement: Measurement) -> Self | None:
+    def of(cls, measurement: Measurement, metric: Metric) -> Self | None:
         """None where the measurement does not tell."""
         ...
 
@@ -46,35 +51,42 @@ class Evidence(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PairedScores:
-    """Where the score is the share of right answers: which ones were right, and by how much."""
+    """Where the score is the mean of its examples: what each of them scored, and how sure the model was."""
 
-    hits: NDArray[np.float64]
-    """1 where the answer was right, 0 where not."""
-    margins: NDArray[np.float64]
-    """By how much, in log-probability, the answer led the second; below zero where it was wrong."""
+    hits: Doubles
+    """In [0, 1]; for a share of right answers 1 where the answer was right, 0 where not."""
+    margins: Doubles
+    """By how much, in log-probability, the answer led the second; below zero where it scored less than a half."""
 
     @classmethod
-    def of(cls, measurement: Measurement) -> Self | None:
-        """None where there are no outcomes, or where the score is not the share of right answers."""
-        if not measurement.outcomes:
+    def of(cls, measurement: Measurement, metric: Metric) -> Self | None:
+        """None where there are no outcomes, or where the score is not the mean of its examples."""
+        if not measurement.outcomes or not metric.is_mean:
             return None
-        hits = np.array([o.is_right for o in measurement.outcomes], dtype=float)
-        if abs(hits.mean() - measurement.score) > 1e-9:
-            return None
-        return cls(hits, np.array([_margin(o) for o in measurement.outcomes]))
+        hits = Scorecard.of(measurement.outcomes, metric).values[:, 0]
+        return cls(hits, np.array([_margin(o, hit) for o, hit in zip(measurement.outcomes, hits, strict=True)]))
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         """As `Evidence.from_text`."""
+        if text.startswith("["):
+            hits, margins = json.loads(text)
+            return cls(np.array(hits, dtype=float), np.array(margins, dtype=float) / _SCALE)
         marks = [mark for mark in text if mark in "+-"]
         sizes = text.replace("-", "+").split("+")[1:]
-        hits = np.array([mark == "+" for mark in marks], dtype=float)
-        return cls(hits, np.array([float(size) for size in sizes]) / _SCALE * np.where(hits > 0, 1, -1))
+        right = np.array([mark == "+" for mark in marks], dtype=float)
+        return cls(right, np.array([float(size) for size in sizes]) / _SCALE * np.where(right > 0, 1, -1))
 
     def to_text(self) -> str:
-        """A few characters per example: `+` or `-` for the answer, then the margin's size in tenths."""
+        """Of right and wrong answers a few characters per example: `+` or `-`, then the margin's size in tenths.
+
+        Of other values JSON: the values, and the margins in tenths.
+        """
         rounded = np.minimum(np.abs(self.margins) * _SCALE, _FAR).round().astype(int)
-        return "".join(f"{'+' if hit else '-'}{size}" for hit, size in zip(self.hits, rounded, strict=True))
+        hits, signed = self.hits.round(_DIGITS), (np.sign(self.margins) * rounded).astype(int)
+        if np.isin(hits, (0.0, 1.0)).all():
+            return "".join(f"{'+' if hit else '-'}{size}" for hit, size in zip(hits, rounded, strict=True))
+        return json.dumps([hits.tolist(), signed.tolist()], separators=(",", ":"))
 
     def first(self, examples: int) -> Self:
         """As `Evidence.first`."""
@@ -84,43 +96,45 @@ class PairedScores:
         return len(self.hits)
 
 
-@dataclass(frozen=True, slots=True)
-class PairedAnswers:
-    """Where the score is a function of all answers together, such as macro-F1: what was meant and what was said."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedStatistics:
+    """Where the score is a function of summed statistics, such as macro-F1: those of every example."""
 
-    targets: tuple[str, ...]
-    predictions: tuple[str, ...]
+    values: Doubles
+    """[examples, k]: `Metric.statistics`."""
 
     @classmethod
-    def of(cls, measurement: Measurement) -> Self | None:
+    def of(cls, measurement: Measurement, metric: Metric) -> Self | None:
         """None where there are no outcomes."""
-        made = measurement.outcomes
-        return cls(tuple(o.target for o in made), tuple(o.prediction for o in made)) if made else None
+        return cls(Scorecard.of(measurement.outcomes, metric).values) if measurement.outcomes else None
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """As `Evidence.from_text`."""
-        labels, targets, predictions = json.loads(text)
-        return cls(tuple(labels[i] for i in targets), tuple(labels[i] for i in predictions))
+        """As `Evidence.from_text`. Raises `ConfigError` for what an earlier version wrote."""
+        kept = json.loads(text)
+        if len(kept) != 2:
+            raise ConfigError(
+                "the study was stored by an earlier version, which kept labels instead of statistics: run with --fresh"
+            )
+        rows, indices = kept
+        return cls(np.array(rows, dtype=np.float64)[indices])
 
     def to_text(self) -> str:
-        """Label names once, then their places."""
-        labels = sorted({*self.targets, *self.predictions})
-        place = {label: i for i, label in enumerate(labels)}
-        rows = [[place[label] for label in row] for row in (self.targets, self.predictions)]
-        return json.dumps([labels, *rows], separators=(",", ":"))
+        """JSON: the distinct rows once, then which of them each example has."""
+        rows, indices = np.unique(self.values, axis=0, return_inverse=True)
+        return json.dumps([rows.tolist(), indices.ravel().tolist()], separators=(",", ":"))
 
     def first(self, examples: int) -> Self:
         """As `Evidence.first`."""
-        return type(self)(self.targets[:examples], self.predictions[:examples])
+        return type(self)(self.values[:examples])
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.values)
 
 
-def _margin(outcome: Outcome) -> float:
+def _margin(outcome: Outcome, hit: float) -> float:
     if len(outcome.logprobs) < 2:
         return 0.0
     best, second = sorted(outcome.logprobs, reverse=True)[:2]
     lead = min(best - second, _FAR) if math.isfinite(second) else float(_FAR)
-    return lead if outcome.is_right else -lead
+    return lead if hit >= 0.5 else -lead

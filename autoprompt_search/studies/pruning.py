@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.corpus import CorpusRacing, Jackknife
+from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.knowledge_gradient import KnowledgeGradient
 from autoprompt_search.studies.paired import Evidence
 from autoprompt_search.studies.racing import Racing
@@ -33,10 +34,15 @@ class Terms:
     """Of halving."""
     error: float
     """How often a test may be wrong."""
-    jackknife: Jackknife | None = None
-    """Of a metric that is no mean over examples; None where the score is the share of right answers."""
+    metric: Metric | None = None
+    """Of the scores; None where examples are not compared."""
     text_share: float = 1.0
     """Of the budget, for texts before soft prompts; 1 where there are not both."""
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether a score is the mean of its examples."""
+        return self.metric is None or self.metric.is_mean
 
 
 class Pruner(Protocol):
@@ -73,17 +79,17 @@ class Never:
 
 
 def _racing(terms: Terms) -> Pruner:
-    if terms.jackknife is None:
+    if terms.is_mean or terms.metric is None:
         return Racing(terms.error, terms.trials, terms.rungs)
-    return CorpusRacing(terms.error, terms.rungs, terms.jackknife)
+    return CorpusRacing(terms.error, terms.rungs, terms.metric)
 
 
 def _for_means(name: str, make: Callable[[Terms], Pruner]) -> Callable[[Terms], Pruner]:
     """A pruner that takes a score for the mean of its examples, refused where it is none."""
 
     def made(terms: Terms) -> Pruner:
-        if terms.jackknife is not None:
-            raise ConfigError(f"study.pruner: {name} needs a score that is the share of right answers (task.metric)")
+        if not terms.is_mean:
+            raise ConfigError(f"study.pruner: {name} needs a score that is the mean of its examples (task.metric)")
         return make(terms)
 
     return made
@@ -102,7 +108,7 @@ PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
 
 def usual(terms: Terms) -> PrunerName:
     """Where nobody chose: `gradient`, which shares out passes best, where passes are what is to be shared out."""
-    return "gradient" if terms.passes is not None and terms.rungs and terms.jackknife is None else "halving"
+    return "gradient" if terms.passes is not None and terms.rungs and terms.is_mean else "halving"
 
 
 def climb(name: PrunerName, rungs: Sequence[int], reduction: int) -> float:

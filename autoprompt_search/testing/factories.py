@@ -9,7 +9,9 @@ from typing import Any
 
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Prompt, Template
+from autoprompt_search.core.stats import Scorecard
+from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prompt, Template
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.trial import TrialJob
@@ -90,6 +92,18 @@ def measurement(
         prompt_tokens=tokens,
     )
     return replace(made, **fields)
+
+
+def label_outcomes(targets: Sequence[str], predictions: Sequence[str]) -> tuple[Outcome, ...]:
+    """Answers to a classification, as a metric sees them: nothing else is known of the examples."""
+    return tuple(Outcome(str(i), t, p, ()) for i, (t, p) in enumerate(zip(targets, predictions, strict=True)))
+
+
+def label_card(
+    metric: str, targets: Sequence[str], predictions: Sequence[str], labels: Sequence[str] = LABELS
+) -> Scorecard:
+    """The scorecard of such answers under a registered metric."""
+    return Scorecard.of(label_outcomes(targets, predictions), metric_named(metric, labels))
 
 
 def ladder(scores: Sequence[float], rungs: Sequence[int] = RUNGS) -> list[Measurement]:

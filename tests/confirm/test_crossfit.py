@@ -20,6 +20,7 @@ from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Outcome, TrialRecord
 from autoprompt_search.ledger import Ledger
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.studies.ranking import ranked
 from autoprompt_search.testing.factories import examples, job
@@ -27,7 +28,7 @@ from autoprompt_search.testing.runner_contract import drive
 from autoprompt_search.trial import TrialJob
 
 LABELS = ("negative", "positive")
-SCALE = ScoreComparison("accuracy", LABELS, 0.95)
+SCALE = ScoreComparison(metric_named("accuracy", LABELS), LABELS, 0.95)
 TARGETS = [LABELS[i % 2] for i in range(100)]
 
 
@@ -83,7 +84,7 @@ def test_a_clear_winner_keeps_its_score() -> None:
     assert fitted(right).winners == (2,) * FOLDS
     assert fitted(right).score == pytest.approx(0.9)
     assert fitted(right).stderr == pytest.approx(0.03, abs=0.001)
-    other = fitted(right, ScoreComparison("macro_f1", LABELS, 0.95))
+    other = fitted(right, ScoreComparison(metric_named("macro_f1", LABELS), LABELS, 0.95))
     assert other.score == pytest.approx(0.9, abs=0.01)
 
 

@@ -8,7 +8,7 @@ import pytest
 from autoprompt_search.confirm import Verdict, judge
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.stats import Difference, paired_difference
-from autoprompt_search.metrics.classification import accuracy
+from autoprompt_search.testing.factories import label_card
 
 TEST = 300
 SEEDS = 400
@@ -22,7 +22,7 @@ def verdict(seed: int, ours: float, theirs: float, *, shared: float = 0.6) -> Ve
     b = np.where(alike, both, rng.random(TEST)) < theirs
     words = np.array(["no", "yes"])
     answers = [words[x.astype(int)].tolist() for x in (a, b)]
-    return judge(paired_difference(accuracy, ["yes"] * TEST, *answers, ("yes", "no")))
+    return judge(paired_difference(*(label_card("accuracy", ["yes"] * TEST, said) for said in answers)))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_better_prompt_is_promoted_and_a_worse_one_rejected() -> None:
 
 
 def test_a_prompt_against_itself_is_a_tie() -> None:
-    answers = ["yes"] * 80 + ["no"] * 20
-    found = paired_difference(accuracy, ["yes"] * 100, answers, answers, ("yes", "no"))
+    card = label_card("accuracy", ["yes"] * 100, ["yes"] * 80 + ["no"] * 20)
+    found = paired_difference(card, card)
     assert judge(found) is Verdict.TIE
     assert (found.score, found.p) == (0, 1)

@@ -15,9 +15,9 @@ from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.stats import interval
 from autoprompt_search.core.types import Calibration, Example, Prompt, Template
-from autoprompt_search.evaluate import metric_named
 from autoprompt_search.exported import ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.exporters.prompt import PromptFolder
+from autoprompt_search.testing.factories import label_card
 
 from ..exporters.finals import LABELS, SCRIPTED, TEMPLATE, WORDS, final_prompt, fixed, nearest, reviews  # noqa: TID252
 
@@ -171,7 +171,7 @@ def test_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.metric == "balanced_accuracy"
     assert list(found.scores) == ["balanced_accuracy", "accuracy"]
     for name, score in found.scores.items():
-        assert score == interval(metric_named(name), targets, labels, LABELS)
+        assert score == interval(label_card(name, targets, labels, LABELS))
         assert score.low < score.score < score.high
     assert sum(map(sum, found.confusion)) == found.examples == 60
     assert found.confusion[0][0] + found.confusion[1][1] == round(60 * found.scores["accuracy"].score)

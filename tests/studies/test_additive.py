@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from autoprompt_search.metrics.classification import macro_f1
 from autoprompt_search.studies.additive import ScoreFit, ScoreModel
-from autoprompt_search.testing.factories import measurement
+from autoprompt_search.testing.factories import label_card, measurement
 
 RUNGS = (40, 80, 120, 160)
 
@@ -100,10 +99,10 @@ def test_what_is_no_mean_is_ranked_better_than_by_its_last_scores_too() -> None:
             targets = [labels[int(not rare)] for rare in is_rare]
             said = [labels[int(rare != right)] for rare, right in zip(is_rare, is_right, strict=True)]
             reached = (32, 128, 512)[: 1 + rng.binomial(2, 0.4)]
-            made = [macro_f1(targets[:rung], said[:rung], labels) for rung in reached]
+            made = [label_card("macro_f1", targets[:rung], said[:rung], labels).score for rung in reached]
             for rung, score in zip(reached, made, strict=True):
                 entered.add(number, "text", measurement(score, rung, stderr=0.5 / rung**0.5, prompt=str(number)))
-            truth.append(macro_f1(targets, said, labels))
+            truth.append(label_card("macro_f1", targets, said, labels).score)
             last.append(made[-1])
         expected = [entered.estimates()[number].score for number in range(30)]
         modelled.append(spearmanr(expected, truth).statistic)

@@ -9,23 +9,19 @@ import numpy as np
 import pytest
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.stats import contributions
+from autoprompt_search.core.stats import Scorecard
 from autoprompt_search.core.types import Measurement, Outcome, TrialState
-from autoprompt_search.metrics import METRICS
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.paired import PairedAnswers
-from autoprompt_search.testing.factories import measurement, space
+from autoprompt_search.studies.paired import PairedStatistics
+from autoprompt_search.testing.factories import label_outcomes, measurement, space
 from autoprompt_search.testing.study_contract import BASELINE, facts
 
 LABELS = ("rare", "usual")
 RUNGS = (60, 120, 240)
 ALL = RUNGS[-1]
-macro_f1, accuracy = METRICS.load("macro_f1"), METRICS.load("accuracy")
-
-
-def parts(targets: Sequence[str], predictions: Sequence[str]) -> list[float]:
-    return contributions(macro_f1, targets, predictions, LABELS)
+MACRO_F1, ACCURACY = metric_named("macro_f1", LABELS), metric_named("accuracy", LABELS)
 
 
 def imbalanced(rng: np.random.Generator) -> list[str]:
@@ -33,26 +29,30 @@ def imbalanced(rng: np.random.Generator) -> list[str]:
     return [LABELS[int(i)] for i in rng.permutation([0] * (ALL // 8) + [1] * (ALL - ALL // 8))]
 
 
-def answers(rng: np.random.Generator, targets: Sequence[str], found: float, spared: float) -> PairedAnswers:
+def answers(rng: np.random.Generator, targets: Sequence[str], found: float, spared: float) -> tuple[Outcome, ...]:
     """Of a prompt that finds such a share of the rare ones, and spares such a share of the usual ones."""
     right = {"rare": found, "usual": spared}
     said = [t if rng.random() < right[t] else LABELS[t == "rare"] for t in targets]
-    return PairedAnswers(tuple(targets), tuple(said))
+    return label_outcomes(targets, said)
 
 
-def stopped(rows: Sequence[PairedAnswers], error: float) -> list[int]:
+def kept(outcomes: Sequence[Outcome]) -> PairedStatistics:
+    return PairedStatistics(Scorecard.of(outcomes, MACRO_F1).values)
+
+
+def stopped(rows: Sequence[Sequence[Outcome]], error: float) -> list[int]:
     """Trials that are stopped on some rung, when all climb side by side."""
-    race, out = CorpusRacing(error, RUNGS, parts), list[int]()
+    race, out = CorpusRacing(error, RUNGS, MACRO_F1), list[int]()
     for rung in RUNGS[:-1]:
         alive = [n for n in range(len(rows)) if n not in out]
         for n in alive:
-            race.add(n, "text", measurement(0.5, rung), rows[n].first(rung))
+            race.add(n, "text", measurement(0.5, rung), kept(rows[n][:rung]))
         out += [n for n in alive if race.stops(n, "text", rung)]
     return out
 
 
-def score(row: PairedAnswers) -> float:
-    return macro_f1(row.targets, row.predictions, LABELS)
+def score(row: Sequence[Outcome]) -> float:
+    return Scorecard.of(row, MACRO_F1).score
 
 
 def test_the_macro_f1_winner_is_kept_and_the_accuracy_winner_is_not() -> None:
@@ -60,7 +60,7 @@ def test_the_macro_f1_winner_is_kept_and_the_accuracy_winner_is_not() -> None:
     rng = np.random.default_rng(0)
     targets = imbalanced(rng)
     rows = [answers(rng, targets, 0.9, 0.86), answers(rng, targets, 0.0, 1.0)]
-    right = [accuracy(row.targets, row.predictions, LABELS) for row in rows]
+    right = [Scorecard.of(row, ACCURACY).score for row in rows]
     assert right[1] > right[0]
     assert score(rows[0]) > score(rows[1])
     assert stopped(rows, 0.05) == [1]
@@ -82,8 +82,8 @@ def test_the_best_is_lost_in_at_most_the_promised_share_of_searches() -> None:
 def test_rivals_are_of_one_kind_and_have_got_as_far() -> None:
     rng = np.random.default_rng(2)
     targets = imbalanced(rng)
-    good, bad = answers(rng, targets, 0.95, 0.95).first(60), answers(rng, targets, 0.1, 0.6).first(60)
-    race = CorpusRacing(0.05, RUNGS, parts)
+    good, bad = kept(answers(rng, targets, 0.95, 0.95)[:60]), kept(answers(rng, targets, 0.1, 0.6)[:60])
+    race = CorpusRacing(0.05, RUNGS, MACRO_F1)
     race.add(1, "soft", measurement(0.9, 60), good)
     race.add(2, "text", measurement(0.9, 30), good.first(30))
     race.add(3, "text", measurement(0.5, 60), bad)
@@ -95,11 +95,9 @@ def test_rivals_are_of_one_kind_and_have_got_as_far() -> None:
     assert not race.stops(2, "text", 60)
 
 
-def measured(row: PairedAnswers, examples: int) -> Measurement:
-    seen = row.first(examples)
-    pairs = zip(seen.targets, seen.predictions, strict=True)
-    outcomes = tuple(Outcome(str(i), target, said, (0.0, -1.0)) for i, (target, said) in enumerate(pairs))
-    return measurement(score(seen), examples, is_full=examples == ALL, outcomes=outcomes)
+def measured(row: tuple[Outcome, ...], examples: int) -> Measurement:
+    seen = row[:examples]
+    return measurement(score(seen), examples, is_full=examples == ALL, outcomes=seen)
 
 
 def test_a_study_stops_by_macro_f1_and_again_after_a_restart(tmp_path: Path) -> None:
@@ -109,7 +107,7 @@ def test_a_study_stops_by_macro_f1_and_again_after_a_restart(tmp_path: Path) -> 
 
     def opened(folder: Path) -> OptunaStudy:
         return OptunaStudy(
-            space(), 0, 3, None, BASELINE, folder, "f1", rungs=RUNGS, pruner="racing", jackknife=parts, sampler="random"
+            space(), 0, 3, None, BASELINE, folder, "f1", rungs=RUNGS, pruner="racing", metric=MACRO_F1, sampler="random"
         )
 
     def climb(study: OptunaStudy, number: int) -> None:
@@ -132,7 +130,7 @@ def test_a_study_stops_by_macro_f1_and_again_after_a_restart(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("pruner", ["wilcoxon", "gradient"])
 def test_pruners_of_means_are_refused(pruner: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"study.pruner: {pruner} needs a score that is the share of right answers"):
+    with pytest.raises(ConfigError, match=f"study.pruner: {pruner} needs a score that is the mean of its examples"):
         OptunaStudy(
             space(),
             0,
@@ -142,11 +140,11 @@ def test_pruners_of_means_are_refused(pruner: str, tmp_path: Path) -> None:
             tmp_path,
             "f1",
             rungs=RUNGS,
-            jackknife=parts,
+            metric=MACRO_F1,
             pruner=pruner,  # type: ignore[arg-type]
         )
 
 
 def test_without_rungs_it_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"study\.pruner: racing needs the rungs"):
-        CorpusRacing(0.05, (), parts)
+        CorpusRacing(0.05, (), MACRO_F1)

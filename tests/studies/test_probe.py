@@ -9,6 +9,7 @@ import pytest
 
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Outcome, TrialState
+from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.optuna import OptunaStudy
@@ -57,7 +58,15 @@ def made(share: float, examples: int, total: int = RUNGS[-1]) -> Any:
 def make(folder: Path, over: SearchSpace | None = None, **options: Any) -> OptunaStudy:
     baseline = BASELINE if over is None else over.baseline()
     return OptunaStudy(
-        over or space(), 0, 20, None, baseline, folder, "probe", rungs=RUNGS, **{"anchors": 5, **options}
+        over or space(),
+        0,
+        20,
+        None,
+        baseline,
+        folder,
+        "probe",
+        rungs=RUNGS,
+        **{"anchors": 5, "metric": metric_named("accuracy", ()), **options},
     )
 
 
