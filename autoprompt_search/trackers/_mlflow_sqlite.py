@@ -18,12 +18,15 @@ from urllib.parse import unquote
 def database_of(uri: str) -> Path | None:
     """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
     found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    return Path(unquote(found[1])).absolute() if found and found[1] != ":memory:" else None
+    is_file = found and found[1] != ":memory:" and not found[1].startswith("file:")
+    return Path(unquote(found[1])).absolute() if found and is_file else None
 
 
 def check(database: Path) -> None:
     """Raise `OSError` or `sqlite3.Error` now where MLflow would try again for minutes."""
     database.parent.mkdir(parents=True, exist_ok=True)
+    if not database.exists():
+        return  # it is made later, by one process at a time
     with contextlib.closing(sqlite3.connect(database, timeout=3.0)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("SELECT count(*) FROM sqlite_master")
@@ -34,6 +37,7 @@ def hasten(database: Path) -> None:
     """Let commits of this process wait for no disk. A file that is in use keeps the mode it has."""
     from sqlalchemy import Engine, event
 
+    database = database.resolve()
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
 
@@ -41,7 +45,7 @@ def hasten(database: Path) -> None:
     def relax(connection: Any, _: Any) -> None:
         if isinstance(connection, sqlite3.Connection):
             files = [Path(row[2]) for row in connection.execute("PRAGMA database_list") if row[2]]
-            if files == [database.resolve()]:
+            if files == [database]:
                 connection.execute("PRAGMA synchronous=NORMAL")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeoutError
 from pathlib import Path
@@ -16,6 +15,7 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.output import SearchCard
 from autoprompt_search.core.types import TrialRecord
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
+from autoprompt_search.trackers._mlflow_making import ensure_made
 from autoprompt_search.trackers._mlflow_spool import Spool
 from autoprompt_search.trackers._mlflow_sqlite import artifacts_beside, check, database_of, hasten, settle
 
@@ -65,8 +65,6 @@ class MlflowTracker:
     def open(self, card: SearchCard) -> None:
         """Connect, and start or continue the parent run. `ConfigError` names the store and why it does not answer."""
         database = self._approach()
-        if database:
-            hasten(database)
         from autoprompt_search.trackers._mlflow_sender import Sender
         from autoprompt_search.trackers._mlflow_store import MlflowStore
 
@@ -122,14 +120,16 @@ class MlflowTracker:
             raise self._no_answer(str(exc)) from exc
 
     def _approach(self) -> Path | None:
-        """Settings for MLflow, and a database file that can be written, where the store is one."""
+        """Settings for MLflow, and a database file that is whole and can be written, where the store is one."""
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         database = database_of(self._uri)
         try:
             if database:
                 check(database)
-        except (OSError, sqlite3.Error) as exc:
+                ensure_made(database)
+                hasten(database)
+        except Exception as exc:  # SQLite, MLflow and SQLAlchemy each raise their own
             raise self._no_answer(str(exc)) from exc
         return database
 
