@@ -70,14 +70,14 @@ def _attention(
     scale = options.get("scaling")
     groups = query.shape[1] // key.shape[1]
     own_keys, own_values = (t.repeat_interleave(groups, dim=1) for t in (key, value)) if groups > 1 else (key, value)
-    own, own_sum = _attend(query, own_keys, own_values, attention_mask, scale, is_causal=attention_mask is None)
+    own, own_sum = attend(query, own_keys, own_values, attention_mask, scale, is_causal=attention_mask is None)
     keys, values = layers[module.layer_idx]
-    front, front_sum = _attend_shared(query, keys, values, scale)
+    front, front_sum = attend_shared(query, keys, values, scale)
     share = torch.sigmoid(front_sum - own_sum)[..., None].to(own.dtype)
     return torch.lerp(own, front, share).transpose(1, 2).contiguous(), None
 
 
-def _attend_shared(
+def attend_shared(
     query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scale: float | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """All rows, and all heads that share keys, as one long row."""
@@ -85,13 +85,13 @@ def _attend_shared(
     groups = keys.shape[1]
     split = (rows, groups, heads // groups, tokens)
     flat = query.view(*split, width).permute(1, 2, 0, 3, 4).reshape(1, groups, -1, width)
-    found, sums = _attend(flat, keys, values, None, scale, is_causal=False)
+    found, sums = attend(flat, keys, values, None, scale, is_causal=False)
     parts = (groups, heads // groups, rows, tokens)
     found = found.view(*parts, width).permute(2, 0, 1, 3, 4).reshape(rows, heads, tokens, width)
     return found, sums.view(*parts).permute(2, 0, 1, 3).reshape(rows, heads, tokens)
 
 
-def _attend(
+def attend(
     query: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
@@ -122,7 +122,7 @@ def _by_hand(
     *,
     is_causal: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """See `_attend`; on devices and with masks that no kernel takes."""
+    """See `attend`; on devices and with masks that no kernel takes."""
     scores = (query @ keys.mT).float() * (query.shape[-1] ** -0.5 if scale is None else scale)
     if mask is not None:
         scores = scores + mask

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from autoprompt_search.backends.hf import cascade, heads, kv, loading, tree_attention
 from autoprompt_search.backends.hf.answer_tokens import same_tokens
-from autoprompt_search.backends.hf.backend import HfLanguageModel
+from autoprompt_search.backends.hf.backend import HfGeneratingModel
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.grouping import grouped
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
@@ -22,6 +22,7 @@ from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit, shared
 from autoprompt_search.backends.hf.selfcheck import ReadRows, takes_branches, takes_cascade
 from autoprompt_search.backends.hf.tokenizer import Ids, Joined
 from autoprompt_search.backends.hf.training import KVCache, TrainingBatch, from_left_to_right
+from autoprompt_search.backends.hf.writers import CausalWriter
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Rendered
 
@@ -43,7 +44,7 @@ def hf_causal(
     state_megabytes: Annotated[int, Field(ge=0)] = 64,
     truncate: str | None = None,
     attention: Literal["expand", "cascade"] = "expand",
-) -> HfLanguageModel:
+) -> HfGeneratingModel:
     """Any causal LM that transformers can load, frozen.
 
     Args:
@@ -64,7 +65,10 @@ def hf_causal(
     spec = ModelSpec(
         model, loading.CAUSAL, revision, device, dtype, threads, prefix_megabytes, state_megabytes, attention=named
     )
-    return HfLanguageModel(spec, CausalFamily(spec, named), batch_tokens=batch_tokens, truncate=truncate)
+    family = CausalFamily(spec, named)
+    return HfGeneratingModel(
+        spec, family, CausalWriter(spec, family.bases), batch_tokens=batch_tokens, truncate=truncate
+    )
 
 
 class CausalFamily:

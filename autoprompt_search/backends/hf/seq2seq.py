@@ -11,7 +11,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from autoprompt_search.backends.hf import heads, kv, loading
 from autoprompt_search.backends.hf.answer_tokens import same_tokens
-from autoprompt_search.backends.hf.backend import HfLanguageModel
+from autoprompt_search.backends.hf.backend import HfGeneratingModel
 from autoprompt_search.backends.hf.bidirectional import mean_pooled
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
@@ -19,6 +19,7 @@ from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
+from autoprompt_search.backends.hf.writers import Seq2SeqWriter
 from autoprompt_search.core.types import Rendered
 
 _SENTINEL = "<extra_id_0>"
@@ -36,7 +37,7 @@ def hf_seq2seq(
     state_megabytes: Annotated[int, Field(ge=0)] = 64,
     encoder_megabytes: Annotated[int, Field(ge=0)] = 256,
     truncate: str | None = None,
-) -> HfLanguageModel:
+) -> HfGeneratingModel:
     """Any sequence-to-sequence LM that transformers can load, frozen.
 
     The encoder reads a prompt once for all answers. An answer scores by its own tokens, without the closing
@@ -57,7 +58,10 @@ def hf_seq2seq(
     spec = ModelSpec(
         model, loading.SEQ2SEQ, revision, device, dtype, threads, 0, state_megabytes, source_megabytes=encoder_megabytes
     )
-    return HfLanguageModel(spec, Seq2SeqFamily(spec), batch_tokens=batch_tokens, truncate=truncate)
+    family = Seq2SeqFamily(spec)
+    return HfGeneratingModel(
+        spec, family, Seq2SeqWriter(spec, family.bases), batch_tokens=batch_tokens, truncate=truncate
+    )
 
 
 class Seq2SeqFamily:

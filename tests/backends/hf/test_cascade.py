@@ -32,8 +32,8 @@ def both(folder, **options):
 def test_scores_are_those_of_the_expanded_path(family, answers, tiny, monkeypatch):
     expanded, cascaded = both(tiny(family))
     fronts = []
-    inside = cascade._attend_shared
-    monkeypatch.setattr(cascade, "_attend_shared", lambda *args: fronts.append(args) or inside(*args))
+    inside = cascade.attend_shared
+    monkeypatch.setattr(cascade, "attend_shared", lambda *args: fronts.append(args) or inside(*args))
     found = cascaded.score(ROWS, answers).logliks
     assert any(len(query) == len(ROWS) for query, *_ in fronts)
     assert close(found, expanded.score(ROWS, answers).logliks)
@@ -87,6 +87,6 @@ def test_kernels_and_plain_sums_agree(mask, is_causal):
     torch.manual_seed(0)
     query, keys, values = (torch.randn(2, 3, n, 8) for n in (5, 5, 5))
     bias = torch.zeros(2, 1, 5, 5).masked_fill(torch.rand(2, 1, 5, 5) < 0.3, -1e9) if mask else None
-    kernel = cascade._attend(query, keys, values, bias, None, is_causal=is_causal)
+    kernel = cascade.attend(query, keys, values, bias, None, is_causal=is_causal)
     plain = cascade._by_hand(query, keys, values, bias, None, is_causal=is_causal)
     assert all(close(a, b) for a, b in zip(kernel, plain, strict=True))
