@@ -27,6 +27,7 @@ from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.proposal_slots import GrowingParameter
+from autoprompt_search.studies.terms import ProbePlan, SearchBudget, SearchTerms
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
@@ -163,28 +164,26 @@ def _study(
     first: Sequence[Params] = (),
 ) -> Study:
     own = {name: value for name, value in config.study.options.items() if name != OPTION}
-    return STUDIES.build(
-        ComponentSpec(type=config.study.type, **own),
+    budget = config.budget
+    terms = SearchTerms(
         space=config.space,
         seed=config.seed,
-        trials=config.budget.most_trials(config.rungs),
-        minutes=config.budget.minutes,
+        budget=SearchBudget(budget.most_trials(config.rungs), budget.minutes, budget.most_passes),
         baseline=config.space.baseline(config.baseline),
         folder=place.state,
         name=place.identity,
         rungs=config.rungs,
-        passes=config.budget.most_passes,
+        objective=config.objective.objective,
         metric=metric,
         texts=texts,
-        growths=growths(config),
-        anchors=config.budget.anchors(config.rungs),
-        least_gain=config.budget.least_gain if config.budget.stop_if_hopeless else None,
-        first=first,
-        objective=config.objective.objective,
+        growing=growing_parameters(config),
+        probe=ProbePlan(budget.anchors(config.rungs), budget.least_gain if budget.stop_if_hopeless else None),
+        first_points=first,
     )
+    return STUDIES.build(ComponentSpec(type=config.study.type, **own), terms=terms)
 
 
-def growths(config: SearchConfig) -> list[GrowingParameter]:
+def growing_parameters(config: SearchConfig) -> list[GrowingParameter]:
     """The parameters to which texts are added; one that the space has fixed is not among them."""
     return [
         GrowingParameter(

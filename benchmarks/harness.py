@@ -68,16 +68,17 @@ def study_of(
         baseline: The point of trial 0.
         name: Of the study.
         folder: Where its journal is.
-        **options: As the constructor takes them: `rungs`, `passes`, `sampler`, `pruner`, ...
+        **options: As `open_study` takes them: `rungs`, `passes`, `sampler`, `pruner`, ...
     """
     import optuna
 
-    from autoprompt_search.studies.optuna import OptunaStudy
+    from autoprompt_search.testing.factories import open_study
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if folder is None:
         options["storage"] = optuna.storages.InMemoryStorage()
-    return OptunaStudy(space, seed, trials, None, baseline, folder or Path("nowhere"), name, **options)
+    given = {"baseline": baseline, "seed": seed, "name": name, **options}
+    return open_study(folder or Path("nowhere"), space, trials, **given)
 
 
 def play(study: OptunaStudy, rungs: int, measure: Measure) -> None:

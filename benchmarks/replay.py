@@ -82,7 +82,7 @@ def ours(pruner: str) -> Callable[[World, int, int], int]:
             prompts + 1,
             {"prompt": -1},
             "replay",
-            rungs=[world.items * (b + 1) for b in range(blocks)],
+            rungs=tuple(world.items * (b + 1) for b in range(blocks)),
             passes=passes,
             sampler="random",
             pruner=pruner,

@@ -76,7 +76,7 @@ def search(job: Job) -> dict[str, float]:
     first = {"soft.tokens": 10, "soft.lr": 0.1} if kind == "soft" else {}
     baseline = over.baseline(first)
     own = sum(world.passes(baseline, rung) for rung in range(len(RUNGS)))
-    texts = world.texts if sampler == "surrogate" else None
+    texts = world.texts if sampler == "surrogate" else {}
     metric = metric_named("accuracy", LABELS)
     options = {"sampler": sampler, "pruner": pruner, "passes": passes - own, "texts": texts, "metric": metric}
     study = study_of(over, seed, 10_000, baseline, "simulator", rungs=RUNGS, **options)

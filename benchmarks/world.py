@@ -178,7 +178,7 @@ def by_study(sampler: str, pruner: str | None) -> Strategy:
             "world",
             rungs=rungs,
             passes=spent,
-            anchors=Budget(passes=spent).anchors(rungs) if pruner != "none" else 0,
+            probe=Budget(passes=spent).anchors(rungs) if pruner != "none" else 0,
             sampler=sampler,
             pruner=pruner,
         )

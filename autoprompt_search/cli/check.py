@@ -17,7 +17,7 @@ from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
 from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
-from autoprompt_search.session import growths
+from autoprompt_search.session import growing_parameters
 from autoprompt_search.studies.proposal_slots import ProposalSlots
 from autoprompt_search.trial import SAMPLE
 from autoprompt_search.warm import OPTION, WarmStart, remember
@@ -130,7 +130,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
 
 def grown_size(config: SearchConfig) -> float:
     """Points of the space, with all texts that may be added."""
-    return ProposalSlots(growths(config), config.seed).widened(config.space).size
+    return ProposalSlots(growing_parameters(config), config.seed).widened(config.space).size
 
 
 def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend: Backend) -> tuple[int, str]:

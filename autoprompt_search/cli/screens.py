@@ -12,7 +12,7 @@ from rich.text import Text
 
 from autoprompt_search.cli.check import Checked
 from autoprompt_search.exported import Evaluation
-from autoprompt_search.session import growths
+from autoprompt_search.session import growing_parameters
 
 _SHOWN = 1500
 """Characters of a sample prompt that are shown."""
@@ -48,7 +48,7 @@ def _facts(found: Checked) -> Iterator[tuple[str, str]]:
     yield "examples", f"{len(splits.train)} train, {len(splits.dev)} dev, {len(splits.test)} test (sealed)"
     size = "without end (a continuous parameter)" if math.isinf(found.size) else f"{found.size:,.0f} points"
     yield "space", f"{size}, {len(config.space.root)} parameters"
-    for growth in growths(config):
+    for growth in growing_parameters(config):
         share, by = f"{growth.share:.0%} of the trials on texts", ", ".join(growth.proposers)
         yield "proposals", f"up to {growth.slots} new values of {growth.address}, in {share}, by {by}"
     yield (

@@ -18,20 +18,17 @@ from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.headroom import Headroom
-from autoprompt_search.core.objective import Objective
-from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
-from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.failing import check_systemic
-from autoprompt_search.studies.initial_design import initial_design as diverse
+from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.knowledge_gradient import Begin, GoOn, KnowledgeGradient
 from autoprompt_search.studies.paired import ITEMS, Evidence
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.point_sampler import PointSampler, latest
 from autoprompt_search.studies.probe import Outlook, Probe
-from autoprompt_search.studies.proposal_slots import GrowingParameter, ProposalSlots
+from autoprompt_search.studies.proposal_slots import ProposalSlots
 from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb, usual
 from autoprompt_search.studies.records import (
     ERROR,
@@ -49,6 +46,7 @@ from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.scheduler import TrialScheduler
 from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.storage import database
+from autoprompt_search.studies.terms import SearchTerms
 
 _SECONDS, _ANCHORS = "seconds_used", "anchors"
 """User attributes of the study."""
@@ -62,26 +60,8 @@ class OptunaStudy:
     pruner has paused stays RUNNING there until it is taken up again or the search ends.
 
     Args:
-        space: What may vary.
-        seed: Of the sampler.
-        trials: Budget: trials of any end, duplicates not counted.
-        minutes: Budget: wall time of all runs on this folder together; None for no limit.
-        baseline: Parameters of trial 0, which is never stopped early.
-        folder: Where the journal lives.
-        name: Of the study within its storage.
-        rungs: Dev examples per rung, for pruners that look ahead.
-        passes: Budget: forward passes of all trials but the baseline. Once they are spent no trial begins, and those
-            that run are finished; `gradient` keeps within them.
-        first: Points to try right after the baseline and the probe.
-        objective: What prompts cost, and may cost at most. Pruners and the sampler see `score - weight * cost`; a trial
-            that breaks a limit ends there, is no one's rival, and Optuna is told by how much (`trial.constraints`).
-        metric: Of the scores. Without one no example is compared with another prompt's: pruners that do never stop
-            a trial, and the probe goes by standard errors.
-        texts: What the names of the space stand for, parameter -> value -> text, for `surrogate`.
-        growths: Parameters to which texts are added during the search, see `studies.proposal_slots`. What is asked and
-            recorded of a trial with such a text holds it, beside the parameter (`instruction.text`).
-        anchors: Of the probe: so many first trials are points that differ as much as can be (`studies/probe.py`).
-        least_gain: The search ends behind the probe where it finds this gain out of reach; None: never.
+        terms: The search. A trial with a text that was added during it is asked for, and recorded, with that text
+            beside the parameter (`instruction.text`).
         sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
             space (`studies/samplers.py`).
         pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
@@ -101,23 +81,8 @@ class OptunaStudy:
 
     def __init__(
         self,
-        space: SearchSpace,
-        seed: int,
-        trials: int,
-        minutes: float | None,
-        baseline: Params,
-        folder: Path,
-        name: str,
+        terms: SearchTerms,
         *,
-        rungs: Sequence[int] = (),
-        passes: int | None = None,
-        metric: Metric | None = None,
-        texts: Mapping[str, Mapping[str, str]] | None = None,
-        growths: Sequence[GrowingParameter] = (),
-        anchors: int = 0,
-        least_gain: float | None = None,
-        first: Sequence[Params] = (),
-        objective: Objective | None = None,
         sampler: SamplerName = "tpe",
         pruner: PrunerName | None = None,
         reduction: Annotated[int, Field(ge=2)] = 3,
@@ -126,28 +91,29 @@ class OptunaStudy:
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
-        self._growing = ProposalSlots(growths, seed)
-        named, space = space, self._growing.widened(space)
-        self._space = space
+        budget, rungs = terms.budget, terms.rungs
+        self._growing = ProposalSlots(terms.growing, terms.seed)
+        space = self._growing.widened(terms.space)
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
-        self._first = tuple(dict(point) for point in first)
-        self._objective = objective or Objective()
-        self._metric = metric
+        self._first = tuple(dict(point) for point in terms.first_points)
+        self._objective, self._metric = terms.objective, terms.metric
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        place = Path("the study's database") if storage else folder / "study.journal"
+        place = Path("the study's database") if storage else terms.folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
             self._study = optuna.create_study(
-                study_name=name,
-                storage=database(storage) if storage else JournalStorage(Journal(folder / "study.journal")),
+                study_name=terms.name,
+                storage=database(storage) if storage else JournalStorage(Journal(place)),
                 direction="maximize",
                 load_if_exists=True,
                 sampler=RandomSampler(),  # never asked
             )
-        self._phases = Phases(space, baseline, lambda of: PointSampler(of, sampler, seed, texts), trials)
+        self._phases = Phases(
+            space, terms.baseline, lambda of: PointSampler(of, sampler, terms.seed, terms.texts), budget.trials
+        )
         text_share = text_share if self._phases.are_two else 1.0
-        terms = Terms(trials, tuple(rungs), passes, reduction, error, metric, text_share)
-        pruner = pruner or usual(terms)
-        pruning = PRUNERS[pruner](terms)
+        rules = Terms(budget.trials, rungs, budget.passes, reduction, error, terms.metric, text_share)
+        pruner = pruner or usual(rules)
+        pruning = PRUNERS[pruner](rules)
         kind = resolved(sampler, self._distributions)
         is_default = scores is None and (
             isinstance(pruning, KnowledgeGradient) or (kind in OF_COMPLETE and bool(rungs))
@@ -156,7 +122,7 @@ class OptunaStudy:
         if sampler == "surrogate" and not (is_modelled and rungs):
             raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
         board = ScoreModel(rungs) if is_modelled and sampler not in BLIND else None
-        self._rungs = tuple(rungs)
+        self._rungs = rungs
         self._live: dict[int, RunningTrial] = {}
         self._paused: dict[int, RunningTrial] = {}
         self._ended: dict[int, TrialRecord] = {}
@@ -165,11 +131,13 @@ class OptunaStudy:
         self._is_used_up = False
         """Whether no point of the space is left."""
         with reading(place, optuna.exceptions.OptunaError):
-            spending = Spending(trials, passes, minutes, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
-            most = min(trials, space.size)
+            spending = Spending(budget, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
+            most = min(budget.trials, space.size)
             most_texts = round(most * text_share)
-            outlook = Outlook(most_texts, climb(pruner, rungs, reduction), passes, self._phases.are_two, least_gain)
-            probe = self._opened_probe(named, baseline, anchors, outlook)
+            outlook = Outlook(
+                most_texts, climb(pruner, rungs, reduction), budget.passes, self._phases.are_two, terms.probe.least_gain
+            )
+            probe = self._opened_probe(terms, outlook)
             self._steering = TrialScheduler(pruning, probe, spending, self._objective, board, most, text_share)
             self._remember()
         self._phases.close(self._growing.closed(), self._growing.written())
@@ -311,12 +279,12 @@ class OptunaStudy:
     def _dressed(self, record: TrialRecord) -> TrialRecord:
         return replace(record, params=self._growing.dressed(record.params))
 
-    def _opened_probe(self, space: SearchSpace, baseline: Params, anchors: int, outlook: Outlook) -> Probe:
-        """As it was when the search began, whatever the budget is now; over the points of `space`."""
-        if anchors and not self._study.get_trials(deepcopy=False):
-            self._study.set_user_attr(_ANCHORS, anchors)
+    def _opened_probe(self, terms: SearchTerms, outlook: Outlook) -> Probe:
+        """As it was when the search began, whatever the budget is now; new texts are no part of it."""
+        if terms.probe.points and not self._study.get_trials(deepcopy=False):
+            self._study.set_user_attr(_ANCHORS, terms.probe.points)
         count = int(self._study.user_attrs.get(_ANCHORS, 0))
-        points = diverse(space, baseline, count) if count else []
+        points = initial_design(terms.space, terms.baseline, count) if count else []
         return Probe(points, self._rungs[0] if points else 0, outlook)
 
     def _end_beaten_anchors(self) -> None:

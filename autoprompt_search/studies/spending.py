@@ -6,18 +6,14 @@ import time
 from dataclasses import dataclass, field
 
 from autoprompt_search.core.types import Measurement
+from autoprompt_search.studies.terms import SearchBudget
 
 
 @dataclass(slots=True)
 class Spending:
     """Counts what was spent against up to three limits; whichever is reached first ends the search."""
 
-    trials: int
-    """Most trials of any end."""
-    passes: int | None
-    """Forward-equivalents of all trials but the baseline; None for no limit."""
-    minutes: float | None
-    """Wall clock; None for no limit."""
+    budget: SearchBudget
     used: float = 0.0
     """Seconds of earlier runs."""
     booked: int = 0
@@ -32,7 +28,8 @@ class Spending:
     @property
     def passes_left(self) -> int | None:
         """None for no limit."""
-        return None if self.passes is None else max(0, self.passes - self.booked)
+        passes = self.budget.passes
+        return None if passes is None else max(0, passes - self.booked)
 
     @property
     def is_paid_out(self) -> bool:
@@ -45,9 +42,11 @@ class Spending:
 
     def is_late(self, share: float = 1.0) -> bool:
         """Whether this share of the minutes is over."""
-        return self.minutes is not None and self.seconds >= share * 60 * self.minutes
+        minutes = self.budget.minutes
+        return minutes is not None and self.seconds >= share * 60 * minutes
 
     def is_beyond(self, share: float, number: int) -> bool:
         """Whether this share of any limit is spent when trial `number` is about to begin."""
-        is_dear = self.passes is not None and self.booked >= share * self.passes
-        return number >= share * self.trials or is_dear or self.is_late(share)
+        passes = self.budget.passes
+        is_dear = passes is not None and self.booked >= share * passes
+        return number >= share * self.budget.trials or is_dear or self.is_late(share)

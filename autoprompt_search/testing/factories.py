@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.stats import Scorecard
-from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prompt, Template
+from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Params, Prompt, Template
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace
+from autoprompt_search.studies.optuna import OptunaStudy
+from autoprompt_search.studies.terms import ProbePlan, SearchBudget, SearchTerms
 from autoprompt_search.trial import TrialJob
 
 LABELS = ("negative", "positive")
@@ -71,6 +73,34 @@ def job(state: Path, **changes: Any) -> TrialJob:
         state=state,
     )
     return replace(made, **changes)
+
+
+def open_study(
+    folder: Path,
+    over: SearchSpace | None = None,
+    trials: int = 20,
+    *,
+    baseline: Params | None = None,
+    minutes: float | None = None,
+    passes: int | None = None,
+    probe: ProbePlan | int = 0,
+    **options: Any,
+) -> OptunaStudy:
+    """A study in `folder`, over `space()` where no other is given.
+
+    `probe` may be its number of points; `options` are further fields of `SearchTerms` and options of `OptunaStudy`.
+    """
+    over = over or space()
+    given = {f.name: options.pop(f.name) for f in fields(SearchTerms) if f.name in options}
+    terms = SearchTerms(
+        space=over,
+        budget=SearchBudget(trials, minutes, passes),
+        baseline=over.baseline() if baseline is None else baseline,
+        folder=folder,
+        probe=ProbePlan(probe) if isinstance(probe, int) else probe,
+        **{"seed": 0, "name": "test", **given},
+    )
+    return OptunaStudy(terms, **options)
 
 
 def measurement(

@@ -20,8 +20,7 @@ from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import examples, job, space
+from autoprompt_search.testing.factories import examples, job, open_study, space
 from autoprompt_search.trackers.memory import MemoryTracker
 from autoprompt_search.trial import Failure, TestTask, TrialJob
 
@@ -80,7 +79,7 @@ def drive(
 ) -> Driven:
     """Run, or go on with, the search whose state is in `work.state`; `options` are the study's."""
     over = over or space()
-    study = OptunaStudy(over, work.seed, trials, None, over.baseline(), work.state, "contract", **options)
+    study = open_study(work.state, over, trials, seed=work.seed, **options)
     ledger, tracker, watch = Ledger(work.state / "ledger.sqlite"), MemoryTracker(), watch or Watch()
     dev = {e.id: e for e in work.dev}
     driver = Driver(study, ledger, tracker, watch, examples=dev, weights=work.state / "weights")

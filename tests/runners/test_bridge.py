@@ -12,8 +12,7 @@ from autoprompt_search.core.types import TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.bridge import Bridge
 from autoprompt_search.runners.driver import Driver
-from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import examples, measurement, space
+from autoprompt_search.testing.factories import examples, measurement, open_study
 from autoprompt_search.testing.runner_contract import Watch
 from autoprompt_search.trackers.memory import MemoryTracker
 
@@ -25,7 +24,7 @@ def tracker() -> MemoryTracker:
 
 @pytest.fixture
 def bridge(tmp_path: Path, tracker: MemoryTracker) -> Iterator[Bridge]:
-    study = OptunaStudy(space(), 0, 5, None, space().baseline(), tmp_path, "test")
+    study = open_study(tmp_path, trials=5)
     ledger = Ledger(tmp_path / "ledger.sqlite")
     dev = {e.id: e for e in examples(24)}
     yield Bridge(Driver(study, ledger, tracker, Watch(), examples=dev, weights=tmp_path), 2, 2)

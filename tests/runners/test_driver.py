@@ -9,8 +9,7 @@ from autoprompt_search.core.types import SoftPrompt, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.driver import Driver, restore, store
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import examples, job, measurement, space
+from autoprompt_search.testing.factories import examples, job, measurement, open_study, space
 from autoprompt_search.testing.runner_contract import Watch
 from autoprompt_search.trackers.memory import MemoryTracker
 from autoprompt_search.trial import Failure, TrialRun
@@ -21,7 +20,7 @@ SOFT = SoftPrompt("prompt-tuning", 4, "model", WEIGHTS, sha256_bytes(WEIGHTS), {
 
 def driver(folder: Path, trials: int = 3) -> tuple[Driver, Ledger, MemoryTracker]:
     texts = SearchSpace({"template": space().root["template"]})
-    study = OptunaStudy(texts, 0, trials, None, texts.baseline(), folder, "test")
+    study = open_study(folder, texts, trials)
     ledger, tracker = Ledger(folder / "ledger.sqlite"), MemoryTracker()
     dev = {e.id: e for e in examples(24)}
     return Driver(study, ledger, tracker, Watch(), examples=dev, weights=folder / "weights"), ledger, tracker

@@ -15,7 +15,7 @@ from autoprompt_search.metrics import metric_named
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.paired import PairedStatistics
-from autoprompt_search.testing.factories import label_outcomes, measurement, space
+from autoprompt_search.testing.factories import label_outcomes, measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts
 
 LABELS = ("rare", "usual")
@@ -106,8 +106,8 @@ def test_a_study_stops_by_macro_f1_and_again_after_a_restart(tmp_path: Path) -> 
     rows = [answers(rng, targets, 0.9, 0.86), answers(rng, targets, 0.0, 1.0), answers(rng, targets, 0.85, 0.86)]
 
     def opened(folder: Path) -> OptunaStudy:
-        return OptunaStudy(
-            space(), 0, 3, None, BASELINE, folder, "f1", rungs=RUNGS, pruner="racing", metric=MACRO_F1, sampler="random"
+        return open_study(
+            folder, trials=3, baseline=BASELINE, rungs=RUNGS, pruner="racing", metric=MACRO_F1, sampler="random"
         )
 
     def climb(study: OptunaStudy, number: int) -> None:
@@ -131,18 +131,7 @@ def test_a_study_stops_by_macro_f1_and_again_after_a_restart(tmp_path: Path) -> 
 @pytest.mark.parametrize("pruner", ["wilcoxon", "gradient"])
 def test_pruners_of_means_are_refused(pruner: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"study.pruner: {pruner} needs a score that is the mean of its examples"):
-        OptunaStudy(
-            space(),
-            0,
-            3,
-            None,
-            BASELINE,
-            tmp_path,
-            "f1",
-            rungs=RUNGS,
-            metric=MACRO_F1,
-            pruner=pruner,  # type: ignore[arg-type]
-        )
+        open_study(tmp_path, trials=3, rungs=RUNGS, metric=MACRO_F1, pruner=pruner)
 
 
 def test_without_rungs_it_is_refused() -> None:

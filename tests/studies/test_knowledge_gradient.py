@@ -18,7 +18,7 @@ from autoprompt_search.runners.driver import Driver
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.knowledge_gradient import BREADTH, Begin, GoOn, KnowledgeGradient
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import measurement
+from autoprompt_search.testing.factories import measurement, open_study
 from autoprompt_search.testing.runner_contract import Watch
 from autoprompt_search.trackers.memory import MemoryTracker
 
@@ -180,9 +180,7 @@ def search(folder: Path, passes: int, seed: int, **options: Any) -> tuple[Optuna
     rng = np.random.default_rng(seed)
     skill = rng.normal(0.6, 0.05, size=61)
     blocks = np.clip(skill[:, None] + rng.normal(0, 0.05, size=(61, 5)), 0.05, 0.95)
-    study = OptunaStudy(
-        NUMBERS, 0, 61, None, {"a": 0}, folder, "s", pruner="gradient", rungs=RUNGS, passes=passes, **options
-    )
+    study = open_study(folder, NUMBERS, 61, pruner="gradient", rungs=RUNGS, passes=passes, **options)
     ledger, tracker, watch = Ledger(folder / "ledger.sqlite"), MemoryTracker(), Watch()
     driver = Driver(study, ledger, tracker, watch, examples={}, weights=folder)
     seen: dict[int, int] = {}

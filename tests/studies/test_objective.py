@@ -14,16 +14,13 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.types import Params, TrialState
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import RUNGS, measurement, space
+from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 
 SHORT = Objective(limits=(Limit("prompt_tokens", 30.0),))
 
 
-def open_study(folder: Path, objective: Objective, trials: int = 24, **options: Any) -> OptunaStudy:
-    over = space()
-    return OptunaStudy(
-        over, 0, trials, None, over.baseline(), folder, "costs", rungs=RUNGS, objective=objective, **options
-    )
+def study_of(folder: Path, objective: Objective, trials: int = 24, **options: Any) -> OptunaStudy:
+    return open_study(folder, trials=trials, rungs=RUNGS, objective=objective, **options)
 
 
 def tokens_of(params: Params) -> float:
@@ -47,12 +44,12 @@ def play(study: OptunaStudy) -> None:
 
 def stored(folder: Path) -> list[optuna.trial.FrozenTrial]:
     storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
-    return optuna.load_study(study_name="costs", storage=storage).trials
+    return optuna.load_study(study_name="test", storage=storage).trials
 
 
 @pytest.mark.parametrize("pruner", ["halving", "gradient", "none"])
 def test_a_trial_that_breaks_a_limit_ends_on_its_first_rung(tmp_path: Path, pruner: str) -> None:
-    study = open_study(tmp_path, SHORT, pruner=pruner)
+    study = study_of(tmp_path, SHORT, pruner=pruner)
     play(study)
     long = [r for r in study.records() if tokens_of(r.params) > 30]
     assert long
@@ -62,14 +59,14 @@ def test_a_trial_that_breaks_a_limit_ends_on_its_first_rung(tmp_path: Path, prun
 
 def test_long_prompts_are_nobodys_rivals(tmp_path: Path) -> None:
     """With reduction 2 half of a rung goes on: none would, if the better and forbidden ones counted."""
-    study = open_study(tmp_path, Objective(limits=(Limit("prompt_tokens", 20.0),)), trials=40, reduction=2)
+    study = study_of(tmp_path, Objective(limits=(Limit("prompt_tokens", 20.0),)), trials=40, reduction=2)
     play(study)
     short = [r for r in study.records() if r.kind == "demos" and tokens_of(r.params) == 20]
     assert any(r.state is TrialState.COMPLETE for r in short)
 
 
 def test_optuna_is_told_by_how_much_each_trial_is_above_its_limits(tmp_path: Path) -> None:
-    play(open_study(tmp_path, SHORT))
+    play(study_of(tmp_path, SHORT))
     for trial in stored(tmp_path):
         assert trial.constraints == {"prompt_tokens <= 30": tokens_of(trial.params) - 30}
         assert trial.state in (OptunaState.COMPLETE, OptunaState.PRUNED)
@@ -79,7 +76,7 @@ def test_the_sampler_keeps_away_from_what_is_forbidden(tmp_path: Path) -> None:
     """Without limits it goes for more demonstrations, with them for fewer."""
     late = {}
     for name, objective in (("free", Objective()), ("short", SHORT)):
-        study = open_study(tmp_path / name, objective, trials=40, pruner="none")
+        study = study_of(tmp_path / name, objective, trials=40, pruner="none")
         play(study)
         late[name] = sum(tokens_of(r.params) > 30 for r in study.records() if r.number >= 20)
     assert late["short"] < late["free"]
@@ -89,7 +86,7 @@ def test_by_weight_shorter_prompts_go_on(tmp_path: Path) -> None:
     """Three points a demonstration are more than the two it adds."""
     for weight, wanted in ((0.0, True), (0.003, False)):
         folder = tmp_path / str(weight)
-        study = open_study(folder, Objective(weight=weight), trials=40)
+        study = study_of(folder, Objective(weight=weight), trials=40)
         play(study)
         full = [r for r in study.records() if r.state is TrialState.COMPLETE and r.number > 12]
         assert any(tokens_of(r.params) > 30 for r in full) == wanted
@@ -100,16 +97,16 @@ def test_by_weight_shorter_prompts_go_on(tmp_path: Path) -> None:
 
 
 def test_a_baseline_that_breaks_a_limit_is_measured_all_the_same(tmp_path: Path) -> None:
-    study = open_study(tmp_path, Objective(limits=(Limit("prompt_tokens", 5.0),)), trials=3)
+    study = study_of(tmp_path, Objective(limits=(Limit("prompt_tokens", 5.0),)), trials=3)
     play(study)
     assert [r.state for r in study.records()] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED]
 
 
 def test_a_resumed_study_asks_what_an_undisturbed_one_asks(tmp_path: Path) -> None:
     objective = Objective(weight=0.001, limits=SHORT.limits)
-    whole = open_study(tmp_path / "whole", objective)
+    whole = study_of(tmp_path / "whole", objective)
     play(whole)
-    play(open_study(tmp_path / "parts", objective, trials=9))
-    parts = open_study(tmp_path / "parts", objective)
+    play(study_of(tmp_path / "parts", objective, trials=9))
+    parts = study_of(tmp_path / "parts", objective)
     play(parts)
     assert [(r.params, r.state) for r in parts.records()] == [(r.params, r.state) for r in whole.records()]

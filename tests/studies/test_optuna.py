@@ -18,13 +18,14 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
 
+from autoprompt_search.config.components import INJECTED
 from autoprompt_search.confirm import rank
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Params, TrialState
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import RUNGS, measurement, space
+from autoprompt_search.testing.factories import RUNGS, measurement, open_study, space
 from autoprompt_search.testing.study_contract import BASELINE, STUDY_CASES, MakesStudy, facts, finish, play
 
 TRIALS = 16
@@ -39,7 +40,7 @@ def make(
     minutes: float | None = None,
     **options: Any,
 ) -> OptunaStudy:
-    return OptunaStudy(space, 0, trials, minutes, baseline, folder, "contract", **options)
+    return open_study(folder, space, trials, baseline=baseline, minutes=minutes, name="contract", **options)
 
 
 def make_in_database(
@@ -121,7 +122,7 @@ def test_intermediate_values_are_not_lost_between_two_writes(tmp_path: Path) -> 
 
 def test_the_same_seed_asks_the_same_and_another_does_not(tmp_path: Path) -> None:
     _, wanted = undisturbed()
-    study = OptunaStudy(space(), 1, TRIALS, None, BASELINE, tmp_path, "contract")
+    study = open_study(tmp_path, trials=TRIALS, baseline=BASELINE, seed=1)
     play(study)
     other = facts(study.records())
     assert other[0] == wanted[0]
@@ -221,10 +222,9 @@ def test_a_whole_number_for_a_float_is_one_point_before_and_after_opening_again(
     assert repr(dict(params)) == repr(dict(again)) == "{'lr': 1.0}"
 
 
-def test_options_are_checked(tmp_path: Path) -> None:
-    given = {"space": space(), "seed": 0, "trials": 1, "minutes": None, "baseline": BASELINE, "folder": tmp_path}
+def test_options_are_checked() -> None:
     spec = ComponentSpec.model_validate({"type": "optuna", "sampler": "tpee", "reductoin": 3, "reduction": 1})
-    problems = STUDIES.problems(spec, *given, "name")
+    problems = STUDIES.problems(spec, *INJECTED["study"])
     assert [p.partition(":")[0] for p in problems] == ["reductoin", "sampler", "reduction"]
 
 

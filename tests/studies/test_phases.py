@@ -13,7 +13,7 @@ from autoprompt_search.core.types import Params, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.ranking import best_texts, text_of
-from autoprompt_search.testing.factories import RUNGS, ladder, measurement
+from autoprompt_search.testing.factories import RUNGS, ladder, measurement, open_study
 from autoprompt_search.testing.study_contract import facts, finish
 
 TRIALS = 20
@@ -31,8 +31,7 @@ BASELINE: Params = {"template": "c", "demos.strategy": "none", "soft.method": "n
 
 def make(folder: Path, *, space: dict[str, Any] | None = None, trials: int = TRIALS, **options: Any) -> OptunaStudy:
     over = SearchSpace.model_validate(space or PARAMS)
-    minutes, baseline = options.pop("minutes", None), options.pop("baseline", BASELINE)
-    return OptunaStudy(over, 0, trials, minutes, baseline, folder, "phases", reduction=2, **options)
+    return open_study(folder, over, trials, **{"baseline": BASELINE, "reduction": 2, **options})
 
 
 def play(study: OptunaStudy, most: int = 1000) -> list[Params]:

@@ -14,7 +14,8 @@ from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS
-from autoprompt_search.testing.factories import RUNGS, measurement, space
+from autoprompt_search.studies.terms import ProbePlan
+from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts
 
 WIDE = SearchSpace.model_validate(
@@ -57,16 +58,13 @@ def made(share: float, examples: int, total: int = RUNGS[-1]) -> Any:
 
 def make(folder: Path, over: SearchSpace | None = None, **options: Any) -> OptunaStudy:
     baseline = BASELINE if over is None else over.baseline()
-    return OptunaStudy(
-        over or space(),
-        0,
-        20,
-        None,
-        baseline,
+    return open_study(
         folder,
-        "probe",
+        over,
+        20,
+        baseline=baseline,
         rungs=RUNGS,
-        **{"anchors": 5, "metric": metric_named("accuracy", ()), **options},
+        **{"probe": 5, "metric": metric_named("accuracy", ()), **options},
     )
 
 
@@ -120,25 +118,25 @@ def test_a_probe_that_was_interrupted_goes_on_as_if_it_was_not(pruner: Any, tmp_
     run(parts)
     assert facts(parts.records()) == facts(whole.records())
     assert parts.headroom() == whole.headroom()
-    later = make(tmp_path / "parts", pruner=pruner, anchors=0)
+    later = make(tmp_path / "parts", pruner=pruner, probe=0)
     assert later.headroom() == whole.headroom(), "however large the budget is now"
 
 
 def test_a_search_that_began_without_a_probe_has_none_later(tmp_path: Path) -> None:
-    run(make(tmp_path, anchors=0), most=3)
+    run(make(tmp_path, probe=0), most=3)
     later = make(tmp_path)
     run(later)
     assert later.headroom() is None
 
 
 def test_a_saturated_task_stops_and_one_with_headroom_goes_on(tmp_path: Path) -> None:
-    saturated = make(tmp_path / "saturated", least_gain=0.02)
+    saturated = make(tmp_path / "saturated", probe=ProbePlan(5, 0.02))
     run(saturated, lambda _: 1.0)
     assert saturated.is_hopeless
     assert len(saturated.records()) == 6
     assert [r.state for r in saturated.records()[1:]] == [TrialState.PRUNED] * 5
-    assert make(tmp_path / "saturated", least_gain=0.02).ask() is None, "and stays so"
-    goes_on = make(tmp_path / "on", least_gain=0.02)
+    assert make(tmp_path / "saturated", probe=ProbePlan(5, 0.02)).ask() is None, "and stays so"
+    goes_on = make(tmp_path / "on", probe=ProbePlan(5, 0.02))
     run(goes_on)
     assert not goes_on.is_hopeless
     assert len(goes_on.records()) == 20
@@ -148,13 +146,13 @@ def test_a_saturated_task_stops_and_one_with_headroom_goes_on(tmp_path: Path) ->
 
 
 def test_where_soft_prompts_may_come_only_the_ceiling_is_hopeless(tmp_path: Path) -> None:
-    alike = make(tmp_path / "alike", WIDE, least_gain=0.5)
+    alike = make(tmp_path / "alike", WIDE, probe=ProbePlan(5, 0.5))
     run(alike, lambda _: 0.45)
     found = alike.headroom()
     assert found is not None
     assert found.gain.high < 0.5 < found.ceiling
     assert not alike.is_hopeless
-    full = make(tmp_path / "full", WIDE, least_gain=0.02)
+    full = make(tmp_path / "full", WIDE, probe=ProbePlan(5, 0.02))
     run(full, lambda _: 1.0)
     assert full.is_hopeless
 

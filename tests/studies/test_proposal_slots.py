@@ -20,7 +20,7 @@ from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.bandit import Tally, beats, best_first, in_turn, tally
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.proposal_slots import GrowingParameter, slots
-from autoprompt_search.testing.factories import RUNGS, measurement
+from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 
 TEXTS = {"short": "Judge the review.", "long": "Read the review to its end, then judge.", "who": "You are an expert."}
 SPACE = SearchSpace.model_validate(
@@ -46,8 +46,7 @@ def make(
     folder: Path, *, over: SearchSpace = SPACE, trials: int = 40, grown: GrowingParameter | None = None, **options: Any
 ) -> OptunaStudy:
     folder.mkdir(exist_ok=True)
-    given = {"rungs": RUNGS, "growths": [grown or growth()], **options}
-    return OptunaStudy(over, 3, trials, None, over.baseline(), folder, "growing", **given)
+    return open_study(folder, over, trials, seed=3, **{"rungs": RUNGS, "growing": [grown or growth()], **options})
 
 
 def score_of(params: Params) -> float:

@@ -13,7 +13,7 @@ from autoprompt_search.core.types import Params, TrialState
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS
-from autoprompt_search.testing.factories import RUNGS, measurement, space
+from autoprompt_search.testing.factories import RUNGS, measurement, open_study, space
 from autoprompt_search.testing.study_contract import BASELINE, STUDY_CASES, MakesStudy, climb, facts, play
 
 
@@ -21,7 +21,7 @@ def maker(**options: Any) -> MakesStudy:
     def make(
         folder: Path, space: SearchSpace, *, trials: int, baseline: Params, minutes: float | None = None
     ) -> OptunaStudy:
-        return OptunaStudy(space, 0, trials, minutes, baseline, folder, "contract", rungs=RUNGS, **options)
+        return open_study(folder, space, trials, baseline=baseline, minutes=minutes, rungs=RUNGS, **options)
 
     return make
 
@@ -51,7 +51,7 @@ def test_gp_proposes_points_of_a_space_with_conditions_and_repeats_itself(tmp_pa
 def test_auto_is_a_gaussian_process_where_all_are_numbers(tmp_path: Path) -> None:
     numbers = SearchSpace.model_validate({"a": {"kind": "float", "low": 0, "high": 1}, "b": "x"})
     for over, kind in ((numbers, "gp"), (space(), "tpe")):
-        study = OptunaStudy(over, 0, 5, None, over.baseline(), tmp_path / kind, "auto", sampler="auto")
+        study = open_study(tmp_path / kind, over, 5, sampler="auto")
         assert study._phases._texts._kind == kind
 
 
@@ -63,7 +63,7 @@ def test_a_grid_is_every_point_once_in_order(tmp_path: Path) -> None:
             "c": {"kind": "float", "low": 0.1, "high": 10, "log": True},
         }
     )
-    study = OptunaStudy(small, 0, 20, None, {"a": "y", "b": 2, "c": 0.1}, tmp_path, "grid", sampler="grid")
+    study = open_study(tmp_path, small, 20, baseline={"a": "y", "b": 2, "c": 0.1}, sampler="grid")
     asked = [params for _, params in play(study)]
     assert len(asked) == 20
     assert asked[1] == {"a": "x", "c": 0.1}
@@ -80,7 +80,7 @@ def test_a_grid_over_texts_takes_soft_prompts_from_the_best_of_them(tmp_path: Pa
             "soft.tokens": {"kind": "int", "low": 1, "high": 9, "when": {"soft.method": ["p-tuning"]}},
         }
     )
-    study = OptunaStudy(over, 0, 8, None, over.baseline(), tmp_path, "grid", sampler="grid", text_share=0.4)
+    study = open_study(tmp_path, over, 8, sampler="grid", text_share=0.4)
     asked = [params for _, params in play(study)]
     assert [p["soft.method"] for p in asked] == ["none"] * 3 + ["p-tuning"] * 5
     assert len({p["template"] for p in asked[3:]}) == 1

@@ -12,7 +12,7 @@ from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.ranking import ranked
 from autoprompt_search.studies.replicates import draws_of, reserved, steadiest
-from autoprompt_search.testing.factories import RUNGS, measurement
+from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 from autoprompt_search.testing.study_contract import finish
 
 SOFT = {"soft.method": ["prompt-tuning"]}
@@ -27,7 +27,7 @@ BASELINE: Params = {"template": "c", "soft.method": "none"}
 
 def make(folder: Path, params: dict[str, Any] = PARAMS, **options: Any) -> OptunaStudy:
     over = SearchSpace.model_validate(params)
-    return OptunaStudy(over, 0, 16, None, BASELINE, folder, "replicates", **{"pruner": "none", **options})
+    return open_study(folder, over, 16, baseline=BASELINE, **{"pruner": "none", **options})
 
 
 def play(study: OptunaStudy, most: int = 100) -> list[Params]:
@@ -64,7 +64,7 @@ def test_all_of_a_space_without_texts_is_replicated_too(tmp_path: Path) -> None:
     params = {**PARAMS, "soft.method": {"kind": "fixed", "value": "prompt-tuning"}}
     over = SearchSpace.model_validate(params)
     baseline = over.baseline({})
-    asked = play(OptunaStudy(over, 0, 10, None, baseline, tmp_path, "soft", pruner="none"))
+    asked = play(open_study(tmp_path, over, 10, baseline=baseline, pruner="none"))
     assert [params["soft.draw"] for params in asked] == [0] * 6 + [1, 1, 2, 2]
 
 

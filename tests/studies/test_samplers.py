@@ -19,7 +19,7 @@ from autoprompt_search.studies.evolution import POPULATION
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.samplers import SamplerName
 from autoprompt_search.studies.scales import from_unit, to_unit
-from autoprompt_search.testing.factories import measurement
+from autoprompt_search.testing.factories import measurement, open_study
 
 RUNGS = (200,)
 NUMBERS = SearchSpace.model_validate(
@@ -80,19 +80,8 @@ def said(params: Params) -> float:
 def opened(
     folder: Path, space: SearchSpace, sampler: SamplerName, seed: int, trials: int, **options: Any
 ) -> OptunaStudy:
-    return OptunaStudy(
-        space,
-        seed,
-        trials,
-        None,
-        space.baseline(),
-        folder,
-        "samplers",
-        rungs=RUNGS,
-        sampler=sampler,
-        pruner="none",
-        **{"texts": TEXTS, **options},
-    )
+    given = {"seed": seed, "rungs": RUNGS, "sampler": sampler, "pruner": "none", "texts": TEXTS, **options}
+    return open_study(folder, space, trials, **given)
 
 
 def play(study: OptunaStudy, score: Callable[[Params], float], most: int = 999, enough: float = 9) -> list[Params]:
@@ -194,7 +183,7 @@ def test_generations_follow_from_the_order_of_trials(tmp_path: Path) -> None:
 def test_a_surrogate_needs_rungs_and_modelled_scores(tmp_path: Path) -> None:
     for options in ({"rungs": ()}, {"rungs": RUNGS, "scores": "told"}):
         with pytest.raises(ConfigError, match=r"study\.sampler: surrogate needs"):
-            OptunaStudy(SAID, 0, 9, None, SAID.baseline(), tmp_path, "x", sampler="surrogate", **options)  # type: ignore[arg-type]
+            open_study(tmp_path, SAID, 9, sampler="surrogate", **options)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from autoprompt_search.core.types import Params, TrialRecord, TrialState
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS
-from autoprompt_search.testing.factories import RUNGS, ladder, space
+from autoprompt_search.testing.factories import RUNGS, ladder, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts, play
 
 PASSES = 200
@@ -21,9 +21,7 @@ MOST = sum(RUNGS)
 
 def make(folder: Path, passes: int | None = PASSES, over: SearchSpace | None = None, **options: Any) -> OptunaStudy:
     baseline = BASELINE if over is None else over.baseline()
-    return OptunaStudy(
-        over or space(), 0, 60, None, baseline, folder, "spending", rungs=RUNGS, passes=passes, **options
-    )
+    return open_study(folder, over, 60, baseline=baseline, rungs=RUNGS, passes=passes, **options)
 
 
 def spent(records: list[TrialRecord]) -> list[int]:

@@ -24,7 +24,7 @@ from autoprompt_search.core.types import TrialState
 from autoprompt_search.studies import storage as storing
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.storage import PatientStorage
-from autoprompt_search.testing.factories import measurement, space
+from autoprompt_search.testing.factories import measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts, finish, play
 from autoprompt_search.testing.unavailable import UnavailableClient
 
@@ -59,7 +59,7 @@ def locker(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 def make(folder: Path) -> OptunaStudy:
     url = f"sqlite:///{folder}/study.db?timeout=0"
-    return OptunaStudy(space(), 0, 6, None, BASELINE, folder, "contract", storage=url)
+    return open_study(folder, trials=6, baseline=BASELINE, name="contract", storage=url)
 
 
 VERBS: dict[str, Verb] = {
@@ -163,13 +163,13 @@ def test_an_answer_that_got_lost_makes_no_trial_twice(
 def test_a_wrong_address_is_told_soon_and_without_its_password(tmp_path: Path, clock: Clock) -> None:
     url = f"sqlite:////{tmp_path}/no/such/folder/study.db"
     with pytest.raises(ConfigError, match=r"study\.storage: .*no/such/folder.* does not answer: unable to open"):
-        OptunaStudy(space(), 0, 3, None, BASELINE, tmp_path, "x", storage=url)
+        open_study(tmp_path, storage=url)
     assert clock.waits == storing.AT_START.tries - 1
     with pytest.raises(ConfigError, match=r"nonsense://me:\*\*\*@host/x.*load plugin") as caught:
-        OptunaStudy(space(), 0, 3, None, BASELINE, tmp_path, "x", storage="nonsense://me:secret@host/x")
+        open_study(tmp_path, storage="nonsense://me:secret@host/x")
     assert "secret" not in str(caught.value)
     with pytest.raises(MissingExtraError, match="needs a package"):
-        OptunaStudy(space(), 0, 3, None, BASELINE, tmp_path, "x", storage="oracle://host/x")
+        open_study(tmp_path, storage="oracle://host/x")
 
 
 STUDY, TRIAL = 0, 0

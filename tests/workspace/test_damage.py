@@ -11,9 +11,8 @@ import pytest
 from autoprompt_search.config import load_config
 from autoprompt_search.core.errors import StateError
 from autoprompt_search.ledger import Ledger
-from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.testing.factories import examples, measurement, space
-from autoprompt_search.testing.study_contract import BASELINE, play
+from autoprompt_search.testing.factories import examples, measurement, open_study
+from autoprompt_search.testing.study_contract import play
 from autoprompt_search.workspace import Workspace, read_config
 
 from .test_lock import SPACE
@@ -58,7 +57,7 @@ def test_a_configuration_that_cannot_be_read_back_is_named(opened: Workspace, te
 
 
 def test_a_journal_of_good_lines_that_make_no_study_is_named(tmp_path: Path) -> None:
-    play(OptunaStudy(space(), 0, 4, None, BASELINE, tmp_path, "x"))
+    play(open_study(tmp_path, trials=4))
     journal = tmp_path / "study.journal"
     lines = journal.read_text().splitlines()
     changed = [json.loads(line) for line in lines]
@@ -68,7 +67,7 @@ def test_a_journal_of_good_lines_that_make_no_study_is_named(tmp_path: Path) -> 
     for broken in ([*lines[:4], "{}"], [json.dumps(line) for line in changed]):
         journal.write_text("".join(f"{line}\n" for line in broken))
         with pytest.raises(StateError, match=r"study\.journal is damaged"):
-            OptunaStudy(space(), 0, 4, None, BASELINE, tmp_path, "x")
+            open_study(tmp_path, trials=4)
 
 
 def test_a_ledger_of_wrong_rows_is_named(tmp_path: Path) -> None:
