@@ -16,11 +16,11 @@ from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.protocols.study import Probes
-from autoprompt_search.core.types import Example, Measurement, Outcome, TrialRecord
+from autoprompt_search.core.types import SPLITS, Example, Measurement, Outcome, TrialRecord
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
-from autoprompt_search.session import SPLITS, Parts, Plan, stored_study
+from autoprompt_search.session import Parts, Plan, stored_study
 from autoprompt_search.trial import backend_of, build_prompt
 from autoprompt_search.workspace import Workspace, read_config, write_text
 

@@ -19,7 +19,7 @@ from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.protocols.output import Progress, SearchCard, Tracker
 from autoprompt_search.core.protocols.study import Study
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Measurement, Params, Splits, TrialRecord
+from autoprompt_search.core.types import SPLITS, Measurement, Params, Splits, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.proposers import PROPOSERS
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 _WARM = "warm_start.json"
 """File in the state folder: the points that the search began with, kept for when the earlier searches are gone."""
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True)

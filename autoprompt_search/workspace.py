@@ -9,6 +9,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -45,11 +46,10 @@ class Workspace:
             self._lock = self._take_lock()
         except OSError as exc:
             raise ConfigError(f"out: cannot write to {self.folder}: {exc.strerror or exc}") from exc
-        try:
+        with ExitStack() as undo:  # a `with` that was never entered is never left
+            undo.callback(self._lock.close)
             self._open()
-        except BaseException:
-            self._lock.close()  # a `with` that was never entered is never left
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(

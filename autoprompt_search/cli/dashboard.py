@@ -33,9 +33,8 @@ def serve(uri: str, port: int) -> None:
     with subprocess.Popen(command, env={**os.environ, **_SETTINGS}) as process:  # noqa: S603
         try:
             code = process.wait()
-        except BaseException:
+        finally:
             process.terminate()
-            raise
     if code != 0:
         raise SearchError(f"MLflow ended with exit code {code}; its own messages are above")
 

@@ -14,6 +14,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def first_line(exc: BaseException) -> str:
+    """The first line of what an exception says; the name of its class where it says nothing."""
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+
+
+def one_line(exc: BaseException, *, most: int = 300) -> str:
+    """All that an exception says as one line of at most `most` characters; the name of its class where it is silent."""
+    return (" ".join(str(exc).split()) or type(exc).__name__)[:most]
+
+
 class SearchError(Exception):
     """Base of all errors a user may want to catch."""
 

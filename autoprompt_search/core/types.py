@@ -27,6 +27,10 @@ class Example:
     """The gold answer; for classification a label name."""
 
 
+SPLITS = ("train", "dev", "test")
+"""Names of the parts of `Splits`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Splits:
     """Three disjoint parts of the data. `dev` is already in rung order: rung n is its first n examples."""

@@ -17,7 +17,6 @@ from autoprompt_search.exported.rows import Row, check_targets, counted, example
 from autoprompt_search.exporters.document import GOLDEN, Document, read
 from autoprompt_search.exporters.formats import from_jsonl
 from autoprompt_search.exporters.manifest import check_folder
-from autoprompt_search.exporters.written import readable
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import answer_words, data_fields
 
@@ -102,22 +101,6 @@ class ExportedPrompt:
         self._check_golden()
         outcomes = self._outcomes(rows, [e.target for e in items])
         return evaluation_of(name, outcomes, self.labels, tuple(self._notes(items)))
-
-    def describe(self) -> str:
-        """The prompt in a few lines, for people."""
-        document = self._document
-        demos = document.prompt.demos
-        lines = [
-            f"{document.name}: {', '.join(self.fields)} -> {' | '.join(document.labels)}",
-            f"model: {document.model} ({document.model_fingerprint})",
-        ]
-        lines += [f"verdict: {document.scores['verdict']}"] if document.scores.get("verdict") else []
-        lines += [f"demonstrations: {demos.strategy}, {len(demos.examples)}"] if demos.strategy != "none" else []
-        soft = document.prompt.soft
-        lines += [f"soft prompt: {soft.method}, {soft.tokens} tokens"] if soft else []
-        calibration = document.prompt.calibration
-        lines += [f"calibration: {calibration.method}"] if calibration else []
-        return "\n".join([*lines, "", readable(document.prompt, document.labels, document.backend)])
 
     def _check_golden(self) -> None:
         if not self._golden:

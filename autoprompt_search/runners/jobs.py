@@ -14,7 +14,7 @@ from aiohttp import ClientError
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from autoprompt_search.core.errors import ConfigError, SearchError
+from autoprompt_search.core.errors import ConfigError, SearchError, one_line
 from autoprompt_search.core.retry import Patience, retry
 from autoprompt_search.core.rng import derive_rng
 
@@ -58,9 +58,9 @@ class Job:
             client = JobSubmissionClient(address)
             return cls(client, client.submit_job(entrypoint=parcel.command, runtime_env=_environment(parcel)))
         except OSError as exc:
-            raise ConfigError(f"--address: no Ray job server answers at {address!r}: {_line(exc)}") from exc
+            raise ConfigError(f"--address: no Ray job server answers at {address!r}: {one_line(exc)}") from exc
         except (RuntimeError, ValueError, RayError) as exc:
-            raise ConfigError(f"the cluster at {address!r} does not take the job: {_line(exc)}") from exc
+            raise ConfigError(f"the cluster at {address!r} does not take the job: {one_line(exc)}") from exc
 
     def follow(self, say: Callable[[str], None]) -> str:
         """Pass on every line that the job writes, until it ends; how it ended: `SUCCEEDED`, `FAILED` or `STOPPED`.
@@ -98,11 +98,11 @@ class Job:
     def _ask(self, action: Callable[[], Any]) -> Any:
         try:
             return retry(action, PATIENCE, passes=_is_away, rng=self._rng)
-        except Exception as exc:
+        except Exception as exc:  # Ray's client raises errors of many kinds
             if not _is_away(exc):
-                raise SearchError(f"the job server refuses to speak of the job {self.name}: {_line(exc)}") from exc
+                raise SearchError(f"the job server refuses to speak of the job {self.name}: {one_line(exc)}") from exc
             raise SearchError(
-                f"the job server does not answer any more ({_line(exc)}); the job {self.name} goes on without us"
+                f"the job server does not answer any more ({one_line(exc)}); the job {self.name} goes on without us"
             ) from exc
 
 
@@ -150,10 +150,6 @@ def _is_away(exc: Exception) -> bool:
     if isinstance(exc, ClientError):
         return int(getattr(exc, "status", 500)) >= 500
     return isinstance(exc, OSError) or "WebSocket" in str(exc) or "status code 5" in str(exc)
-
-
-def _line(exc: BaseException) -> str:
-    return (" ".join(str(exc).split()) or type(exc).__name__)[:300]
 
 
 __all__ = ["Job", "JobStatus", "Parcel"]

@@ -16,7 +16,7 @@ from ray._private import ray_constants
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from autoprompt_search.core.errors import ConfigError, SearchError
+from autoprompt_search.core.errors import ConfigError, SearchError, first_line
 from autoprompt_search.core.retry import Patience, retry
 from autoprompt_search.core.rng import derive_rng
 
@@ -66,9 +66,9 @@ def _connect(address: str | None, **options: Any) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     try:
         ray.init(address=address or "local", **quiet, **options)
-    except Exception as exc:
+    except Exception as exc:  # Ray's client raises errors of many kinds
         ray.shutdown()
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+        reason = first_line(exc)
         if address:
             raise ConfigError(f"runner.address: no Ray answers at {address!r}: {reason}") from exc
         raise SearchError(
@@ -119,7 +119,7 @@ def _survive_memory_kills() -> None:
 
     def mended(self: Any, tracked_actor_task: Any, exception: Exception) -> Any:
         if isinstance(exception, RayError) and not isinstance(exception, (RayActorError, RayTaskError)):
-            reason = f"{type(exception).__name__}: {str(exception).splitlines()[0]}"
+            reason = f"{type(exception).__name__}: {first_line(exception)}"
             dead = RayActorError()
             dead.error_msg = dead.base_error_msg = reason
             exception = dead

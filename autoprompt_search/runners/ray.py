@@ -21,7 +21,7 @@ from pydantic import Field
 from ray import tune
 from ray.exceptions import RayError
 
-from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.errors import ConfigError, first_line, one_line
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params
 from autoprompt_search.runners.addresses import address_problem
@@ -228,9 +228,8 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
         try:
             if self._loads is not None:
                 backend_of(self._loads)
-        except Exception as exc:
-            reason = " ".join(str(exc).split()) or type(exc).__name__
-            raise RuntimeError(f"{UNFIT} the worker cannot load the model: {reason}{self._place}") from exc
+        except Exception as exc:  # it leaves the process of this worker
+            raise RuntimeError(f"{UNFIT} the worker cannot load the model: {one_line(exc)}{self._place}") from exc
         found = self._run.step()
         if isinstance(found, Failure) and found.is_of_worker:
             raise RuntimeError(f"{UNFIT} {found.reason}{self._place}")
@@ -256,7 +255,7 @@ def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Fa
             )
         except RayError as exc:
             reason = known_reason(f"{type(exc).__name__}: {exc}")
-            found.append(Failure(reason or f"its worker was lost: {str(exc).strip().splitlines()[0]}"))
+            found.append(Failure(reason or f"its worker was lost: {first_line(exc)}"))
     return found
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import unknown
-from autoprompt_search.core.types import Splits
+from autoprompt_search.core.types import SPLITS, Splits
 from autoprompt_search.prompting.slots import SlotError, data_fields
 from autoprompt_search.tasks.examples import Columns, check_columns, is_unlabelled, read_examples
 from autoprompt_search.tasks.labels import Labels, mistakes
 from autoprompt_search.tasks.parts import make_splits
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.sources import BUILTIN, REVIEWS, REVIEWS_LABELS, read_tables, review_tables
-from autoprompt_search.tasks.tables import SPLITS, Table
+from autoprompt_search.tasks.tables import Table
 
 
 class ClassificationTask:

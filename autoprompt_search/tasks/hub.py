@@ -9,8 +9,10 @@ from typing import Any
 import datasets
 from huggingface_hub.errors import HfHubHTTPError
 
+from autoprompt_search.core.errors import first_line
+from autoprompt_search.core.types import SPLITS
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.tables import SPLITS, Row, Table
+from autoprompt_search.tasks.tables import Row, Table
 
 _ALIASES = {"validation": "dev", "valid": "dev", "val": "dev"}
 
@@ -37,7 +39,7 @@ def hub_tables(name: str, config: str | None, columns: Sequence[str], problems: 
 
 
 def _line(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {(str(exc) or 'no reason given').splitlines()[0]}"
+    return f"{type(exc).__name__}: {first_line(exc)}"
 
 
 def _tables(loaded: Any, shown: str, columns: Sequence[str], problems: Problems) -> dict[str, Table]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autoprompt_search.core.errors import first_line
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.tables import Row
 
@@ -17,7 +18,7 @@ def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
     try:
         records = pq.read_table(path).to_pylist()
     except (pa.ArrowException, ValueError) as exc:
-        problems.add(str(path), f"no readable Parquet file: {str(exc).splitlines()[0]}")
+        problems.add(str(path), f"no readable Parquet file: {first_line(exc)}")
         return
     for number, record in enumerate(records, 1):
         yield Row(number, f"{path}: row {number}", record)

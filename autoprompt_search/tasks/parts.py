@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from autoprompt_search.core.types import Example, Splits
+from autoprompt_search.core.types import SPLITS, Example, Splits
 from autoprompt_search.tasks.duplicates import NEAR, Pair, near_duplicates, normalised
 from autoprompt_search.tasks.examples import Pool
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.splitting import plan_sizes, split
-from autoprompt_search.tasks.tables import SPLITS
 
 OVERLAP = 0.01
 """Share of the smaller part from which texts that stand in another part too are an error."""

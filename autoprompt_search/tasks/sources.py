@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoprompt_search.core.disk import is_folder, is_there
+from autoprompt_search.core.types import SPLITS
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import READERS, read_file
-from autoprompt_search.tasks.tables import SPLITS, Row, Table, columns_of
+from autoprompt_search.tasks.tables import Row, Table, columns_of
 
 BUILTIN = "builtin:"
 REVIEWS = "builtin:reviews"

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-SPLITS = ("train", "dev", "test")
-"""Names of the three parts of the data, in the order in which they are used."""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

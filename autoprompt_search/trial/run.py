@@ -48,7 +48,7 @@ def _guarded(action: Callable[[], T]) -> T | Failure:
     except MemoryError as exc:
         reason = " ".join(str(exc).split())
         return Failure(f"the worker ran out of memory{reason and f': {reason}'}", traceback.format_exc(), True)
-    except Exception as exc:
+    except Exception as exc:  # a failure leaves the worker as a value
         logger.info("A trial failed", exc_info=True)
         return Failure(f"{type(exc).__name__}: {str(exc).strip() or 'no message'}", traceback.format_exc())
 

@@ -5,7 +5,7 @@ must not be what this search is judged on, so its train and dev examples are hel
 test split may lie in this train or dev does no harm, because nothing that was learned from it is read.
 """
 
-from autoprompt_search.warm.load import MOST, OPTION, WarmStart, recall, remember
+from autoprompt_search.warm.load import MOST, OPTION, WarmStart, remember
 from autoprompt_search.warm.sources import SEEN, seen_examples
 
-__all__ = ["MOST", "OPTION", "SEEN", "WarmStart", "recall", "remember", "seen_examples"]
+__all__ = ["MOST", "OPTION", "SEEN", "WarmStart", "remember", "seen_examples"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.reader import parse
 from autoprompt_search.core.earlier import EarlierSearch
-from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.errors import ConfigError, first_line
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Params, Splits
 from autoprompt_search.warm.sources import EXPERIMENT, from_experiment, from_folder, prints
@@ -36,11 +36,6 @@ class WarmStart:
     """For people: of every source, how many trials it has and how many of them are points of this space."""
     left_out: tuple[str, ...]
     """For people: what was not taken, and why."""
-
-
-def recall(config: SearchConfig, splits: Splits) -> list[Params]:
-    """The points of `remember`."""
-    return list(remember(config, splits).points)
 
 
 def remember(config: SearchConfig, splits: Splits) -> WarmStart:
@@ -104,7 +99,7 @@ def _of_folder(config: SearchConfig, splits: Splits, name: str) -> _Taken:
         raise ConfigError(f"{name} {exc}") from exc
     except _UNREADABLE as exc:
         hint = "" if Path(name).exists() else f"; an MLflow experiment is written {EXPERIMENT}NAME"
-        raise ConfigError(f"{name} does not hold a finished search that can be read: {_first(exc)}{hint}") from exc
+        raise ConfigError(f"{name} does not hold a finished search that can be read: {first_line(exc)}{hint}") from exc
     return _Taken([usable], len(search.trials), list(_only_texts([old], config)))
 
 
@@ -120,7 +115,7 @@ def _of_experiment(config: SearchConfig, splits: Splits, name: str) -> _Taken:
             found.append(list(points(config, old, search)))
             used.append(old)
         except _UNREADABLE as exc:
-            why = str(exc) if isinstance(exc, _UnusableError) else f"cannot be read: {_first(exc)}"
+            why = str(exc) if isinstance(exc, _UnusableError) else f"cannot be read: {first_line(exc)}"
             refused.setdefault(why, []).append(search.name)
     left_out = [*(_named(names, why) for why, names in refused.items()), *_only_texts(used, config)]
     trials = sum(len(search.trials) for search in searches)
@@ -164,7 +159,3 @@ def _refuse_unsealing(search: EarlierSearch, splits: Splits) -> None:
             "does not say on which examples it chose its prompts, and its test split is another one: "
             "they may lie in this search's test split. Run it again, or leave it out"
         )
-
-
-def _first(exc: Exception) -> str:
-    return str(exc).splitlines()[0] if str(exc) else type(exc).__name__

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -123,10 +122,8 @@ def test_ctrl_c_stops_cleanly_and_running_again_goes_on(work, cli, outside):
         assert line, seen
         seen += line
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
     rest = process.communicate(timeout=30)[1]
     assert process.returncode == 130, rest
-    assert time.monotonic() - started < 30
     assert "Go on with: autoprompt-search run space.yaml" in rest
     assert "Traceback" not in rest
     again = cli("run", "space.yaml", "--set", "backend.seconds=0.3", "--set", "budget.trials=8")

@@ -51,7 +51,6 @@ def test_a_calibrated_prompt_is_calibrated_after_the_export(tmp_path: Path) -> N
     found = [p.label for p in prompt.predict(rows)]
     assert found == [label for _, label in final.golden]
     assert found != [p.label for p in exported(tmp_path / "plain", final_prompt(plain)).predict(rows)]
-    assert "calibration: batch" in prompt.describe()
 
 
 def test_one_text_is_as_good_as_one_field_and_more_fields_do_no_harm(tmp_path: Path) -> None:
@@ -200,13 +199,6 @@ def test_evaluation_refuses_what_it_cannot_judge(tmp_path: Path) -> None:
         prompt.evaluate([])
     with pytest.raises(ConfigError, match="did you mean 'accuracy'"):
         prompt.evaluate(reviews(2), "acuracy")
-
-
-def test_description(tmp_path: Path) -> None:
-    text = exported(tmp_path).describe()
-    assert text.startswith("quick start: text -> negative | positive\nmodel: scripted (")
-    assert "verdict: promote\ndemonstrations: random, 2\n\nJudge.\n\nReview: train film 0" in text
-    assert text.endswith("\n\nReview: {text}\nSentiment:")
 
 
 def test_a_prediction_is_a_value() -> None:

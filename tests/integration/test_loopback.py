@@ -66,16 +66,16 @@ def test_the_dashboard_listens_on_this_machine_only(tmp_path: Path) -> None:
     shutil.copy(database(), tmp_path / "mlflow.db")
     port = free_port()
     with started(tmp_path, "dashboard", "--port", str(port)) as process:
-        end = time.monotonic() + 120
-        while True:
+        for _ in range(600):
             try:
                 with urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
                     assert answer.status == 200
                 break
             except OSError:
                 assert process.poll() is None
-                assert time.monotonic() < end, "it did not start"
                 time.sleep(0.2)
+        else:
+            pytest.fail("it did not start")
         sockets = listening(process.pid)
     assert ("127.0.0.1", port) in sockets
     assert not outside(sockets)

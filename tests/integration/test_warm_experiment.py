@@ -17,7 +17,7 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.embedded.reviews import reviews
 from autoprompt_search.tasks import TASKS
-from autoprompt_search.warm import MOST, WarmStart, recall, remember
+from autoprompt_search.warm import MOST, WarmStart, remember
 
 from .conftest import space_file
 
@@ -155,7 +155,8 @@ def _config_beside(path: Path) -> str:
     return (path.parent / "config.yaml").read_text(encoding="utf-8")
 
 
-def test_recall_of_folder_and_experiment_goes_in_turn(work: Path, recorded: Path) -> None:
+def test_remembering_a_folder_and_an_experiment_goes_in_turn(work: Path, recorded: Path) -> None:
     both = space_file(work, study=study(str(recorded / "old 3"), *NAMES), tracker=tracker(work))
     config = load_config(both)
-    assert recall(config, TASKS.build(config.task).load(config.seed)) == list(remembered(work).points)
+    points = remember(config, TASKS.build(config.task).load(config.seed)).points
+    assert points == remembered(work).points

@@ -16,7 +16,7 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.tasks import TASKS
-from autoprompt_search.warm import MOST, recall
+from autoprompt_search.warm import MOST, remember
 
 from .conftest import BASE, space_file
 
@@ -27,7 +27,7 @@ def warm(folder: Path, **changes: Any) -> Path:
 
 def recalled(path: Path) -> list[dict[str, Any]]:
     config = load_config(path)
-    return [dict(point) for point in recall(config, TASKS.build(config.task).load(config.seed))]
+    return [dict(point) for point in remember(config, TASKS.build(config.task).load(config.seed)).points]
 
 
 @pytest.fixture
@@ -146,9 +146,9 @@ def test_of_another_family_only_the_text_is_taken(folder: Path, old: Path) -> No
     config = load_config(warm(folder))
     config = config.model_copy(update={"space": SearchSpace.model_validate({**BASE["space"], **soft})})
     splits = TASKS.build(config.task).load(config.seed)
-    assert {point["soft.method"] for point in recall(config, splits)} == {"prompt-tuning"}
+    assert {point["soft.method"] for point in remember(config, splits).points} == {"prompt-tuning"}
     document["backend"] = {"type": "hf-masked", "model": "some/bert"}
     (old / "config.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    texts = recall(config, splits)
+    texts = remember(config, splits).points
     assert texts
     assert {point["soft.method"] for point in texts} == {"none"}

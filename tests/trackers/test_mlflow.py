@@ -179,11 +179,10 @@ def test_a_database_that_cannot_be_used_is_one_clear_error(place: str, tmp_path:
     (tmp_path / "not_a_database.db").write_text("words " * 1000)
     (tmp_path / "folder").mkdir()
     tracker = MlflowTracker(tmp_path / "state", uri=f"sqlite:///{tmp_path}/{place}")
-    begun = time.monotonic()
     with pytest.raises(ConfigError, match=place) as caught:
         tracker.open(search_card(tmp_path))
     assert "does not answer: " in str(caught.value)
-    assert time.monotonic() - begun < 5
+    assert "nothing came back" not in str(caught.value), "the reason is the database's own, and no limit was waited for"
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -195,10 +194,9 @@ def test_a_server_that_is_not_there_is_one_clear_error(answers: bool, tmp_path: 
             mute.bind(("127.0.0.1", port))
             mute.listen()
         tracker = MlflowTracker(tmp_path / "state", uri=f"http://someone:secret@127.0.0.1:{port}")
-        begun = time.monotonic()
         with pytest.raises(ConfigError, match=str(port)) as caught:
             tracker.open(search_card(tmp_path))
-    assert time.monotonic() - begun < 10
+    assert "nothing came back" not in str(caught.value), "the client gives up before the tracker does"
     assert "secret" not in str(caught.value)
     tracker.log_trial(trial_record(0))
     tracker.close("", {}, (), status="failed")
@@ -218,13 +216,14 @@ def test_a_server_killed_in_the_middle_loses_nothing_and_shows_nothing_twice(
             tracker.log_trial(trial_record(number))
             time.sleep(0.1)
         server.kill()
-        begun = time.monotonic()
         with caplog.at_level(logging.WARNING):
             for number in range(8, 16):
                 tracker.log_trial(trial_record(number))
-            assert time.monotonic() - begun < 0.5
+            sender = tracker._sender
+            assert sender is not None
+            assert {entry.number for entry in sender._spool.load()} >= set(range(8, 16))
             tracker.close("gone", {}, (), status="stopped")
-        assert time.monotonic() - begun < 30
+        assert not sender._thread.is_alive(), "it gave up, and was not left behind"
         assert "run again" in caplog.text
 
         server.start()

@@ -34,7 +34,7 @@ from transformers.utils import logging as transformers_logging
 
 from autoprompt_search.backends.hf.identity import weight_files, weight_names
 from autoprompt_search.core.disk import is_folder, is_there
-from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.errors import ConfigError, first_line
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """Names of number formats that a model can be held in."""
@@ -107,7 +107,7 @@ def load_config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as exc:
-        raise ConfigError(f"model: the configuration in {folder} cannot be read: {_first_line(exc)}") from exc
+        raise ConfigError(f"model: the configuration in {folder} cannot be read: {first_line(exc)}") from exc
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -115,7 +115,7 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as exc:
-        raise ConfigError(f"model: the tokenizer in {folder} cannot be read: {_first_line(exc)}") from exc
+        raise ConfigError(f"model: the tokenizer in {folder} cannot be read: {first_line(exc)}") from exc
 
 
 _OFFSET = (
@@ -239,7 +239,7 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype, form: For
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError) as exc:
-        raise ConfigError(f"model: the weights in {folder} cannot be loaded: {_first_line(exc)}") from exc
+        raise ConfigError(f"model: the weights in {folder} cannot be loaded: {first_line(exc)}") from exc
     lacking = sorted(map(str, info["missing_keys"])) + sorted(str(m[0]) for m in info["mismatched_keys"])
     missing = [name for name in lacking if not name.startswith(form.spare)]
     if missing:
@@ -285,7 +285,3 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
         return DTYPES[name]
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-
-
-def _first_line(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
