@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.nesting import mode_of
 from autoprompt_search.core.protocols.model import Backend, Scored, Scores
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
@@ -121,7 +122,8 @@ def shifted(logprobs: Sequence[float], offsets: Sequence[float]) -> tuple[float,
 
 def ledger_key(prompt: Prompt, labels: Sequence[str], backend: Backend) -> str:
     """Address of a prompt's predictions: model, prompt, answers and scoring mode. The example completes it."""
-    return fingerprint([backend.fingerprint, prompt.fingerprint, answer_words(prompt, labels), SCORING])
+    answers = answer_words(prompt, labels)
+    return fingerprint([backend.fingerprint, prompt.fingerprint, answers, mode_of(SCORING, answers[0])])
 
 
 def render_all(

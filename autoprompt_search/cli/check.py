@@ -123,7 +123,11 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         samples=tuple(_samples(config, splits, book)),
         longest=longest,
         unit=unit,
-        advice=(*(f"study.{OPTION}: {line}" for line in memory.left_out), *_advice(config)),
+        advice=(
+            *(f"study.{OPTION}: {line}" for line in memory.left_out),
+            *_advice(config),
+            *dict.fromkeys(_nested_words(config, book, splits, backend)),
+        ),
         memory=memory,
     )
 
@@ -238,6 +242,25 @@ def _advice(config: SearchConfig) -> Iterator[str]:
     size = grown_size(config)
     if size < config.budget.most_trials(config.rungs):
         yield f"budget: the space has only {size:.0f} points; the search ends when all are tried"
+
+
+def _nested_words(config: SearchConfig, book: PromptBook, splits: Splits, backend: Backend) -> Iterator[str]:
+    """Answers of different labels of which one begins the other, as this model's tokenizer has it."""
+    pairs_of = getattr(backend, "nested_answers", None)
+    if pairs_of is None:
+        return
+    base = config.space.baseline(config.baseline)
+    verbalizers = [{"verbalizer": name} for name in possible(config.space, "verbalizer") if name != AUTO]
+    for template, _ in _prompts(config, book):
+        for chosen in verbalizers or [{}]:
+            prompt = book.compose({**base, "template": template, **chosen})
+            answers, groups = answer_words(prompt, book.labels)
+            for short, long in pairs_of([render(prompt, splits.dev[0])], answers):
+                if groups[short] != groups[long]:
+                    yield (
+                        f"the answer {answers[short]!r} ({book.labels[groups[short]]}) begins {answers[long]!r} "
+                        f"({book.labels[groups[long]]}): it is scored without what goes on to the longer one"
+                    )
 
 
 def _all_words(config: SearchConfig) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import (
     Calibration,
@@ -29,6 +30,7 @@ from autoprompt_search.core.types import (
 from autoprompt_search.exporters.families import rule_of
 from autoprompt_search.exporters.formats import first_line, from_jsonl, from_yaml, plain, to_yaml
 from autoprompt_search.exporters.written import rendered
+from autoprompt_search.prompting import answer_words
 
 FORMAT = 2
 """Version of the layout of an exported folder; a reader refuses a higher one.
@@ -83,7 +85,9 @@ def document(final: FinalPrompt) -> dict[str, Any]:
         "rendered": rendered(prompt, final.labels, final.backend),
         "decoding": {
             "mode": "label log-likelihood",
-            "rule": rule_of(final.backend, calibrated=prompt.calibration is not None),
+            "rule": rule_of(
+                final.backend, calibrated=prompt.calibration is not None, nests=_nests(prompt, final.labels)
+            ),
         },
         "calibration": _calibration(prompt.calibration, final.labels),
         "soft_prompt": _soft(prompt.soft),
@@ -220,6 +224,10 @@ def _read_soft(content: Mapping[str, Any] | None, files: Mapping[str, bytes]) ->
         adapter=_ANY.validate_python(json.loads(files[ADAPTER_CONFIG])),
         place=TypeAdapter(SoftPosition).validate_python(content.get("place", {})),
     )
+
+
+def _nests(prompt: Prompt, labels: Sequence[str]) -> bool:
+    return bool(nested(answer_words(prompt, labels)[0]))
 
 
 def _calibration(calibration: Calibration | None, labels: Sequence[str]) -> dict[str, Any] | None:

@@ -25,6 +25,8 @@ class Family:
     """What a user of its prompts must know beyond the usual."""
     reads_rest: bool = True
     """Whether it reads what stands after the answer."""
+    continues: bool = False
+    """Whether an answer goes on from the prompt token by token, so that one answer can begin another."""
     compares: bool = False
     """Whether texts are compared with the answers, and demonstrations with them, instead of being read in front."""
 
@@ -34,6 +36,7 @@ FAMILIES: Mapping[str, Family] = {
         f"tokenise prompt + answer as one text, {_TEXT}; {_TOKENS}",
         "AutoModelForCausalLM",
         reads_rest=False,
+        continues=True,
     ),
     "hf-masked": Family(
         f"as many masks as the answer has tokens stand in its place, {_TEXT}; from left to right each token is "
@@ -45,6 +48,7 @@ FAMILIES: Mapping[str, Family] = {
         "answer's slot if it has one; the decoder predicts the answer's own tokens, without a closing one; "
         f"{_TEXT}; {_TOKENS}",
         "AutoModelForSeq2SeqLM",
+        continues=True,
     ),
     "hf-encoder": Family(
         "an answer scores the cosine of its vector and the text's, x 20, blanks around the answer left out; where "
@@ -63,6 +67,10 @@ FAMILIES: Mapping[str, Family] = {
 """By backend name."""
 
 _OTHER = Family(_TOKENS)
+_EXCLUSIVE = (
+    "from the probability of an answer whose tokens begin those of others the probabilities of these are taken off "
+    "(of those that begin with another of them only the latter's)"
+)
 _SUM = "probabilities of several answers of one label add"
 _CALIBRATED = "a label's offset under `calibration` is taken off its log-probability"
 _CHOICE = "the likeliest label wins, the first named one when equal"
@@ -73,6 +81,14 @@ def family_of(backend: Mapping[str, Any]) -> Family:
     return FAMILIES.get(str(backend.get("type")), _OTHER)
 
 
-def rule_of(backend: Mapping[str, Any], *, calibrated: bool) -> str:
-    """How a label is found, in one sentence."""
-    return "; ".join([family_of(backend).rule, _SUM, *([_CALIBRATED] if calibrated else []), _CHOICE])
+def rule_of(backend: Mapping[str, Any], *, calibrated: bool, nests: bool = False) -> str:
+    """How a label is found, in one sentence.
+
+    Args:
+        backend: Its section of the configuration.
+        calibrated: Whether the prompt is.
+        nests: Whether one of the answers begins another.
+    """
+    family = family_of(backend)
+    excluded = [_EXCLUSIVE] if nests and family.continues else []
+    return "; ".join([family.rule, *excluded, _SUM, *([_CALIBRATED] if calibrated else []), _CHOICE])

@@ -24,6 +24,7 @@ def snippet(final: FinalPrompt) -> str | None:
         *scoring.parts,
         scoring.vector if case.embeds else "",
         _retrieval(case),
+        pieces.EXCLUSIVE if _is_exclusive(case, scoring) else "",
         _predict(case, scoring),
     ]
     body = "".join(parts).rstrip("\n")
@@ -96,9 +97,19 @@ def _order(demos: Demonstrations) -> str:
 
 
 def _predict(case: Case, scoring: Scoring) -> str:
-    prompt = case.final.prompt
-    score = scoring.call.replace("ANSWER", "words[0]")
+    prompt, call, read = case.final.prompt, scoring.call, scoring.read
+    if _is_exclusive(case, scoring):
+        every = """for answer in sum(text["answers"].values(), [])"""
+        logliks = f"{{answer: {call.replace('ANSWER', 'answer')} {every}}}"
+        ids = f"{{answer: {scoring.ids.replace('ANSWER', 'answer')} {every}}}"
+        read, call = (*read, f"logliks = {logliks}", f"only = exclusive(logliks, {ids})"), "only[ANSWER]"
+    score = call.replace("ANSWER", "words[0]")
     if any(len(words) > 1 for words in prompt.verbalizer.values()):
-        score = f"torch.stack([{scoring.call.replace('ANSWER', 'word')} for word in words]).logsumexp(0)"
+        score = f"torch.stack([{call.replace('ANSWER', 'word')} for word in words]).logsumexp(0)"
     score += " - offsets[label]" if prompt.calibration else ""
-    return filled(pieces.PREDICT, read="\n".join(f"    {line}" for line in scoring.read), score=score)
+    return filled(pieces.PREDICT, read="\n".join(f"    {line}" for line in read), score=score)
+
+
+def _is_exclusive(case: Case, scoring: Scoring) -> bool:
+    """Whether answers may begin one another here."""
+    return bool(scoring.ids) and case.nests

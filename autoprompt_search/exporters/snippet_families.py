@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import Demonstrations, SoftPosition
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.families import FAMILIES
 from autoprompt_search.exporters.written import rendered
+from autoprompt_search.prompting import answer_words
 
 _INSTEAD = "  # the soft tokens stand for the others"
 
@@ -59,6 +61,11 @@ class Case:
         return self.demos.per_query and self.demos.options.get("by") == "embedding"
 
     @property
+    def nests(self) -> bool:
+        """Whether the text of an answer begins that of another."""
+        return bool(nested(answer_words(self.final.prompt, self.final.labels)[0]))
+
+    @property
     def frozen(self) -> str:
         """Name of the model without the soft prompt."""
         return "frozen" if self.final.prompt.soft else "model"
@@ -87,6 +94,8 @@ class Scoring:
     """An expression for the score of the answer ANSWER."""
     vector: str
     """A definition of `vector(string)`, for choosing demonstrations."""
+    ids: str = ""
+    """An expression for the ids by which the answer ANSWER may begin another; empty where none can."""
 
 
 def _causal(case: Case) -> Scoring:
@@ -100,6 +109,7 @@ def _causal(case: Case) -> Scoring:
         (f"prompt = {_before_answer(case)}",),
         "loglik(prompt, ANSWER)",
         filled(pieces.VECTOR_CAUSAL, reader=case.frozen, unit=pieces.MEAN),
+        ids="tokens(prompt + ANSWER)",
     )
 
 
@@ -121,7 +131,7 @@ def _seq2seq(case: Case) -> Scoring:
     read = [f"source = before + tokens({_before_answer(case)}){rest} + after"]
     read += [f"source = source[{fewer}:]{_INSTEAD}"] if fewer and not is_inside else []
     parts = (pieces.TOKENS, pieces.SENTINEL if is_slot else "", loglik)
-    return Scoring(parts, tuple(read), "loglik(source, ANSWER)", _vector(case, "get_encoder()"))
+    return Scoring(parts, tuple(read), "loglik(source, ANSWER)", _vector(case, "get_encoder()"), "tokens(ANSWER)")
 
 
 def _encoder(case: Case) -> Scoring:

@@ -204,6 +204,19 @@ JOINED = '"".join(demo["text"] for demo in near)'
 
 BY_ANSWER = """{a: [d["text"] for d in near if d["answer"] == a] for a in {d["answer"] for d in near}}"""
 
+EXCLUSIVE = """
+def exclusive(logliks, ids):  # what begins with "10" begins with "1": the shorter answer counts without the longer one
+    def begins(short, long):
+        return len(ids[short]) < len(ids[long]) and ids[long][: len(ids[short])] == ids[short]
+
+    def only(short):
+        longer = [a for a in ids if begins(short, a) and not any(begins(short, b) and begins(b, a) for b in ids)]
+        taken = sum((logliks[a] - logliks[short]).double().exp() for a in longer)
+        return logliks[short] + torch.log1p(-torch.as_tensor(taken).clamp(max=1 - 2**-20)).float()
+
+    return {answer: only(answer) for answer in ids}
+"""
+
 PREDICT = """
 def predict(inputs):
 <<read>>

@@ -13,6 +13,7 @@ from torch import nn
 
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
+from autoprompt_search.core.nesting import EXCLUSIVE, nested
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.types import SoftPosition, SoftPrompt
@@ -75,7 +76,8 @@ class Training:
             TrialError: The loss or its gradient is not finite; names step, loss and rate.
         """
         until = max(1, until)
-        key = fingerprint((self.method, model.fingerprint, asdict(self.schedule), self.place, self.options, data))
+        trained = (self.method, model.fingerprint, asdict(self.schedule), self.place, self.options, data)
+        key = fingerprint((*trained, EXCLUSIVE) if nested(data.answers) else trained)
         found = checkpoint.read(folder, key) if folder is not None else None
         usable = found is not None and (found.step <= until or until in found.history)
         state = found if found is not None and usable else self._start(model, data, key)

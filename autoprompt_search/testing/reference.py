@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,4 +82,73 @@ def plain_seq2seq_logliks(model: Any, tokenizer: Any, prompts: Sequence[str], an
             logits = model(input_ids=ids, decoder_input_ids=torch.tensor([decoder])).logits[0].float().log_softmax(-1)
             start = len(decoder) - len(bare)
             out[row, column] = sum(float(logits[start + i - 1, token]) for i, token in enumerate(bare))
+    return out
+
+
+def exclusive_logliks(words: Sequence[Sequence[int]], following: Callable[[Sequence[int]], Floats]) -> list[float]:
+    """Natural log-probability of each word's tokens and no longer word of the list behind them, read to the end.
+
+    Token by token from the end of a word: the chance that the text goes on to none of the longer ones.
+
+    Args:
+        words: Ids of each answer.
+        following: Ids read so far to [vocabulary] natural log-probabilities of the next.
+    """
+    spelled = [tuple(word) for word in words]
+
+    def left(read: tuple[int, ...]) -> float:
+        nexts = {word[len(read)] for word in spelled if len(word) > len(read) and word[: len(read)] == read}
+        chances = np.exp(following(read).astype(np.float64))
+        ends = {token for token in nexts if (*read, token) in spelled}
+        gone = float(np.delete(chances, list(nexts)).sum())
+        return gone + sum(float(chances[token]) * left((*read, token)) for token in nexts - ends)
+
+    return [
+        sum(float(following(word[:i])[token]) for i, token in enumerate(word)) + float(np.log(left(word)))
+        for word in spelled
+    ]
+
+
+@torch.no_grad()
+def plain_exclusive_logliks(model: Any, tokenizer: Any, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
+    """[prompts, answers] of a causal LM where answers may begin one another; otherwise what `plain_logliks` gives."""
+    out = np.zeros((len(prompts), len(answers)), dtype=np.float32)
+    for row, prompt in enumerate(prompts):
+        whole = [tokenizer(prompt + answer, split_special_tokens=True)["input_ids"] for answer in answers]
+        alone = tokenizer(prompt, split_special_tokens=True)["input_ids"]
+        starts = [_leaves(alone, ids) for ids in whole]
+        for start in set(starts):  # answers that merge with the prompt leave it earlier, and exclude the others
+            some = [i for i, one in enumerate(starts) if one == start]
+
+            def following(ids: Sequence[int], start: int = start, alone: Sequence[int] = tuple(alone)) -> Floats:
+                read = torch.tensor([[*alone[:start], *ids]], device=model.device)
+                return model(input_ids=read).logits[0, -1].double().log_softmax(-1).cpu().numpy()  # type: ignore[no-any-return]
+
+            out[row, some] = exclusive_logliks([whole[i][start:] for i in some], following)
+    return out
+
+
+def _leaves(alone: Sequence[int], whole: Sequence[int]) -> int:
+    pairs = enumerate(zip(alone, whole, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(alone), len(whole)))
+
+
+@torch.no_grad()
+def plain_exclusive_seq2seq_logliks(
+    model: Any, tokenizer: Any, prompts: Sequence[str], answers: Sequence[str]
+) -> Floats:
+    """The same of a sequence-to-sequence LM, as `plain_seq2seq_logliks` reads it."""
+    words = [tokenizer(a, split_special_tokens=True, add_special_tokens=False)["input_ids"] for a in answers]
+    full = tokenizer(answers[0], split_special_tokens=True)["input_ids"]
+    opening = [model.config.decoder_start_token_id, *full[: full.index(words[0][0])]]
+    out = np.zeros((len(prompts), len(answers)), dtype=np.float32)
+    for row, prompt in enumerate(prompts):
+        source = torch.tensor([tokenizer(prompt, split_special_tokens=True)["input_ids"]])
+
+        def following(ids: Sequence[int], source: torch.Tensor = source) -> Floats:
+            decoder = torch.tensor([[*opening, *ids]])
+            logits = model(input_ids=source, decoder_input_ids=decoder).logits[0, -1]
+            return logits.double().log_softmax(-1).numpy()  # type: ignore[no-any-return]
+
+        out[row] = exclusive_logliks(words, following)
     return out

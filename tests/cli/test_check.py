@@ -135,3 +135,12 @@ def test_what_cma_leaves_to_chance_is_said(work, cli):
     draws = "space.demos.draw={kind: int, low: 0, high: 2, when: {demos.strategy: [random]}}"
     out = cli("check", "space.yaml", "--set", "study.sampler=cma", "--set", draws).stdout
     assert "study.sampler: cma moves numbers; chance alone draws template" in out
+
+
+def test_a_label_whose_answer_begins_anothers_is_named(work, cli):
+    model = "backend={type: hf-causal, model: 'builtin:gpt'}"
+    words = "{neg: [good], pos: [good new]}"
+    changes = ["--set", f"templates.plain.words={words}", "--set", f"templates.cloze.words={words}"]
+    out = cli("check", "space.yaml", "--set", model, *changes).stdout
+    assert "the answer ' good' (neg) begins ' good new' (pos)" in " ".join(out.split())
+    assert "begins" not in cli("check", "space.yaml", "--set", model).stdout

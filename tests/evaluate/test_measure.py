@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.types import (
     Cost,
@@ -21,7 +22,8 @@ from autoprompt_search.core.types import (
     Rendered,
     SoftPrompt,
 )
-from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, render_all
+from autoprompt_search.evaluate import SCORING, PredictionCache, ledger_key, measure, render_all
+from autoprompt_search.prompting import answer_words
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
@@ -255,3 +257,12 @@ def test_an_example_without_a_number_is_named() -> None:
 
     with pytest.raises(TrialError, match=r"not a number \(NaN\) on the example 'dev:7'"):
         measure(prompt(), DEV, LABELS, Nan())
+
+
+def test_predictions_of_answers_that_begin_one_another_have_an_address_of_their_own():
+    """What was stored before they were made exclusive is never taken for what they score now."""
+    backend, nests = ScriptedBackend(), replace(prompt(), verbalizer={"neg": ("1",), "pos": ("10",)})
+    for one, is_kept in ((nests, False), (prompt(), True)):
+        labels = tuple(one.verbalizer)
+        before = fingerprint([backend.fingerprint, one.fingerprint, answer_words(one, labels), SCORING])
+        assert (ledger_key(one, labels, backend) == before) is is_kept

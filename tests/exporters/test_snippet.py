@@ -25,6 +25,7 @@ from .scripts import ODD, Case, Played, normalised, play, soft, with_other
 
 WORDS: Verbalizer = {"negative": ("bad",), "positive": ("good",)}
 SEVERAL: Verbalizer = {"negative": ("so so", "bad"), "positive": ("great!", "lovely", "good")}
+NESTED: Verbalizer = {"negative": ("not good", "bad"), "positive": ("not", "not good at all", "not good again")}
 CLASSES: Verbalizer = {"negative": ("Bad", "dull"), "positive": ("good",)}
 PLAIN = "Review: {text}{@sep}Sentiment:"
 SLOT = "Review: {text} It was{@answer}, {other} so"
@@ -71,6 +72,8 @@ QUICK = {
     "classifier, a pair": case("hf-classifier", "bert", PAIR, SoftPosition()),
 }
 TEXT = {
+    "causal, answers that begin others": case("hf-causal", "llama", words=NESTED, calibration=SHIFTED),
+    "seq2seq, answers that begin others": case("hf-seq2seq", "t5", words=NESTED),
     "causal, words of one token": case("hf-causal", "gpt2"),
     "causal, several words of several tokens, BOS": case(
         "hf-causal",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoprompt_search.core.nesting import nested
+
 
 def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:
     """Answers that leave no tokens, and pairs that cannot be told apart."""
@@ -16,3 +18,14 @@ def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> li
             found.append(f"the answers {seen[ids]!r} and {answer!r} have the same tokens")
         seen.setdefault(ids, answer)
     return found
+
+
+def swallowed(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:
+    """Pairs of which one's tokens begin the other's though its text does not: signs that the tokenizer cannot spell."""
+    known = set(nested(answers))
+    return [
+        f"the tokens of {short!r} begin those of {long!r}, though its text does not: no model tells these answers apart"
+        for i, short in enumerate(answers)
+        for j, long in enumerate(answers)
+        if (i, j) not in known and 0 < len(tokens[i]) < len(tokens[j]) and tokens[j][: len(tokens[i])] == tokens[i]
+    ]

@@ -13,6 +13,7 @@ import torch
 
 from autoprompt_search.backends.hf import adapters, kv, scoring
 from autoprompt_search.backends.hf.batch_sizer import out_of_memory
+from autoprompt_search.backends.hf.exclusive import Cell, exclusive, nested_cells
 from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, PredictsTokens, Reading, SharesPrefixes
 from autoprompt_search.backends.hf.generating import Writer, generated
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
@@ -25,6 +26,7 @@ from autoprompt_search.backends.hf.words import distinctive_words
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.model import Generated, Scored
 from autoprompt_search.core.protocols.tuning import Adapter, Asked
 from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
@@ -79,6 +81,11 @@ class HfBackend:
             found += [problem] if problem else []
         return found
 
+    def nested_answers(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[tuple[int, int]]:
+        """Pairs of answers, as indices, whose shorter one is scored without what goes on to the longer one."""
+        units = self._family.units(self._fitting(prompts, answers, 0), answers, None)
+        return sorted({(short, long) for _, short, long in self._nested_cells(units, answers)})
+
     def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
         """Tokens of each prompt, without an answer."""
         return [len(base.ids) for base in self._family.bases(prompts)]
@@ -108,6 +115,7 @@ class HfBackend:
                 out += scoring.table(unit, known, shape)
         if todo:
             out += self._computed(loaded, prompts, answers, todo, placed, shape)
+        out = exclusive(out, self._nested_cells(units, answers))
         counts = [len(insert(base, placed).ids) for base in family.bases(prompts)]
         outside += placed.length if placed and placed.place.at == "decoder" else 0
         asked = {row.wants[0].prompt for unit in todo for row in unit}
@@ -177,7 +185,10 @@ class HfBackend:
         """See `TunesTogether.answer_logliks_together`."""
         batches = [self._training_batch(one) for one in asked]
         return [
-            scoring.table(batch.rows, values, (len(batch.prompts), len(batch.answers)))
+            exclusive(
+                scoring.table(batch.rows, values, (len(batch.prompts), len(batch.answers))),
+                self._nested_cells([batch.rows], batch.answers),
+            )
             for batch, values in zip(batches, self._family.learn(self._loaded, batches), strict=True)
         ]
 
@@ -225,6 +236,10 @@ class HfBackend:
                 front=(reading.prefix.length, reading.prefix.tokens) if reading.prefix else (0, 0),
             )
         return out
+
+    def _nested_cells(self, units: Sequence[Sequence[Row]], answers: Sequence[str]) -> list[Cell]:
+        pairs = () if self._family.form.reads_both_ways else nested(answers)
+        return nested_cells((row for unit in units for row in unit), pairs) if pairs else []
 
     def _training_batch(self, asked: Asked) -> TrainingBatch:
         """The rows of one step. A training sees its prompts many times: they are laid out once."""

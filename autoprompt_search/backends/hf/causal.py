@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 
 from autoprompt_search.backends.hf import cascade, heads, kv, loading, tree_attention
-from autoprompt_search.backends.hf.answer_tokens import same_tokens
+from autoprompt_search.backends.hf.answer_tokens import same_tokens, swallowed
 from autoprompt_search.backends.hf.backend import HfGeneratingModel
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.grouping import grouped
@@ -100,7 +100,8 @@ class CausalFamily:
         """See `ModelFamily.answer_problems`."""
         (one,) = self._spec.tokenizer.join([prompt], answers)
         pairs = zip(one.whole, one.starts, strict=True)
-        return same_tokens(answers, [tuple(whole) if start < len(whole) else () for whole, start in pairs])
+        tokens = [tuple(whole) if start < len(whole) else () for whole, start in pairs]
+        return same_tokens(answers, tokens) + swallowed(answers, tokens)
 
     def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from transformers.modeling_outputs import BaseModelOutput
 
 from autoprompt_search.backends.hf import heads, kv, loading
-from autoprompt_search.backends.hf.answer_tokens import same_tokens
+from autoprompt_search.backends.hf.answer_tokens import same_tokens, swallowed
 from autoprompt_search.backends.hf.backend import HfGeneratingModel
 from autoprompt_search.backends.hf.bidirectional import mean_pooled
 from autoprompt_search.backends.hf.family import Reading
@@ -82,7 +82,8 @@ class Seq2SeqFamily:
         """See `ModelFamily.answer_problems`."""
         if self._start is None:
             return ["the model's configuration names no decoder_start_token_id"]
-        return same_tokens(answers, [tuple(ids) for ids in self._spec.tokenizer.encode(answers)])
+        tokens = [tuple(ids) for ids in self._spec.tokenizer.encode(answers)]
+        return same_tokens(answers, tokens) + swallowed(answers, tokens)
 
     def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`. Of the encoder's side."""

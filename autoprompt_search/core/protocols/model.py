@@ -61,9 +61,10 @@ class Scores(Protocol):
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
         """Log-likelihood of every answer after every prompt, in the given orders.
 
-        `answers` are exact continuations (" good", with the gap). Batching, padding and the order of
-        the prompts change nothing beyond float rounding. `[]` gives a [0, answers] array. Raises
-        `TrialError` for a prompt beyond the context, `ConfigError` for a soft prompt of another model.
+        `answers` are exact continuations (" good", with the gap). They exclude one another: one whose tokens begin
+        another's is scored without what goes on to that, so that "1" does not hold the probability of "10". Batching,
+        padding and the order of the prompts change nothing beyond float rounding. `[]` gives a [0, answers] array.
+        Raises `TrialError` for a prompt beyond the context, `ConfigError` for a soft prompt of another model.
         """
         ...
 
