@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autoprompt_search.version import __version__
+
 if TYPE_CHECKING:
     from autoprompt_search.config import SearchConfig, load_config
     from autoprompt_search.exported import ExportedPrompt, load_prompt
     from autoprompt_search.walk import SearchResult, search
 
-__version__ = "0.1.0"
-__all__ = ["ExportedPrompt", "SearchConfig", "SearchResult", "load_config", "load_prompt", "search"]
+__all__ = ["ExportedPrompt", "SearchConfig", "SearchResult", "__version__", "load_config", "load_prompt", "search"]
 
 _HOMES = {
     "ExportedPrompt": "exported",

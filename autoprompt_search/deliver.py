@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from autoprompt_search import __version__
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
 from autoprompt_search.core.disk import reading, writing
@@ -22,6 +21,7 @@ from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
 from autoprompt_search.session import Parts, Plan, stored_study
 from autoprompt_search.trial import backend_of, build_prompt
+from autoprompt_search.version import __version__
 from autoprompt_search.workspace import Workspace, read_config, write_text
 
 _GOLDEN = 12

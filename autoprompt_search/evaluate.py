@@ -17,7 +17,7 @@ from autoprompt_search.core.nesting import mode_of
 from autoprompt_search.core.protocols.model import Backend, Scored, Scores
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.stats import Scorecard, stderr
+from autoprompt_search.core.statistics.scores import Scorecard, stderr
 from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.metrics import metric_named

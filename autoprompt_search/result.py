@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.confirm import Confirmation, CrossFit, Finalist, FrontPoint, TextOnly, Verdict
-from autoprompt_search.core.headroom import Headroom
 from autoprompt_search.core.objective import cost_of
-from autoprompt_search.core.stats import Interval
+from autoprompt_search.core.statistics.headroom import Headroom
+from autoprompt_search.core.statistics.scores import Interval
 from autoprompt_search.core.types import Cost, Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.studies.bandit import beats, tallies
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from autoprompt_search import __version__
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.config.rules_proposals import known_texts
@@ -31,6 +30,7 @@ from autoprompt_search.studies.terms import ProbePlan, SearchBudget, SearchTerms
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
+from autoprompt_search.version import __version__
 from autoprompt_search.warm import OPTION, SEEN, remember, seen_examples
 from autoprompt_search.workspace import Workspace
 

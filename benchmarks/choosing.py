@@ -6,7 +6,7 @@ scores highest on all of dev then
 
     lead, shrunk     takes the baseline's place if its lead is real: the product's `Shrinkage` and `Lead`
     best of many     takes it if luck alone would give the best of so many prompts such a lead less often than one
-                     prompt is one standard error above the other (`core.selection.luck`, White's reality check)
+                     prompt is one standard error above the other (`reality_check_p`, White's reality check)
     highest on dev   takes it, whatever its lead
 
 What a rule gains is counted in points of true accuracy over the baseline, 0 where the baseline stays. No model, and no
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from autoprompt_search.confirm import Shrinkage
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.selection import luck
+from autoprompt_search.core.statistics.reality_check import reality_check_p
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 from benchmarks.harness import command_line, processes, save
@@ -109,7 +109,7 @@ def by_lead(records: Sequence[TrialRecord], hits: Hits, best: int) -> bool:
 def by_luck(records: Sequence[TrialRecord], hits: Hits, best: int) -> bool:
     """Against the best of as many prompts that are no better than the baseline."""
     rivals = [n for n in complete(records) if n]
-    return luck((hits[rivals] - hits[0]).T, rivals.index(best), len(records) - 1) <= ONE_STANDARD_ERROR
+    return reality_check_p((hits[rivals] - hits[0]).T, rivals.index(best), len(records) - 1) <= ONE_STANDARD_ERROR
 
 
 RULES: Mapping[str, Rule] = {"lead, shrunk": by_lead, "best of many": by_luck, "highest on dev": lambda *_: True}

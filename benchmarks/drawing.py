@@ -17,8 +17,8 @@ from typing import Any
 
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
 from autoprompt_search.core.types import Params
-from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.point_sampler import CANDIDATES
 from autoprompt_search.studies.surrogate import FITTED, MOST, most_promising
 from benchmarks.harness import command_line, save

@@ -98,7 +98,7 @@ def play(study: OptunaStudy, rungs: int, measure: Measure) -> None:
 
 def chosen(study: OptunaStudy) -> int | None:
     """The trial that the search would choose; None when no trial was measured in full."""
-    from autoprompt_search.studies.ranking import ranked
+    from autoprompt_search.core.ranking import ranked
 
     leader = study.leader()
     if leader is not None:

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from autoprompt_search import __version__
 from autoprompt_search.cli.guard import Guard
 from autoprompt_search.cli.signals import sigterm_as_ctrl_c
+from autoprompt_search.version import __version__
 
 app = typer.Typer(
     name="autoprompt-search",

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.confirm.correcting import Lead, Shrinkage
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import SearchError
-from autoprompt_search.core.stats import paired_stderr
+from autoprompt_search.core.ranking import ranked, standing
+from autoprompt_search.core.statistics.scores import paired_stderr
+from autoprompt_search.core.statistics.shrinkage import Lead, Shrinkage
 from autoprompt_search.core.types import TrialRecord
-from autoprompt_search.studies.ranking import ranked, standing
 
 _ROUNDING = 1e-9
 """Two prompts that differ on one example are exactly one standard error apart; float rounding must not decide."""

@@ -9,7 +9,14 @@ from enum import StrEnum
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.stats import Difference, Interval, Scorecard, contributions, interval, paired_difference
+from autoprompt_search.core.statistics.scores import (
+    Difference,
+    Interval,
+    Scorecard,
+    contributions,
+    interval,
+    paired_difference,
+)
 from autoprompt_search.core.types import Measurement
 from autoprompt_search.evaluate import losses
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from autoprompt_search.confirm.ablation import TextAblation
 from autoprompt_search.confirm.choice import rank, shortlist
 from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
-from autoprompt_search.confirm.correcting import Lead, corrected
 from autoprompt_search.confirm.crossfit import CrossFit, cross_fitted
 from autoprompt_search.confirm.evaluator import Candidate, FinalistEvaluator
 from autoprompt_search.confirm.pareto import FrontPoint, pareto
@@ -19,7 +18,8 @@ from autoprompt_search.confirm.seal import Seal
 from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective, cost_of
-from autoprompt_search.core.stats import Difference, Interval
+from autoprompt_search.core.statistics.scores import Difference, Interval
+from autoprompt_search.core.statistics.shrinkage import Lead, corrected
 from autoprompt_search.core.types import Measurement, Params, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named

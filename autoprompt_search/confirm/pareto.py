@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.core.stats import Interval
+from autoprompt_search.core.statistics.scores import Interval
 from autoprompt_search.core.types import TrialRecord
 
 _NOTICEABLE = 0.1

@@ -9,12 +9,12 @@ from functools import cache, cached_property
 from autoprompt_search.confirm.ablation import TextAblation
 from autoprompt_search.confirm.choice import Choice, choose, rank
 from autoprompt_search.confirm.comparison import ScoreComparison
-from autoprompt_search.confirm.correcting import Shrinkage
 from autoprompt_search.confirm.evaluator import FinalistEvaluator
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.objective import Objective
+from autoprompt_search.core.ranking import steadiest
+from autoprompt_search.core.statistics.shrinkage import Shrinkage
 from autoprompt_search.core.types import TrialRecord, TrialState
-from autoprompt_search.studies.replicates import steadiest
 
 
 @dataclass(frozen=True)

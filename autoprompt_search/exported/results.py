@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.core.stats import Interval, Scorecard, interval
+from autoprompt_search.core.statistics.scores import Interval, Scorecard, interval
 from autoprompt_search.core.types import Outcome
 from autoprompt_search.evaluate import losses
 from autoprompt_search.metrics import metric_named

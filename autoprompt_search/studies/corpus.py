@@ -9,8 +9,8 @@ import numpy as np
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.selection import luck
-from autoprompt_search.core.stats import Scorecard, contributions
+from autoprompt_search.core.statistics.reality_check import reality_check_p
+from autoprompt_search.core.statistics.scores import Scorecard, contributions
 from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.paired import PairedStatistics
 
@@ -24,7 +24,7 @@ class CorpusRacing:
     to both sides. `benchmarks/simulator.py` counts how often the best was lost.
 
     On every rung the parts of the trial and those of all its rivals are compared in pairs, by sign flips of the
-    differences for all rivals at once (`core.selection.luck`, the max-T of Westfall and Young 1993); `error` is
+    differences for all rivals at once (`reality_check_p`, the max-T of Westfall and Young 1993); `error` is
     divided among the rungs on which that is done. That dev is finite, so that a rung has seen some of it for good, is
     not made use of, which errs on the trial's side.
 
@@ -60,7 +60,7 @@ class CorpusRacing:
         gaps = np.array([self._of(rival, examples) for rival in rivals]).T - mine[:, None]
         lengths = np.sqrt((gaps**2).sum(axis=0))
         leader = int(np.argmax(gaps.sum(axis=0) / np.where(lengths > 0, lengths, 1.0)))
-        return luck(gaps, leader, len(rivals)) <= self._error
+        return reality_check_p(gaps, leader, len(rivals)) <= self._error
 
     def _is_there(self, number: int, examples: int) -> bool:
         return number in self._seen and len(self._seen[number]) >= examples

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.statistics.additive import ScoreFit, ScoreModel
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.additive import ScoreFit, ScoreModel
 from autoprompt_search.studies.expected_improvement import expected_improvement
 
 Floats = NDArray[np.float64]

@@ -17,9 +17,9 @@ from pydantic import Field
 from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.headroom import Headroom
+from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
+from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
-from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.journal import Journal
@@ -70,7 +70,7 @@ class OptunaStudy:
         reduction: Of successive halving: one in so many goes on to the next rung.
         error: Of `racing` and `wilcoxon`: how often a test may be wrong.
         scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
-            they got. `modelled`: all by the score they are expected to have on all of dev (`studies/additive.py`).
+            they got. `modelled`: all by the score they are expected to have on all of dev (`ScoreModel`).
             None: `modelled` with `gradient`, where most trials are paused, and with `gp`, `cma`, `nsga2` and
             `surrogate`, which would learn from complete trials alone; `told` otherwise. `surrogate` takes no other.
         text_share: Of the budget, in trials, passes and minutes: so much goes to texts before soft prompts start from

@@ -12,7 +12,7 @@ import numpy as np
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.stats import Scorecard
+from autoprompt_search.core.statistics.scores import Scorecard
 from autoprompt_search.core.types import Measurement, Outcome
 
 ITEMS = "items"

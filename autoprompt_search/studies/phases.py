@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
+from autoprompt_search.core.ranking import DRAW, best_texts, text_of
+from autoprompt_search.core.statistics.additive import Estimate
 from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
-from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.point_sampler import PointSampler
-from autoprompt_search.studies.ranking import best_texts, text_of
-from autoprompt_search.studies.replicates import DRAW, draws_of, next_replicate, repeats_take, reserved
+from autoprompt_search.studies.replicates import draws_of, next_replicate, repeats_take, reserved
 
 _METHOD, _NONE = "soft.method", "none"
 

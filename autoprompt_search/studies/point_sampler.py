@@ -17,9 +17,9 @@ from optuna.trial import TrialState as OptunaState
 
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng, derive_seed
+from autoprompt_search.core.statistics.additive import Estimate
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.space import AnyParam, Choice, Int, SearchSpace
-from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.grid import points
 from autoprompt_search.studies.records import NUMBER, forget
 from autoprompt_search.studies.samplers import SAMPLERS, STARTUP, SamplerName, resolved

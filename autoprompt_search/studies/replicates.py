@@ -8,15 +8,13 @@ the budget train the best two soft prompts again, and settings are judged by the
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Params, Scalar, TrialRecord
+from autoprompt_search.core.ranking import DRAW, ranked
+from autoprompt_search.core.types import Scalar, TrialRecord
 from autoprompt_search.space import Choice, Int, SearchSpace
-from autoprompt_search.studies.ranking import ranked
 
-DRAW = "soft.draw"
 _CANDIDATES = 2
 
 
@@ -51,28 +49,3 @@ def next_replicate(
     first = [r for r in ranked(records) if r.kind == "soft" and r.params.get(DRAW) == draws[0]]
     points = ({**record.params, DRAW: draw} for draw in draws[1:] for record in first[:_CANDIDATES])
     return next((point for point in points if fingerprint(point) not in known), None)
-
-
-def steadiest(records: Iterable[TrialRecord]) -> frozenset[int] | None:
-    """Numbers of the soft trials with the settings of the highest mean minus standard deviation over draws.
-
-    Settings with one draw have no spread and are not compared; None where there are no others. A draw that
-    was stopped early counts with what it scored last.
-    """
-    families: dict[str, list[TrialRecord]] = defaultdict(list)
-    for record in records:
-        if record.kind == "soft" and DRAW in record.params and record.last is not None:
-            families[fingerprint(_without_draw(record.params))].append(record)
-    replicated = [family for family in families.values() if len(family) > 1]
-    if not replicated:
-        return None
-
-    def standing(family: Sequence[TrialRecord]) -> tuple[float, int]:
-        scores = [record.measurements[-1].score for record in family]
-        return statistics.fmean(scores) - statistics.stdev(scores), -family[0].number
-
-    return frozenset(record.number for record in max(replicated, key=standing))
-
-
-def _without_draw(params: Params) -> dict[str, Scalar]:
-    return {name: value for name, value in params.items() if name != DRAW}

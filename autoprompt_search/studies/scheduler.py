@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from autoprompt_search.core.objective import Objective
+from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.additive import Estimate, ScoreModel
 from autoprompt_search.studies.knowledge_gradient import Begin, GoOn, KnowledgeGradient
 from autoprompt_search.studies.paired import Evidence, PairedScores
 from autoprompt_search.studies.probe import Probe

@@ -15,9 +15,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
 from threadpoolctl import threadpool_limits
 
+from autoprompt_search.core.statistics.additive import Estimate
 from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.expected_improvement import expected_improvement
 from autoprompt_search.studies.features import Floats, Texts, blocks
 from autoprompt_search.studies.kernel import BlockMatern

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.stats import Scorecard
+from autoprompt_search.core.statistics.scores import Scorecard
 from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Params, Prompt, Template
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import PromptBook

@@ -14,7 +14,7 @@ import pytest
 
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.stats import Scorecard
+from autoprompt_search.core.statistics.scores import Scorecard
 from autoprompt_search.core.types import Outcome
 from autoprompt_search.testing.factories import label_outcomes
 

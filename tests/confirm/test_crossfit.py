@@ -17,12 +17,12 @@ from autoprompt_search.confirm.crossfit import FOLDS, CrossFit, cross_fitted, fo
 from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective
+from autoprompt_search.core.ranking import ranked
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Outcome, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners.local import LocalRunner
-from autoprompt_search.studies.ranking import ranked
 from autoprompt_search.testing.factories import examples, job
 from autoprompt_search.testing.runner_contract import drive
 from autoprompt_search.trial import TrialJob

@@ -11,13 +11,13 @@ import pytest
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.confirm import Confirmation, Seal, confirm
+from autoprompt_search.core.ranking import text_of
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.soft import SOFT
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.ranking import text_of
 from autoprompt_search.testing.factories import examples, job
 from autoprompt_search.testing.runner_contract import drive
 from autoprompt_search.trial import TrialJob

@@ -7,7 +7,7 @@ import pytest
 
 from autoprompt_search.confirm import Verdict, judge
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.stats import Difference, paired_difference
+from autoprompt_search.core.statistics.scores import Difference, paired_difference
 from autoprompt_search.testing.factories import label_card
 
 TEST = 300

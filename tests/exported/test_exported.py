@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from autoprompt_search.core import stats
 from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.stats import interval
+from autoprompt_search.core.statistics import scores
+from autoprompt_search.core.statistics.scores import interval
 from autoprompt_search.core.types import Calibration, Example, Prompt, Template
 from autoprompt_search.exported import ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.exporters.prompt import PromptFolder
@@ -160,7 +160,7 @@ def test_a_golden_item_without_the_fields_is_tampering(tmp_path: Path) -> None:
 
 
 def test_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stats, "RESAMPLES", 50)
+    monkeypatch.setattr(scores, "RESAMPLES", 50)
     prompt = exported(tmp_path)
     examples = reviews(60)
     found = prompt.evaluate(iter(examples), "balanced_accuracy")

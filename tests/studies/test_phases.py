@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.ranking import best_texts, text_of
 from autoprompt_search.core.types import Params, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.ranking import best_texts, text_of
 from autoprompt_search.testing.factories import RUNGS, ladder, measurement, open_study
 from autoprompt_search.testing.study_contract import facts, finish
 

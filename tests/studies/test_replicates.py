@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.ranking import ranked, steadiest
 from autoprompt_search.core.types import Params, TrialRecord, TrialState, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.ranking import ranked
-from autoprompt_search.studies.replicates import draws_of, reserved, steadiest
+from autoprompt_search.studies.replicates import draws_of, reserved
 from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 from autoprompt_search.testing.study_contract import finish
 

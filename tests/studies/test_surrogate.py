@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoprompt_search.core.statistics.additive import Estimate
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.additive import Estimate
 from autoprompt_search.studies.surrogate import MOST, lessons, most_promising
 
 SCORES = st.lists(st.floats(0, 1), max_size=60)

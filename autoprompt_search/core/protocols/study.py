@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from autoprompt_search.core.headroom import Headroom
+from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState
 
 

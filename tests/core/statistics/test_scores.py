@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core import stats
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.rng import derive_rng, derive_seed
-from autoprompt_search.core.stats import (
+from autoprompt_search.core.statistics import scores
+from autoprompt_search.core.statistics.scores import (
     Difference,
     Interval,
     Scorecard,
@@ -171,13 +171,13 @@ def test_the_jackknife_agrees_with_the_formula_where_there_is_one() -> None:
 
 def test_the_jackknife_is_near_the_true_spread_of_macro_f1() -> None:
     rng = np.random.default_rng(5)
-    scores, errors = [], []
+    drawn, errors = [], []
     for _ in range(12):
         targets = np.where(rng.random(200) < 0.4, "yes", "no").tolist()
         card = label_card("macro_f1", targets, [t if rng.random() < 0.8 else "yes" for t in targets], YES_NO)
-        scores.append(card.score)
+        drawn.append(card.score)
         errors.append(stderr(card))
-    assert 0.6 < np.mean(errors) / np.std(scores) < 1.6
+    assert 0.6 < np.mean(errors) / np.std(drawn) < 1.6
 
 
 def test_what_is_no_share_of_right_answers_is_bootstrapped_with_the_same_rows_every_time() -> None:
@@ -247,7 +247,7 @@ def test_leaving_out_by_subtraction_is_leaving_out(drawn: list[tuple[str, str]],
 def test_the_bootstrap_does_not_depend_on_the_size_of_its_blocks(drawn: list[tuple[str, str]], block: int) -> None:
     card = label_card("macro_f1", [t for t, _ in drawn], [p for _, p in drawn], tuple("abc"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stats, "RESAMPLES", 397)
+        patch.setattr(scores, "RESAMPLES", 397)
         (whole,), (parted,) = bootstrap(card), bootstrap(card, cells=block * len(card))
     assert len(whole) == 397
     assert np.array_equal(whole, parted)
@@ -257,7 +257,7 @@ def test_bootstrap_scores_are_those_of_the_drawn_examples() -> None:
     rng = np.random.default_rng(derive_seed("bootstrap", 30))
     drawn = rng.integers(0, 3, size=(30, 2))
     card = label_card("mcc", [str(t) for t, _ in drawn], [str(p) for _, p in drawn], ("0", "1", "2"))
-    rows = np.random.default_rng(derive_seed("bootstrap", 30)).integers(0, 30, size=(stats.RESAMPLES, 30))
+    rows = np.random.default_rng(derive_seed("bootstrap", 30)).integers(0, 30, size=(scores.RESAMPLES, 30))
     assert bootstrap(card)[0][:50].tolist() == [card.part(some.tolist()).score for some in rows[:50]]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core.headroom import attainable, paired_variance
+from autoprompt_search.core.statistics.headroom import attainable, paired_variance
 
 
 def gains(spread: float, *, worlds: int = 150, prompts: int = 13, examples: int = 64, tries: int = 40) -> np.ndarray:

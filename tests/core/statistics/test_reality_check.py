@@ -10,25 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from autoprompt_search.core.selection import luck
+from autoprompt_search.core.statistics.reality_check import reality_check_p
 
 
 @given(gained=st.integers(1, 12), lost=st.integers(0, 8), same=st.integers(0, 20))
 def test_of_one_prompt_it_is_the_exact_one_sided_mcnemar_test(gained: int, lost: int, same: int) -> None:
     gaps = np.array([[1.0]] * gained + [[-1.0]] * lost + [[0.0]] * same)
     exact = binomtest(gained, gained + lost, alternative="greater").pvalue
-    assert luck(gaps, 0, 1) == pytest.approx(exact, abs=0.05)
+    assert reality_check_p(gaps, 0, 1) == pytest.approx(exact, abs=0.05)
 
 
 def test_more_prompts_tried_more_luck() -> None:
     gaps = np.array([[1.0, 0.0]] * 6 + [[0.0, 1.0]] * 4 + [[0.0, 0.0]] * 30)
-    found = [luck(gaps, 0, tried) for tried in (2, 4, 20, 200)]
+    found = [reality_check_p(gaps, 0, tried) for tried in (2, 4, 20, 200)]
     assert all(a < b for a, b in itertools.pairwise(found))
-    assert found[0] == luck(gaps, 0, 0)
+    assert found[0] == reality_check_p(gaps, 0, 0)
 
 
 def test_a_prompt_that_answers_as_the_baseline_does_leads_nobody() -> None:
-    assert luck(np.zeros((20, 3)), 1, 3) == 1.0
+    assert reality_check_p(np.zeros((20, 3)), 1, 3) == 1.0
 
 
 @pytest.mark.parametrize(("examples", "prompts"), [(16, 6), (64, 20), (256, 12)])
@@ -40,5 +40,5 @@ def test_prompts_that_are_all_alike_seldom_seem_better(examples: int, prompts: i
         ease = rng.normal(1.0, 1.5, size=examples)
         right = (rng.random((examples, prompts + 1)) < 1 / (1 + np.exp(-ease))[:, None]).astype(float)
         gaps = right[:, 1:] - right[:, :1]
-        false += luck(gaps, int(gaps.sum(axis=0).argmax()), prompts) <= level
+        false += reality_check_p(gaps, int(gaps.sum(axis=0).argmax()), prompts) <= level
     assert false / searches <= level + 2 * (level * (1 - level) / searches) ** 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from autoprompt_search.studies.additive import ScoreFit, ScoreModel
+from autoprompt_search.core.statistics.additive import ScoreFit, ScoreModel
 from autoprompt_search.testing.factories import label_card, measurement
 
 RUNGS = (40, 80, 120, 160)

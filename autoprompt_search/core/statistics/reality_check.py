@@ -14,7 +14,7 @@ FLIPS = 1999
 _ROUNDING = 1e-9
 
 
-def luck(gaps: ArrayLike, leader: int, tried: int) -> float:
+def reality_check_p(gaps: ArrayLike, leader: int, tried: int) -> float:
     """How often luck alone would give the best of `tried` prompts a lead over the baseline like that of `leader`.
 
     The reality check of White (2000, Econometrica 68:1097), standardised as Hansen (2005, J. Bus. Econ. Stat.

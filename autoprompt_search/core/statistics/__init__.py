@@ -1,0 +1,1 @@
+"""What scores on examples say: errors, intervals, paired tests, models of many prompts. Knows no study."""
