@@ -1,4 +1,4 @@
-"""Metrics of predicted labels, by name."""
+"""Metrics of answers, by name."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,19 @@ METRICS: Registry[Metric] = Registry(
         "macro_precision": "autoprompt_search.metrics.classification:macro_precision",
         "macro_recall": "autoprompt_search.metrics.classification:macro_recall",
         "mcc": "autoprompt_search.metrics.classification:mcc",
+        "exact_match": "autoprompt_search.metrics.text:exact_match",
+        "length": "autoprompt_search.metrics.text:length",
+        "bleu": "autoprompt_search.metrics.text:bleu",
+        "chrf": "autoprompt_search.metrics.text:chrf",
+        "rouge1": "autoprompt_search.metrics.text:rouge1",
+        "rouge2": "autoprompt_search.metrics.text:rouge2",
+        "rouge_l": "autoprompt_search.metrics.text:rouge_l",
+        "rouge_lsum": "autoprompt_search.metrics.text:rouge_lsum",
+        "squad_em": "autoprompt_search.metrics.squad:squad_em",
+        "squad_f1": "autoprompt_search.metrics.squad:squad_f1",
+        "squad2_em": "autoprompt_search.metrics.squad:squad2_em",
+        "squad2_f1": "autoprompt_search.metrics.squad:squad2_f1",
+        "numeric_equality": "autoprompt_search.metrics.numeric:numeric_equality",
     },
 )
 
