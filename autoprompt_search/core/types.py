@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autoprompt_search.core.chat import Chat, Conversation
+from autoprompt_search.core.chat import Segment as Segment  # noqa: PLC0414 - part of this module's names
 from autoprompt_search.core.fingerprint import fingerprint
 
 Scalar = str | int | float | bool
@@ -137,13 +139,15 @@ class Prompt:
     demos: Demonstrations = Demonstrations()
     soft: SoftPrompt | None = None
     calibration: Calibration | None = None
+    chat: Chat | None = None
+    """How the prompt is set into the model's chat template; None: it is plain text."""
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal content; names of templates do not count."""
         soft = (self.soft.sha256, self.soft.place) if self.soft else None
         parts = (self.template.text, self.verbalizer, self.instruction, self.layout, self.demos, soft)
-        return fingerprint((*parts, self.calibration) if self.calibration else parts)
+        return fingerprint((*parts, *(part for part in (self.calibration, self.chat) if part)))
 
     @property
     def kind(self) -> str:
@@ -158,16 +162,6 @@ def kind_of(params: Params) -> str:
     if params.get("soft.method", "none") != "none":
         return "soft"
     return "text" if params.get("demos.strategy", "none") == "none" else "demos"
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A run of prompt text with one origin."""
-
-    text: str
-    origin: str = "template"
-    """`template` (ours, trusted), `field:<name>` (data: special tokens in it stay plain text), or one of two
-    marks without text: `answer` (where the answer stands) and `pair` (where a second text begins)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +184,8 @@ class Rendered:
     """Instruction and query alone; empty: there are no demonstrations, and `segments` say all."""
     shots: tuple[Shot, ...] = ()
     """The demonstrations that stand in `segments`, one by one."""
+    conversation: Conversation | None = None
+    """The prompt in turns, where the model is to see it in its chat template; `segments` hold it without markup."""
 
     def __hash__(self) -> int:
         """Hash of the query, which differs where demonstrations are the same; equal prompts have equal hashes."""

@@ -1,7 +1,21 @@
 """Prompts as text: slots, layout, rendering. Pure functions; knows no model, no tokenizer and no search."""
 
-from autoprompt_search.prompting.book import AUTO, LAYOUT, LAYOUT_PARAMS, LIKE, NAME, SLOT, TEXT, PromptBook
+from autoprompt_search.prompting.book import (
+    AUTO,
+    CHAT_PARAMS,
+    CHAT_VALUES,
+    INSTRUCTION,
+    LAYOUT,
+    LAYOUT_PARAMS,
+    LIKE,
+    NAME,
+    SLOT,
+    TEXT,
+    PromptBook,
+)
+from autoprompt_search.prompting.chat import transcript
 from autoprompt_search.prompting.render import (
+    answer_gap,
     answer_word,
     answer_words,
     own_words,
@@ -16,6 +30,9 @@ from autoprompt_search.prompting.slots import CASINGS, MARKS, SlotError, data_fi
 __all__ = [
     "AUTO",
     "CASINGS",
+    "CHAT_PARAMS",
+    "CHAT_VALUES",
+    "INSTRUCTION",
     "LAYOUT",
     "LAYOUT_PARAMS",
     "LIKE",
@@ -25,6 +42,7 @@ __all__ = [
     "TEXT",
     "PromptBook",
     "SlotError",
+    "answer_gap",
     "answer_word",
     "answer_words",
     "data_fields",
@@ -36,4 +54,5 @@ __all__ = [
     "render_text",
     "render_with",
     "shot",
+    "transcript",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.types import Layout, Params, Prompt, Template, Verbalizer
 
 LAYOUT = "layout."
@@ -19,6 +20,15 @@ AUTO = "auto"
 """The verbalizer whose words the model proposes."""
 LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap", "layout.answer")
 """Addresses of the layout besides `layout.name.<Name>`."""
+CHAT_PARAMS = ("layout.chat", "layout.system", "layout.chat_demos", "layout.answer_prefix")
+"""Addresses of the chat; all but the first mean nothing where `layout.chat` is `none`."""
+CHAT_VALUES: Mapping[str, tuple[str, ...]] = {
+    "layout.chat": ("none", "template"),
+    "layout.chat_demos": ("turns", "message"),
+}
+"""Those whose values are words of ours; the others are texts, or `none`."""
+INSTRUCTION = "instruction"
+"""The value of `layout.system` that makes the instruction the system message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class PromptBook:
             verbalizer=self._verbalizer(name, params),
             instruction=self._instruction(name, params),
             layout=_layout(params),
+            chat=_chat(params),
         )
 
     @property
@@ -92,6 +103,19 @@ class PromptBook:
 
 def _words(verbalizer: Verbalizer) -> str:
     return "; ".join(f"{label}: {', '.join(words)}" for label, words in verbalizer.items())
+
+
+def _chat(params: Params) -> Chat | None:
+    if params.get("layout.chat", "none") == "none":
+        return None
+    default = Chat()
+    system, prefix = (str(params.get(name, "none")) for name in ("layout.system", "layout.answer_prefix"))
+    return Chat(
+        system="" if system in ("none", INSTRUCTION) else system,
+        has_system_instruction=system == INSTRUCTION,
+        demos=str(params.get("layout.chat_demos", default.demos)),
+        prefix="" if prefix == "none" else prefix,
+    )
 
 
 def _layout(params: Params) -> Layout:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.types import Example, Layout, Prompt, Rendered, Segment, Shot
+from autoprompt_search.prompting.chat import conversation, flat
 from autoprompt_search.prompting.slots import CASINGS, MARKS, Part, parse
 
 
@@ -20,16 +22,35 @@ def render(prompt: Prompt, example: Example, demos: Sequence[Example] = ()) -> R
 
 def shot(prompt: Prompt, demo: Example) -> Shot:
     """A demonstration as this prompt shows it."""
-    return Shot(_fill(prompt.template.text, prompt.layout, demo.inputs), answer_word(prompt, demo.target))
+    word, segments = answer_word(prompt, demo.target), _fill(prompt.template.text, prompt.layout, demo.inputs)
+    if prompt.chat and prompt.chat.demos == "message":  # it is no turn, but written as in a plain prompt
+        word = prompt.layout.answer_gap + word.removeprefix(answer_gap(prompt))
+    return Shot(segments, word)
 
 
 def render_with(prompt: Prompt, example: Example, shots: tuple[Shot, ...]) -> Rendered:
     """`render` with demonstrations that are made already: many queries get the same ones."""
     query = _fill(prompt.template.text, prompt.layout, example.inputs)
+    if prompt.chat:
+        return _in_turns(prompt, prompt.chat, query, shots)
     intro = [(Segment(prompt.instruction),)] if prompt.instruction else []
     gap = Segment(prompt.layout.demo_separator)
     whole = _joined([*intro, *map(_solved, shots), query], gap)
     return Rendered(whole, _joined([*intro, query], gap) if shots else (), shots)
+
+
+def _in_turns(prompt: Prompt, chat: Chat, query: tuple[Segment, ...], shots: tuple[Shot, ...]) -> Rendered:
+    """A prompt for the model's chat template."""
+    gap = prompt.layout.demo_separator
+    solved = [(one.segments, one.answer) for one in shots]
+    said = conversation(chat, prompt.instruction, gap, solved, query)
+    asked = flat(conversation(chat, prompt.instruction, gap, (), query), gap) if shots else ()
+    return Rendered(flat(said, gap), asked, shots, said)
+
+
+def answer_gap(prompt: Prompt) -> str:
+    """What stands between the end of the prompt and the answer: nothing at the beginning of a turn."""
+    return "" if prompt.chat and not prompt.chat.prefix else prompt.layout.answer_gap
 
 
 def answer_word(prompt: Prompt, label: str) -> str:
@@ -86,7 +107,7 @@ def answer_words(prompt: Prompt, labels: Sequence[str]) -> tuple[tuple[str, ...]
 
 
 def _answer(prompt: Prompt, word: str) -> str:
-    return prompt.layout.answer_gap + prompt.layout.answer.replace("{}", word)
+    return answer_gap(prompt) + prompt.layout.answer.replace("{}", word)
 
 
 def _solved(shot: Shot) -> tuple[Segment, ...]:

@@ -28,7 +28,7 @@ from autoprompt_search.core.types import (
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.demos.orders import in_turn
 from autoprompt_search.evaluate import PredictionCache, ScoringBackend, embedder, losses, measure, predict
-from autoprompt_search.prompting import AUTO, own_words, render
+from autoprompt_search.prompting import AUTO, answer_gap, own_words, render
 from autoprompt_search.trial.job import TrialJob, options
 
 SAMPLE = 64
@@ -86,7 +86,7 @@ class PromptBuilder:
         job = self._job
         examples = balanced(job, SAMPLE)
         prompts = [render(prompt, e) for e in examples]
-        asked, gap = _before_the_word(prompts, prompt.layout)
+        asked, gap = _before_the_word(prompts, answer_gap(prompt), prompt.layout)
         targets = [job.labels.index(e.target) for e in examples]
         model = cast("ProposesWords", self._backend)
         found = model.propose_words(asked, targets, len(job.labels), count, gap)
@@ -145,15 +145,18 @@ CALIBRATIONS: Mapping[str, Callable[[TrialJob, Prompt], list[Example]]] = {
 or training examples as they come (Zhou et al. 2024, arXiv 2309.17249)."""
 
 
-def _before_the_word(prompts: Sequence[Rendered], layout: Layout) -> tuple[list[Rendered], str]:
+def _before_the_word(prompts: Sequence[Rendered], gap: str, layout: Layout) -> tuple[list[Rendered], str]:
     """The prompts with what the layout puts around the word, and the gap that is left before the word itself."""
-    before, _, after = (layout.answer_gap + layout.answer).partition("{}")
+    before, _, after = (gap + layout.answer).partition("{}")
     said = before.rstrip()
     around = (Segment(said), Segment("", "answer"), Segment(after))
     return [_with_answer(p, around) if said or after else p for p in prompts], before.removeprefix(said)
 
 
 def _with_answer(prompt: Rendered, around: tuple[Segment, ...]) -> Rendered:
+    if prompt.conversation is not None:  # its answer ends the prompt
+        said = replace(prompt.conversation, prefix=prompt.conversation.prefix + around[0].text)
+        return Rendered((*prompt.segments, around[0]), conversation=said)
     places = [i for i, s in enumerate(prompt.segments) if s.origin == "answer"]
     end = places[-1] if places else len(prompt.segments)
     segments = (*prompt.segments[:end], *around, *prompt.segments[end + 1 :])

@@ -105,11 +105,13 @@ class CausalFamily:
 
     def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`."""
-        return [Base(ids, len(ids)) for ids in self._spec.tokenizer.encode_prompts([p.text for p in prompts])]
+        tokenizer = self._spec.tokenizer
+        return [Base(ids, len(ids)) for ids in tokenizer.encode_prompts([tokenizer.text_of(p) for p in prompts])]
 
     def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """See `ModelFamily.units`."""
-        joined = self._spec.tokenizer.join([p.text for p in prompts], answers)
+        tokenizer = self._spec.tokenizer
+        joined = tokenizer.join([tokenizer.text_of(p) for p in prompts], answers)
         return [(row,) for number, one in enumerate(joined) for row in _rows(number, one, soft)]
 
     def groups(self, units: Sequence[Unit], least: int) -> list[list[Unit]]:

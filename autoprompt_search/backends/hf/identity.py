@@ -16,6 +16,8 @@ _CHUNK = 1024**2
 _CHUNKS = 64
 _TOKENIZER_FILES = (
     "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
     "merges.txt",
     "special_tokens_map.json",
     "spiece.model",

@@ -12,6 +12,7 @@ import torch
 
 from autoprompt_search.backends.hf import cascade, loading
 from autoprompt_search.backends.hf.batch_sizer import BatchSizer, sizer_on
+from autoprompt_search.backends.hf.chat import ChatTemplate
 from autoprompt_search.backends.hf.encoder_cache import EncoderCache
 from autoprompt_search.backends.hf.heads import HiddenStateCache
 from autoprompt_search.backends.hf.identity import model_fingerprint
@@ -89,6 +90,11 @@ class ModelSpec:
     def tokenizer(self) -> PromptTokenizer:
         """The tokenizer at work."""
         return PromptTokenizer(loading.load_tokenizer(self.tokenizer_folder))
+
+    @cached_property
+    def chat(self) -> ChatTemplate:
+        """The tokenizer's chat template at work."""
+        return ChatTemplate(self.tokenizer.raw)
 
     @cached_property
     def context(self) -> int | None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from autoprompt_search.backends.hf.marks import Marks, is_marked
+from autoprompt_search.core.types import Rendered
+
 Ids = list[int]
 Encoded = tuple[Ids, list[tuple[int, int]]]
 """Ids, and the characters that each stands for."""
@@ -52,7 +55,14 @@ class PromptTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         self.raw = tokenizer
         self.before, self.after = self._frame()
+        self._marks = Marks(tokenizer)
         self._last: tuple[tuple[str, ...], list[Ids]] = ((), [])
+
+    def text_of(self, prompt: Rendered) -> str:
+        """The prompt up to the answer, as the other methods take it: with marks where a chat template wrote tokens."""
+        if all(segment.origin != "chat" for segment in prompt.segments):
+            return prompt.text
+        return self._marks.marked(prompt.segments)
 
     def encode_prompts(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text, BOS included; those of the call before are remembered."""
@@ -155,6 +165,8 @@ class PromptTokenizer:
         """Ids and character spans."""
         if not texts:
             return []
+        if any(map(is_marked, texts)):
+            return [self._marks.encode(t) if is_marked(t) else self._encode([t], special=special)[0] for t in texts]
         out = self.raw(
             list(texts),
             split_special_tokens=True,
