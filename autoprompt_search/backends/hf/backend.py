@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from autoprompt_search.backends.hf import adapters, kv, scoring
+from autoprompt_search.backends.hf import adapters, kv, loading, scoring
 from autoprompt_search.backends.hf.batch_sizer import out_of_memory
 from autoprompt_search.backends.hf.exclusive import Cell, exclusive, nested_cells
 from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, PredictsTokens, Reading, SharesPrefixes
@@ -73,7 +73,11 @@ class HfBackend:
         found = self._spec.problems(self._family.refusal)
         if found:
             return found
-        found += self._family.answer_problems(prompts[0].text if prompts else "", answers)
+        try:
+            prompts = self.set_chats(prompts)
+        except ConfigError as exc:
+            return list(exc.problems)
+        found += self._family.answer_problems(self._spec.tokenizer.text_of(prompts[0]) if prompts else "", answers)
         if prompts and answers and not found:
             fitting = self._fitting(prompts, answers, soft)
             units = self._family.units(fitting, answers, None)
@@ -88,7 +92,23 @@ class HfBackend:
 
     def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
         """Tokens of each prompt, without an answer."""
-        return [len(base.ids) for base in self._family.bases(prompts)]
+        return [len(ids) for ids in self.prompt_ids(prompts)]
+
+    def set_chats(self, prompts: Sequence[Rendered]) -> list[Rendered]:
+        """See `SetsChats.set_chats`."""
+        if all(prompt.conversation is None for prompt in prompts):
+            return list(prompts)
+        if self._family.form is not loading.CAUSAL:
+            kind = self._spec.config.model_type
+            raise ConfigError(
+                f"layout.chat: a {kind!r} model used as a {self._family.form.name} model takes no conversation; "
+                "leave layout.chat at none, or use hf-causal with a model that has a chat template"
+            )
+        return self._spec.chat.set(prompts)
+
+    def prompt_ids(self, prompts: Sequence[Rendered]) -> list[list[int]]:
+        """See `SetsChats.prompt_ids`."""
+        return [list(base.ids) for base in self._family.bases(self.set_chats(prompts))]
 
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
         """See `Scores.score`. Natural log-probabilities, float32 [prompts, answers].
@@ -100,7 +120,7 @@ class HfBackend:
         loaded, family = self._loaded, self._family
         placed = self._placed(soft) if soft else None
         offset = soft.tokens if soft else 0
-        prompts = self._fitting(prompts, answers, offset)
+        prompts = self._fitting(self.set_chats(prompts), answers, offset)
         units = family.units(prompts, answers, placed)
         outside = _outside(placed)
         self._check_lengths(units, offset, outside)
@@ -163,6 +183,7 @@ class HfBackend:
         """See `Tunes.own_vectors`."""
         if place.kind == "prefix" and (self._family.form.reads_both_ways or self._is_two_part):
             return torch.zeros(0, self.width(place))
+        prompts = self.set_chats(prompts)
         ids = shared_at(self._family.bases([*prompts, *wordings(prompts, place)]), place, limit)
         if place.kind == "prefix":
             return kv.text_prefix(self._loaded.model, ids) if ids else torch.zeros(0, self.width(place))
@@ -255,7 +276,7 @@ class HfBackend:
         return TrainingBatch(rows, soft, asked.prompts, asked.answers)
 
     def _rows(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft) -> dict[Rendered, list[Row]]:
-        fitting = self._fitting(prompts, answers, soft.length)
+        fitting = self._fitting(self.set_chats(prompts), answers, soft.length)
         units = self._family.units(fitting, answers, soft)
         self._check_lengths(units, soft.length, _outside(soft))
         found: dict[Rendered, list[Row]] = {prompt: [] for prompt in prompts}
@@ -342,6 +363,7 @@ class HfLanguageModel(HfBackend):
         self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
     ) -> list[tuple[str, ...]]:
         """See `ProposesWords.propose_words`. Words are single tokens behind `gap`."""
+        prompts = self.set_chats(prompts)
         logprobs = torch.cat(
             [
                 self._language.distribution(self._loaded, prompts[start : start + 16], f"{gap}a")

@@ -69,7 +69,8 @@ class ChatTemplate:
 
     def _set(self, prompt: Rendered, said: Conversation) -> Rendered:
         asked = _without_demonstrations(said) if prompt.query else None
-        return replace(prompt, segments=self._segments(said), query=self._segments(asked) if asked else ())
+        query = self._segments(asked) if asked else ()
+        return replace(prompt, segments=self._segments(said), query=query, conversation=None)
 
     def _segments(self, said: Conversation) -> tuple[Segment, ...]:
         roles = tuple(turn.role for turn in said.turns)
@@ -103,7 +104,7 @@ class ChatTemplate:
         options = {"chat_template": self.source, "tokenize": False, "add_generation_prompt": True, **self.options}
         try:
             return str(self._tokenizer.apply_chat_template(messages, **options))
-        except Exception as exc:  # noqa: BLE001 - a template is foreign code and fails in any way
+        except Exception as exc:
             reason = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
             roles = ", ".join(message["role"] for message in messages)
             hint = "; leave layout.system at none" if messages[0]["role"] == "system" else ""

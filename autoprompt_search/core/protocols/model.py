@@ -86,6 +86,23 @@ class Generates(Protocol):
 
 
 @runtime_checkable
+class SetsChats(Protocol):
+    """Capability: set conversations into the model's own chat template."""
+
+    def set_chats(self, prompts: Sequence[Rendered]) -> list[Rendered]:
+        """The prompts as texts, those in turns with what the template writes around them (origin `chat`).
+
+        Same prompts, same texts, on any day. Raises `ConfigError` where the model has no template, or one that cannot
+        hold such a conversation.
+        """
+        ...
+
+    def prompt_ids(self, prompts: Sequence[Rendered]) -> list[list[int]]:
+        """The token ids of each prompt without an answer, as the model reads them."""
+        ...
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """Capability: texts to vectors, for choosing demonstrations."""
 
