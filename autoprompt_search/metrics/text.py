@@ -35,7 +35,7 @@ def exact_match(*, ignore_case: bool = False) -> Metric:
         forms = [text.strip().casefold() if ignore_case else text.strip() for text in (said, *right)]
         return float(forms[0] in forms[1:])
 
-    return MeanMetric(value, f"case:{'ignored' if ignore_case else 'mixed'}", ("text", "label", "option"))
+    return MeanMetric(value, f"case:{'ignored' if ignore_case else 'mixed'}")
 
 
 def length() -> Metric:
@@ -110,7 +110,8 @@ class _Length:
 
     def score(self, sums: Doubles, n: Doubles | int) -> Doubles:  # noqa: ARG002
         longer = sums.max(axis=-1)
-        return np.divide(sums.min(axis=-1), longer, out=np.ones(np.shape(longer)), where=longer > 0)
+        scores: Doubles = np.divide(sums.min(axis=-1), longer, out=np.ones(np.shape(longer)), where=longer > 0)
+        return scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _bleu(_: Any, sums: Doubles) -> Doubles:
     right, total = sums[..., 2 : 2 + _ORDERS], sums[..., 2 + _ORDERS :]
     is_missed = (right == 0) & (total > 0)
     smoothed = np.where(is_missed, 0.5 ** np.cumsum(is_missed, axis=-1), right)
-    is_defined = (total > 0).all(axis=-1) & (right > 0).any(axis=-1)
+    is_defined = np.asarray((total > 0).all(axis=-1) & (right > 0).any(axis=-1))
     precisions = np.divide(smoothed, total, out=np.ones(np.shape(total)), where=is_defined[..., None])
     penalty = np.exp(1 - np.divide(theirs, ours, out=np.ones(np.shape(ours)), where=(ours < theirs) & (ours > 0)))
     return np.where(is_defined, penalty * np.exp(np.log(precisions).mean(axis=-1)), 0.0)
@@ -157,7 +158,10 @@ def _chrf(counter: Any, sums: Doubles) -> Doubles:
     precision = np.divide(both, ours, out=zeros.copy(), where=counts).sum(axis=-1) / orders
     recall = np.divide(both, theirs, out=zeros.copy(), where=counts).sum(axis=-1) / orders
     below = factor * precision + recall
-    return np.divide((1 + factor) * precision * recall, below, out=np.zeros(np.shape(below)), where=below > 0)
+    scores: Doubles = np.divide(
+        (1 + factor) * precision * recall, below, out=np.zeros(np.shape(below)), where=below > 0
+    )
+    return scores
 
 
 def _rouge(name: str, stemmer: bool) -> Metric:

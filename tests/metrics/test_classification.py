@@ -52,7 +52,7 @@ class TestMcc(MetricContract):
 
 def test_every_registered_metric_has_its_contract_here():
     here = {c.__name__.removeprefix("Test").lower() for c in MetricContract.__subclasses__()}
-    assert {name.replace("_", "") for name in METRICS.names()} <= here
+    assert {n.replace("_", "") for n in METRICS.names() if "label" in metric_named(n, ()).answers} <= here
 
 
 @pytest.mark.parametrize(

@@ -396,7 +396,7 @@ class HfGeneratingModel(HfLanguageModel):
             self._loaded,
             self._writer,
             self._spec,
-            prompts,
+            self.set_chats(prompts),
             limits,
             soft=self._placed(soft) if soft else None,
             budget=self.batch_tokens,

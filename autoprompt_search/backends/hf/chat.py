@@ -109,7 +109,8 @@ class ChatTemplate:
             roles = ", ".join(message["role"] for message in messages)
             hint = "; leave layout.system at none" if messages[0]["role"] == "system" else ""
             kind = f" ({type(exc).__name__})" if "Syntax" in type(exc).__name__ else ""
-            line = f", line {exc.lineno}" if getattr(exc, "lineno", None) else ""
+            number = getattr(exc, "lineno", None)
+            line = f", line {number}" if number else ""
             message = f"the model's chat template{line} cannot be used{kind}: {reason} (messages of {roles}){hint}"
             raise ConfigError(message) from exc
 
