@@ -3,6 +3,9 @@
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.registry import Registry
 
+SHARED = "shared"
+"""A backend around another one, for trials that share a model: the runner names it, and no file can."""
+
 BACKENDS: Registry[Backend] = Registry(
     "backends",
     {
@@ -11,7 +14,7 @@ BACKENDS: Registry[Backend] = Registry(
         "hf-seq2seq": "autoprompt_search.backends.hf.seq2seq:hf_seq2seq",
         "hf-encoder": "autoprompt_search.backends.hf.encoder:hf_encoder",
         "hf-classifier": "autoprompt_search.backends.hf.classifier:hf_classifier",
-        "together": "autoprompt_search.backends.hf.shared:SharedBackend",
         "scripted": "autoprompt_search.testing.scripted:ScriptedBackend",
     },
+    internal={SHARED: "autoprompt_search.backends.hf.shared:SharedBackend"},
 )

@@ -9,10 +9,11 @@ from autoprompt_search.config.components import names as component_names
 from autoprompt_search.config.rules_space import is_active, misplaced, possible
 from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.validation import Draft, Problem
+from autoprompt_search.core.families import EMBEDDINGS, FAMILIES, PREFIXES
 from autoprompt_search.core.protocols.model import Embeds, ProposesWords, Scores
 from autoprompt_search.core.protocols.tuning import Tunes
 from autoprompt_search.prompting import AUTO
-from autoprompt_search.soft.fits import EMBEDDINGS, FITS, PREFIXES, misfit
+from autoprompt_search.soft.fits import misfit
 
 PLACEMENT = "soft.placement"
 
@@ -78,7 +79,7 @@ def architecture_problem(backend: str, architecture: str | None, methods: list[s
         methods: Those that the space can choose.
     """
     wrong = [m for m in methods if m in PREFIXES]
-    if backend not in FITS or architecture not in FITS[backend].without_prefixes or not wrong:
+    if backend not in FAMILIES or architecture not in FAMILIES[backend].without_prefixes or not wrong:
         return None
     return (
         f"space.soft.method: {wrong[0]!r} does not fit the architecture {architecture!r}, whose attention takes no "

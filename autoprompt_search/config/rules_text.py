@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from autoprompt_search.config.validation import Draft, Problem
+from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.prompting import AUTO, MARKS, SlotError, data_fields, parse
 
 NONE = "none"
 """The value that means "without": no instruction, no demonstrations, no calibration, no soft prompt."""
-
-FILLS_GAPS = ("hf-masked", "hf-seq2seq")
-"""Backends that read what stands after the answer."""
-TAKES_PAIRS = ("hf-masked", "hf-classifier", "hf-encoder")
-"""Backends that can be given two texts."""
 
 _TAKEN = {"instructions": (NONE, "no instruction"), "verbalizers": (AUTO, "words that the model proposes")}
 """Names with a meaning of their own, which no text may have."""
@@ -69,9 +65,11 @@ def _marks(place: tuple[str, ...], text: str, backend: str | None) -> Iterator[P
             wrong = f"has {{@{mark}}} {kinds.count(mark)} times, where once is right (got {text!r})"
             yield Problem(where, f"{'.'.join(where)}: {wrong}")
     after = kinds[kinds.index("answer") + 1 :] if "answer" in kinds else []
+    gaps = [name for name, family in FAMILIES.items() if family.fills_gaps]
+    pairs = [name for name, family in FAMILIES.items() if family.takes_pairs]
     for is_used, use, able in (
-        (bool({*after} - {"sep"}), "has text after {@answer}", FILLS_GAPS),
-        ("pair" in kinds, "has {@pair}", TAKES_PAIRS),
+        (bool({*after} - {"sep"}), "has text after {@answer}", gaps),
+        ("pair" in kinds, "has {@pair}", pairs),
     ):
         if is_used and backend is not None and backend not in able:
             wrong = f"{use}, which backend {backend!r} cannot read; backends that can: {', '.join(able)} (got {text!r})"

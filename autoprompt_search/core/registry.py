@@ -36,12 +36,14 @@ class Registry(Generic[T]):
 
     Built-ins are `name -> "module:attribute"`; third parties add theirs through the entry point group
     `autoprompt_search.<kind>`. A built-in name cannot be taken by an entry point, and a name that two
-    packages offer is an error when it is used.
+    packages offer is an error when it is used. `internal` components are made by our own code: they are built by name,
+    and are no names that a user can write or read.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, builtin: Mapping[str, str], internal: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self._paths = dict(builtin)
+        self._internal = dict(internal or {})
 
     def names(self) -> list[str]:
         """Every name that can be used, sorted."""
@@ -83,8 +85,8 @@ class Registry(Generic[T]):
 
     def target(self, name: str) -> str:
         """`module:attribute` behind `name`, without importing it; `ConfigError` suggests the nearest name."""
-        if name in self._paths:
-            return self._paths[name]
+        if name in self._paths or name in self._internal:
+            return self._paths.get(name) or self._internal[name]
         offered = sorted({e.value for e in self._entry_points() if e.name == name})
         if not offered:
             raise ConfigError(unknown(self.kind, name, self.names()))

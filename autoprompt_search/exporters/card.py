@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from autoprompt_search.core.families import family_of
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import SoftPrompt
-from autoprompt_search.exporters.families import family_of, rule_of
 from autoprompt_search.exporters.formats import plain
 from autoprompt_search.exporters.markdown import block, inline, table, visible
+from autoprompt_search.exporters.rule import rule_of
 from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.written import answers_of, readable
 

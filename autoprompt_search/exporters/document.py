@@ -27,8 +27,8 @@ from autoprompt_search.core.types import (
     SoftPrompt,
     Template,
 )
-from autoprompt_search.exporters.families import rule_of
 from autoprompt_search.exporters.formats import first_line, from_jsonl, from_yaml, plain, to_yaml
+from autoprompt_search.exporters.rule import rule_of
 from autoprompt_search.exporters.written import rendered
 from autoprompt_search.prompting import answer_words
 

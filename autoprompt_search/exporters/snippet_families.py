@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import Demonstrations, SoftPosition
 from autoprompt_search.exporters import snippet_pieces as pieces
-from autoprompt_search.exporters.families import FAMILIES
 from autoprompt_search.exporters.written import rendered
 from autoprompt_search.prompting import answer_words
 
@@ -225,7 +225,7 @@ def _text(case: Case, part: str, piece: int | None = None) -> str:
     """A part of the prompt with its slots filled."""
     if case.second != part:
         return f'text["{part}"].format_map(inputs)'
-    if case.kind in ("hf-causal", "hf-seq2seq"):  # to them two texts are one
+    if not FAMILIES[case.kind].takes_pairs:  # to them two texts are one
         return f'"".join(text["{part}"]).format_map(inputs)'
     return f'text["{part}"][{piece}].format_map(inputs)'
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from autoprompt_search.core.families import family_of
 from autoprompt_search.core.types import Demonstrations, Example, Prompt
-from autoprompt_search.exporters.families import family_of
 from autoprompt_search.exporters.formats import plain
 from autoprompt_search.prompting import answer_word, answer_words, prefix_and_query, render_text
 

@@ -16,6 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from autoprompt_search.backends import SHARED
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params
 from autoprompt_search.trial import Failure, TrialJob, TrialRun
@@ -29,7 +30,7 @@ class Resident:
     """Trials of one process, each in the thread that asks for its next rung."""
 
     def __init__(self, job: TrialJob) -> None:
-        shared = ComponentSpec.model_validate({"type": "together", "of": job.backend.model_dump()})
+        shared = ComponentSpec.model_validate({"type": SHARED, "of": job.backend.model_dump()})
         self._job = replace(job, backend=shared)
         self._runs: dict[str, tuple[str, int, TrialRun]] = {}
         """Who asks -> trial, rungs it has climbed, the trial at work."""

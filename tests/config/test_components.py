@@ -44,6 +44,7 @@ def test_the_schema_knows_every_section_component_and_short_form(space_file):
     assert list(schema["properties"])[:3] == ["name", "seed", "task"]
     backends = schema["properties"]["backend"]["anyOf"]
     assert "hf-causal" in backends[0]["enum"]
+    assert not {"together", "shared"} & set(backends[0]["enum"])  # ours alone
     scripted = next(b for b in backends[1:] if b["properties"]["type"]["const"] == "scripted")
     assert scripted["properties"]["skill"] == {"maximum": 1, "minimum": 0, "type": "number"}
     assert scripted["additionalProperties"] is False

@@ -160,3 +160,13 @@ def test_a_spec_keeps_type_and_options_apart() -> None:
     written = spec(type="circle", radius=2, colour="red")
     assert written.options == {"radius": 2, "colour": "red"}
     assert ComponentSpec.model_validate_json(written.model_dump_json()) == written
+
+
+def test_what_our_own_code_names_is_built_and_is_no_name_for_users() -> None:
+    registry: Registry[Any] = Registry(
+        "things", {"a": f"{__name__}:Circle"}, internal={"wrapped": f"{__name__}:Circle"}
+    )
+    assert registry.names() == ["a"]
+    assert isinstance(registry.build(ComponentSpec(type="wrapped", radius=1), canvas=[]), Circle)
+    with pytest.raises(ConfigError, match=r"Known: a$"):
+        registry.load("wrap")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoprompt_search.core import families
 from autoprompt_search.core.types import (
     Calibration,
     Demonstrations,
@@ -18,7 +19,6 @@ from autoprompt_search.core.types import (
     Template,
     Verbalizer,
 )
-from autoprompt_search.soft.fits import FITS
 
 from .finals import LABELS, nearest, reviews
 from .scripts import ODD, Case, Played, normalised, play, soft, with_other
@@ -146,7 +146,7 @@ FAMILIES = {
 def places() -> dict[str, Case]:
     """Every kind of adapter on every backend, alone and in the place of tokens, and beside a second text."""
     found = {}
-    for kind, fit in FITS.items():
+    for kind, fit in families.FAMILIES.items():
         for family in FAMILIES[kind]:
             with_prefix = "prefix-tuning" in fit.methods and family not in fit.without_prefixes
             for at, form in [
@@ -208,7 +208,7 @@ def test_every_script_says_what_we_say(name: str, thorough: Mapping[str, Played]
 @pytest.mark.model
 def test_soft_prompts_matter(thorough: Mapping[str, Played]) -> None:
     """Every place gives scores of its own."""
-    for kind in FITS:
+    for kind in families.FAMILIES:
         family = FAMILIES[kind][0]
         seen = [np.round(thorough[n].ours, 3).tolist() for n in SOFT if n.startswith(f"{kind}, {family}")]
         assert all(one not in seen[:i] for i, one in enumerate(seen))

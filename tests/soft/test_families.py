@@ -12,9 +12,10 @@ from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.encoder import hf_encoder
 from autoprompt_search.backends.hf.masked import hf_masked
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
+from autoprompt_search.core import families
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.soft import SOFT
-from autoprompt_search.soft.fits import FITS, misfit
+from autoprompt_search.soft.fits import misfit
 from autoprompt_search.testing.backend_contract import close
 from autoprompt_search.testing.soft_contract import DATA
 from tests.soft.forms import FORMS
@@ -39,7 +40,7 @@ def test_from_text_step_0_is_the_hard_prompt(family, name, options, tiny):
         pytest.skip("does not fit")
     backend = make(str(tiny(kind)), device="cpu")
     hard = backend.score(DATA.prompts, DATA.answers)
-    for at in FITS[family].places if name != "prefix-tuning" else ("start",):
+    for at in families.FAMILIES[family].places if name != "prefix-tuning" else ("start",):
         place = {} if name == "prefix-tuning" else {"placement": at}
         begun = build(name, tokens=4, steps=8, **options, **place).fit(backend, DATA, until=1, folder=None).snapshots[0]
         is_exact = at != "decoder" and (name != "prefix-tuning" or family == "hf-causal")

@@ -1,7 +1,8 @@
 """The table of methods and places that fit a model family."""
 
+from autoprompt_search.core.families import EMBEDDINGS, PREFIXES
 from autoprompt_search.soft import SOFT
-from autoprompt_search.soft.fits import EMBEDDINGS, PREFIXES, misfit
+from autoprompt_search.soft.fits import misfit
 
 
 def test_the_table_knows_every_method():

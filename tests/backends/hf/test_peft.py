@@ -15,8 +15,8 @@ from autoprompt_search.backends.hf.encoder import hf_encoder
 from autoprompt_search.backends.hf.loading import ENCODER
 from autoprompt_search.backends.hf.masked import hf_masked
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
+from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.types import SoftPosition
-from autoprompt_search.soft.fits import FITS
 from autoprompt_search.testing.backend_contract import ANSWERS, PROMPTS, close, packed_soft, rendered
 from autoprompt_search.testing.tiny import CAUSAL, MASKED, SEQ2SEQ
 
@@ -26,12 +26,12 @@ pytestmark = [
 ]
 TOKENS = 4
 PREFIX = SoftPosition(kind="prefix")
-WITHOUT = FITS["hf-masked"].without_prefixes
+WITHOUT = FAMILIES["hf-masked"].without_prefixes
 
 
 def places(backend, family):
-    found = [SoftPosition(at) for at in FITS[backend].places]
-    fits = "prefix-tuning" in FITS[backend].methods and family not in FITS[backend].without_prefixes
+    found = [SoftPosition(at) for at in FAMILIES[backend].places]
+    fits = "prefix-tuning" in FAMILIES[backend].methods and family not in FAMILIES[backend].without_prefixes
     return [*found, PREFIX] if fits else found
 
 
