@@ -34,23 +34,23 @@ _MATERIAL = "report.json"
 
 
 def deliver(
-    config: SearchConfig, place: Workspace, plan: Plan, parts: Parts, confirmation: Confirmation
+    config: SearchConfig, workspace: Workspace, plan: Plan, parts: Parts, confirmation: Confirmation
 ) -> SearchResult:
     """Write everything a user keeps, then show it on the dashboard."""
     records = tuple(parts.study.records())
-    plain = _result(config, place, plan, parts, confirmation, records)
-    write_text(place.folder / "result.json", json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    plain = _result(config, workspace, plan, parts, confirmation, records)
+    write_text(workspace.folder / "result.json", json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
     final = _final(config, plan, confirmation, plain)
     material = _material(plan, confirmation)
-    write_text(place.state / _MATERIAL, json.dumps(material, ensure_ascii=False))
-    with writing(place.folder):
-        exported = [EXPORTERS.build(spec).export(final, place.folder) for spec in config.exports]
-        written = write_report(place.folder, _report_data(config, plain, records, material))
-    summary = (place.folder / "summary.md").read_text(encoding="utf-8")
-    files = [*written, place.folder / "result.json", *exported]
+    write_text(workspace.state / _MATERIAL, json.dumps(material, ensure_ascii=False))
+    with writing(workspace.folder):
+        exported = [EXPORTERS.build(spec).export(final, workspace.folder) for spec in config.exports]
+        written = write_report(workspace.folder, _report_data(config, plain, records, material))
+    summary = (workspace.folder / "summary.md").read_text(encoding="utf-8")
+    files = [*written, workspace.folder / "result.json", *exported]
     parts.tracker.close(summary, _headline(plain), files, status="finished")
     baseline, best = confirmation.baseline.record, confirmation.best.record
-    return SearchResult(place.folder, confirmation.verdict, baseline, best, records, plain)
+    return SearchResult(workspace.folder, confirmation.verdict, baseline, best, records, plain)
 
 
 def rebuild_report(folder: Path) -> list[Path]:
@@ -60,11 +60,11 @@ def rebuild_report(folder: Path) -> list[Path]:
     if missing:
         raise ConfigError(f"{folder} does not hold a finished search: {', '.join(missing)} is missing")
     config = read_config(folder / "state" / "config.yaml")
-    with Workspace(folder, config) as place:
-        records = tuple(stored_study(config, place).records())
+    with Workspace(folder, config) as workspace:
+        records = tuple(stored_study(config, workspace).records())
         with reading(folder):
             plain = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-            material = json.loads((place.state / _MATERIAL).read_text(encoding="utf-8"))
+            material = json.loads((workspace.state / _MATERIAL).read_text(encoding="utf-8"))
             data = _report_data(config, plain, records, material)
             with writing(folder):
                 written: list[Path] = write_report(folder, data)
@@ -73,14 +73,14 @@ def rebuild_report(folder: Path) -> list[Path]:
 
 def _result(
     config: SearchConfig,
-    place: Workspace,
+    workspace: Workspace,
     plan: Plan,
     parts: Parts,
     confirmation: Confirmation,
     records: Sequence[TrialRecord],
 ) -> dict[str, Any]:
     seconds, probed = time.time() - parts.started, parts.study if isinstance(parts.study, Probes) else None
-    runs = place.log_run({"started": parts.started, "seconds": seconds, "status": "finished"})
+    runs = workspace.log_run({"started": parts.started, "seconds": seconds, "status": "finished"})
     cost = parts.ledger.total()
     origin = Provenance(
         name=config.name,

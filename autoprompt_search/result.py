@@ -171,12 +171,12 @@ def _count(confirmation: Confirmation) -> int:
     return confirmation.best.test.fidelity.examples
 
 
-def _describe_cross_fit(found: CrossFit) -> dict[str, Any]:
+def _describe_cross_fit(cross_fit: CrossFit) -> dict[str, Any]:
     return {
-        "score": round(found.score, 6),
-        "stderr": round(found.stderr, 6),
-        "folds": len(found.winners),
-        "winners": list(found.winners),
+        "score": round(cross_fit.score, 6),
+        "stderr": round(cross_fit.stderr, 6),
+        "folds": len(cross_fit.winners),
+        "winners": list(cross_fit.winners),
     }
 
 
@@ -236,10 +236,10 @@ def _scores(dev: Measurement, test: Measurement, span: Interval) -> dict[str, An
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _VERSIONS:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

@@ -35,19 +35,19 @@ def search(
         KeyboardInterrupt: The user stopped it; running again continues.
     """
     folder = out or Path("reports") / config.name
-    with Workspace(folder, config, fresh=fresh) as place, closing(RUNNERS.build(config.runner)) as runner:
-        plan = prepare(config, place, runner)
-        with session(config, place, plan, runner, progress) as parts:
+    with Workspace(folder, config, fresh=fresh) as workspace, closing(RUNNERS.build(config.runner)) as runner:
+        plan = prepare(config, workspace, runner)
+        with session(config, workspace, plan, runner, progress) as parts:
             runner.run(parts.driver, plan.job)
             parts.progress.note("Measuring the finalists on the sealed test split")
             confirmation = confirm(
                 parts.study.records(),
                 plan.job,
-                Seal(plan.splits.test, place.openings),
+                Seal(plan.splits.test, workspace.openings),
                 runner=runner,
                 ledger=parts.ledger,
                 count=config.confirm.finalists,
                 confidence=config.confirm.confidence,
                 objective=config.objective.objective,
             )
-            return deliver(config, place, plan, parts, confirmation)
+            return deliver(config, workspace, plan, parts, confirmation)

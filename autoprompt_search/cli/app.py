@@ -60,10 +60,10 @@ def init(
     with Guard("init"):
         from autoprompt_search.config.starter import starter
 
-        made = starter(data, text, label, model)
-        for note in made.notes:
+        space_file = starter(data, text, label, model)
+        for note in space_file.notes:
             print(f"# {note}", file=sys.stderr)  # noqa: T201
-        sys.stdout.write(made.text)
+        sys.stdout.write(space_file.text)
 
 
 @app.command()

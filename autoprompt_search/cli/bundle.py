@@ -29,9 +29,9 @@ def pack(folder: Path) -> str:
     if size > MOST_BYTES:
         raise SearchError(f"{folder} holds {size:,} bytes, at most {MOST_BYTES:,} are sent back; fetch it from there")
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:
-            made.write(path, path.relative_to(folder).as_posix())
+            archive.write(path, path.relative_to(folder).as_posix())
     data = buffer.getvalue()
     body = "\n".join(textwrap.wrap(base64.b64encode(data).decode(), 120))
     return f"-----BEGIN AUTOPROMPT RESULT {hashlib.sha256(data).hexdigest()}-----\n{body}\n{_END}\n"
@@ -49,10 +49,10 @@ class Receiver:
     def take(self, line: str) -> bool:
         """Whether the line belongs to the parcel. `TamperedError` when what came is not what was sent."""
         if self._lines is None:
-            found = _BEGIN.fullmatch(line.strip())
-            if found:
-                self._hash, self._lines = found[1], []
-            return found is not None
+            match = _BEGIN.fullmatch(line.strip())
+            if match:
+                self._hash, self._lines = match[1], []
+            return match is not None
         if line.strip() != _END:
             self._lines.append(line.strip())
             return True

@@ -151,33 +151,33 @@ def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
     A budget of passes is one purpose: what comes on top of it stands beside it.
     """
     finalists, budget = config.confirm.finalists + 1, config.budget
-    found = _of_trials(config, splits, budget.most_trials(config.rungs), finalists)
-    if budget.most_passes is not None and budget.most_passes < sum(found.values()):
+    passes = _of_trials(config, splits, budget.most_trials(config.rungs), finalists)
+    if budget.most_passes is not None and budget.most_passes < sum(passes.values()):
         running = int(config.runner.options.get("concurrency", 1))
-        found = {
+        passes = {
             "the trials": budget.most_passes,
             "finishing the last of them": sum(_of_trials(config, splits, running, 0).values()),
             "baseline and finalists on dev": sum(_of_trials(config, splits, 1, finalists).values()),
         }
-    found["the final test"] = finalists * len(splits.test)
-    return found
+    passes["the final test"] = finalists * len(splits.test)
+    return passes
 
 
 def _of_trials(config: SearchConfig, splits: Splits, trials: int, finalists: int) -> dict[str, int]:
     """The worst-case passes of so many trials by purpose; the prompts of finalists are built again for the test."""
-    last, space, methods, made = config.rungs[-1], config.space, soft_methods(config), trials + finalists
-    found = {"scoring dev examples": trials * last}
+    last, space, methods, prompts = config.rungs[-1], config.space, soft_methods(config), trials + finalists
+    passes = {"scoring dev examples": trials * last}
     if methods:
         training = max(largest(config, m, "steps") * largest(config, m, "batch_size") * 3 for m in methods)
-        found["scoring dev examples"] = trials * _SNAPSHOTS * sum(config.rungs)
-        found["training soft prompts"] = trials * training
+        passes["scoring dev examples"] = trials * _SNAPSHOTS * sum(config.rungs)
+        passes["training soft prompts"] = trials * training
     if set(possible(space, "calibration")) - {"none"}:
-        found["calibrating"] = made * SAMPLE * (_NEW * len(config.rungs) if methods else 1)
+        passes["calibrating"] = prompts * SAMPLE * (_NEW * len(config.rungs) if methods else 1)
     if AUTO in possible(space, "verbalizer"):
-        found["proposing words"] = made * SAMPLE
+        passes["proposing words"] = prompts * SAMPLE
     if "hard" in possible(space, "demos.strategy"):
-        found["finding hard examples"] = made * len(splits.train)
-    return found
+        passes["finding hard examples"] = prompts * len(splits.train)
+    return passes
 
 
 def _kinds(config: SearchConfig) -> Iterator[str]:

@@ -81,8 +81,8 @@ def _predict(prompt: ExportedPrompt, rows: Sequence[InputRow], columns: Mapping[
 
 def _placed(line: str, rows: Sequence[InputRow]) -> str:
     """Rows are counted from the start of their batch; the user wants file and line."""
-    found = _ROW.match(line)
-    return rows[int(found[1]) - 1].where + line[found.end() :] if found else line
+    match = _ROW.match(line)
+    return rows[int(match[1]) - 1].where + line[match.end() :] if match else line
 
 
 def _output(row: InputRow, columns: Mapping[str, str], prediction: Prediction) -> dict[str, Any]:

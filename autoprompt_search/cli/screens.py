@@ -24,36 +24,36 @@ def show_result(summary: str) -> None:
     console.print(Text(summary), soft_wrap=not console.is_terminal)
 
 
-def show_check(found: Checked) -> None:
+def show_check(check: Checked) -> None:
     """What the search would do, and a few of its prompts."""
     console = Console(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column()
-    for name, value in _facts(found):
+    for name, value in _facts(check):
         table.add_row(name, Text(value))
     console.print(table)
-    for sample in found.samples:
+    for sample in check.samples:
         shown = sample.text if len(sample.text) <= _SHOWN else f"{sample.text[:_SHOWN]} ..."
         body = Text(f"{shown}\n\n").append("\n".join(sample.answers), style="dim")
         console.print(Panel(body, title=Text(sample.title), title_align="left"))
-    for line in (*found.splits.notes, *found.advice):
+    for line in (*check.splits.notes, *check.advice):
         console.print(Text(f"Note: {line}", style="yellow"), soft_wrap=True)
-    console.print(Text(f"{found.config.name} is sound. Nothing was run.", style="green"))
+    console.print(Text(f"{check.config.name} is sound. Nothing was run.", style="green"))
 
 
-def _facts(found: Checked) -> Iterator[tuple[str, str]]:
-    config, splits = found.config, found.splits
+def _facts(check: Checked) -> Iterator[tuple[str, str]]:
+    config, splits = check.config, check.splits
     yield "search", f"{config.name}  (fingerprint {config.fingerprint})"
     yield "examples", f"{len(splits.train)} train, {len(splits.dev)} dev, {len(splits.test)} test (sealed)"
-    size = "without end (a continuous parameter)" if math.isinf(found.size) else f"{found.size:,.0f} points"
+    size = "without end (a continuous parameter)" if math.isinf(check.size) else f"{check.size:,.0f} points"
     yield "space", f"{size}, {len(config.space.root)} parameters"
     for growth in growing_parameters(config):
         share, by = f"{growth.share:.0%} of the trials on texts", ", ".join(growth.proposers)
         yield "proposals", f"up to {growth.slots} new values of {growth.address}, in {share}, by {by}"
     yield (
         "rungs",
-        f"{' -> '.join(map(str, config.rungs))} dev examples, one ladder for each of: {', '.join(found.kinds)}",
+        f"{' -> '.join(map(str, config.rungs))} dev examples, one ladder for each of: {', '.join(check.kinds)}",
     )
     budget = config.budget
     preset = f"{budget.preset}: " if budget.preset and budget.passes is None else ""
@@ -62,32 +62,32 @@ def _facts(found: Checked) -> Iterator[tuple[str, str]]:
     if count := budget.anchors(config.rungs):
         end = f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_if_hopeless else ""
         yield "probe", f"first up to {count} diverse prompts on {config.rungs[0]} examples{end}"
-    if found.memory.sources:
-        count = len(found.memory.points)
-        yield "warm start", f"{count} points of earlier searches ({'; '.join(found.memory.sources)})"
-    parts = " + ".join(f"{count:,} {purpose}" for purpose, count in found.passes.items())
-    yield "forward passes", f"at most {sum(found.passes.values()):,} ({parts}); early stopping saves most of it"
-    yield "longest prompt", f"{found.longest:,} {found.unit}"
+    if check.memory.sources:
+        count = len(check.memory.points)
+        yield "warm start", f"{count} points of earlier searches ({'; '.join(check.memory.sources)})"
+    parts = " + ".join(f"{count:,} {purpose}" for purpose, count in check.passes.items())
+    yield "forward passes", f"at most {sum(check.passes.values()):,} ({parts}); early stopping saves most of it"
+    yield "longest prompt", f"{check.longest:,} {check.unit}"
 
 
-def show_evaluation(found: Evaluation) -> None:
+def show_evaluation(evaluation: Evaluation) -> None:
     """Metrics with intervals, and who was taken for whom."""
     console = Console(highlight=False)
     scores = Table(box=None, pad_edge=False)
     for column in ("metric", "value", "95 % interval"):
         scores.add_column(column, justify="left" if column == "metric" else "right")
-    for name, span in found.scores.items():
-        mark = " (the search's)" if name == found.metric and len(found.scores) > 1 else ""
+    for name, span in evaluation.scores.items():
+        mark = " (the search's)" if name == evaluation.metric and len(evaluation.scores) > 1 else ""
         scores.add_row(f"{name}{mark}", f"{span.score:.4f}", f"{span.low:.4f} to {span.high:.4f}")
     console.print(scores)
-    console.print(f"loss {found.loss:.4f} on {found.examples:,} examples")
+    console.print(f"loss {evaluation.loss:.4f} on {evaluation.examples:,} examples")
     console.print("right label (rows), predicted label (columns):")
     confusion = Table(box=None, pad_edge=False)
     confusion.add_column("")
-    for label in found.labels:
+    for label in evaluation.labels:
         confusion.add_column(Text(label), justify="right")
-    for label, counts in zip(found.labels, found.confusion, strict=True):
+    for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
         confusion.add_row(Text(label), *map(str, counts))
     console.print(confusion)
-    for note in found.notes:
+    for note in evaluation.notes:
         console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)

@@ -113,7 +113,7 @@ def _refuse(order: Order, out: Path) -> None:
 
 
 def _environment(given: Sequence[str]) -> Mapping[str, str]:
-    made = {}
+    environment = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not (equals and _NAME.fullmatch(name)):
@@ -123,8 +123,8 @@ def _environment(given: Sequence[str]) -> Mapping[str, str]:
                 f"--env: {name} looks like a secret, and Ray shows a job's environment to everybody who sees its "
                 "dashboard. Set it on the head node, or in the cluster's own secrets"
             )
-        made[name] = value
-    return made
+        environment[name] = value
+    return environment
 
 
 def _jobs() -> ModuleType:

@@ -70,9 +70,9 @@ def names(section: str) -> tuple[str, ...]:
 @cache
 def signature(section: str, name: str) -> Signature:
     """Signature of the component `name` of a section, without what is injected."""
-    found = signature_of(REGISTRIES[section], name)
-    options = {n: o for n, o in found.options.items() if n not in INJECTED[section]}
-    return Signature(options, found.methods)
+    known = signature_of(REGISTRIES[section], name)
+    options = {n: o for n, o in known.options.items() if n not in INJECTED[section]}
+    return Signature(options, known.methods)
 
 
 def option_names(section: str, name: str) -> frozenset[str] | None:

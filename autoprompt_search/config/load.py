@@ -39,9 +39,9 @@ def examine(path: Path, overrides: Sequence[str] = ()) -> tuple[Draft, list[str]
     document = read(path)
     first = overriding.apply(document, overrides)
     draft = validate(document.data)
-    found = [*draft.problems, *rule_problems(draft)]
-    found.sort(key=lambda p: _line(document.origin(p.place)))
-    return draft, first + [_with_origin(p, document) for p in found]
+    problems = [*draft.problems, *rule_problems(draft)]
+    problems.sort(key=lambda p: _line(document.origin(p.place)))
+    return draft, first + [_with_origin(p, document) for p in problems]
 
 
 def _line(origin: str) -> float:

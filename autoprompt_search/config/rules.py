@@ -82,13 +82,13 @@ def task_problems(spec: ComponentSpec, exc: Exception) -> list[Problem]:
     """Lines about an option get the section's name in front; lines about a file speak for themselves."""
     lines = exc.problems if isinstance(exc, ConfigError) else (str(exc),)
     options = {"type", *spec.options, *signature("task", spec.type).options}
-    found = []
+    problems = []
     for line in lines:
         name = line.split(":")[0].split(".")[0]
         is_option = name in options
         place = ("task", name if is_option else "data")
-        found.append(Problem(place, f"task.{line}" if is_option else f"task.data: {line}"))
-    return found
+        problems.append(Problem(place, f"task.{line}" if is_option else f"task.data: {line}"))
+    return problems
 
 
 def _baseline(draft: Draft) -> Iterator[Problem]:

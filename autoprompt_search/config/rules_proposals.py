@@ -72,9 +72,9 @@ def _proposers(draft: Draft, address: str, wanted: Proposals) -> Iterator[Proble
     for i, spec in enumerate(wanted.proposers):
         place = (_SECTION, address, "proposers", str(i))
         where = ".".join(place)
-        found = component_problems("proposers", spec)
-        yield from (Problem((*place, *line.split(":")[0].split(".")), f"{where}.{line}") for line in found)
-        if found:
+        problems = component_problems("proposers", spec)
+        yield from (Problem((*place, *line.split(":")[0].split(".")), f"{where}.{line}") for line in problems)
+        if problems:
             continue
         if spec.type in seen:
             yield Problem(place, f"{where}: the proposer {spec.type!r} stands there twice")

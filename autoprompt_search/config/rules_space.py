@@ -108,13 +108,13 @@ def _layout(draft: Draft, name: str, param: AnyParam) -> Iterator[Problem]:
 
 
 def _name_slots(draft: Draft) -> list[str]:
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for template in draft.config.templates.values():
         try:
-            found.update(dict.fromkeys(field_names(template.text)))
+            names.update(dict.fromkeys(field_names(template.text)))
         except SlotError:
             continue
-    return list(found)
+    return list(names)
 
 
 def _option(draft: Draft, family: str, name: str, param: AnyParam) -> Iterator[Problem]:
@@ -142,12 +142,12 @@ def _option(draft: Draft, family: str, name: str, param: AnyParam) -> Iterator[P
             f"is active while {selector} is {' or '.join(map(repr, others))}, which does not take it: "
             f"add `when: {{{selector}: [{', '.join(wanted)}]}}`",
         )
-    found: dict[Problem, list[str]] = {}
+    problems: dict[Problem, list[str]] = {}
     for component, described in takers.items():
         if component in chosen and is_active(space, name, selector, component):
             for problem in _values(name, param, described):
-                found.setdefault(problem, []).append(component)
-    yield from (Problem(p.place, f"{p.text}, for {' and '.join(names)}") for p, names in found.items())
+                problems.setdefault(problem, []).append(component)
+    yield from (Problem(p.place, f"{p.text}, for {' and '.join(names)}") for p, names in problems.items())
 
 
 def _values(name: str, param: AnyParam, option: Option) -> Iterator[Problem]:

@@ -53,9 +53,9 @@ class Signature:
 
 def signature_of(registry: Registry[Any], name: str) -> Signature:
     """Signature of a registered component; imports it only where its source does not say enough."""
-    found = _from_source(*registry.target(name).split(":"))
-    if found is not None:
-        return found
+    signature = _from_source(*registry.target(name).split(":"))
+    if signature is not None:
+        return signature
     parameters = registry.options(name).values()
     options = {p.name: Option(p.name, p.annotation, p.default is p.empty, p.default) for p in parameters}
     return Signature(options, frozenset(dir(registry.load(name))))
@@ -71,8 +71,8 @@ def _from_source(module: str, attribute: str) -> Signature | None:
             init = functions.get("__init__")
             return Signature(_options(init.args, types) if init else {}, frozenset(functions))
         if isinstance(node, ast.FunctionDef) and node.name == attribute and not node.decorator_list:
-            made = node.returns.id if isinstance(node.returns, ast.Name) else ""
-            return Signature(_options(node.args, types), _methods(module, made))
+            returned = node.returns.id if isinstance(node.returns, ast.Name) else ""
+            return Signature(_options(node.args, types), _methods(module, returned))
     return None
 
 
@@ -108,8 +108,8 @@ def _options(args: ast.arguments, types: _Types) -> dict[str, Option]:
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults))
     pairs = list(zip(plain, [*defaults, *args.defaults], strict=True))
     pairs += zip(args.kwonlyargs, args.kw_defaults, strict=True)
-    made = (Option(a.arg, types.read(a.annotation), d is None, _literal(d)) for a, d in pairs if a.arg != "self")
-    return {option.name: option for option in made}
+    parameters = (Option(a.arg, types.read(a.annotation), d is None, _literal(d)) for a, d in pairs if a.arg != "self")
+    return {option.name: option for option in parameters}
 
 
 def _literal(node: ast.expr | None) -> Any:

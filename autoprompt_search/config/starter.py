@@ -147,10 +147,10 @@ def _words(labels: Sequence[str]) -> dict[str, dict[str, str]]:
     spoken = {label: _spoken(label) for label in labels}
     if len(set(spoken.values())) < len(labels):
         spoken = {label: label.strip() for label in labels}
-    found = {"names": spoken}
+    verbalizers = {"names": spoken}
     if all(label.lower() in _WORDS for label in labels):
-        found["plain"] = {label: _WORDS[label.lower()] for label in labels}
-    return found
+        verbalizers["plain"] = {label: _WORDS[label.lower()] for label in labels}
+    return verbalizers
 
 
 def _verbalizers(labels: Sequence[str]) -> str:

@@ -117,13 +117,13 @@ def _problems(error: Mapping[str, Any]) -> list[Problem]:
 
 def _space_problems(message: str) -> list[Problem]:
     """`SearchSpace` finds all its broken conditions at once and says them in one sentence."""
-    found = []
+    problems = []
     for part in _NEXT_RULE.split(message):
         name = part.partition(": `when`")[0]
         is_named = name != part
         place = ("space", name, "when") if is_named else ("space",)
-        found.append(Problem(place, f"space.{part}" if is_named else f"space: {part}"))
-    return found
+        problems.append(Problem(place, f"space.{part}" if is_named else f"space: {part}"))
+    return problems
 
 
 def _place(error: Mapping[str, Any]) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ _KINDS: Mapping[str, Callable[..., Response]] = {
 
 def response_to_plain(response: Response) -> dict[str, Any]:
     """A response as JSON can hold it, with a tag that says which kind it is."""
-    kind = next(kind for kind, made in _KINDS.items() if made is type(response))
+    kind = next(kind for kind, response_type in _KINDS.items() if response_type is type(response))
     return {"kind": kind, **{name: getattr(response, name) for name in response.__dataclass_fields__}}
 
 

@@ -43,10 +43,10 @@ def numbers(text: str) -> Iterator[Fraction]:
 
 def last_number(text: str) -> Fraction | None:
     """The last number of `text`; None where there is none."""
-    found = None
+    number = None
     for value in numbers(text):
-        found = value
-    return found
+        number = value
+    return number
 
 
 def written(value: Fraction) -> str:

@@ -27,17 +27,17 @@ class Limit:
     @classmethod
     def parse(cls, text: str) -> Limit:
         """`prompt_tokens <= 200`. Raises `ValueError` that says what would be right."""
-        found = _LIMIT.fullmatch(text)
-        if not found:
+        match = _LIMIT.fullmatch(text)
+        if not match:
             raise ValueError(f"must read COST <= NUMBER, for example prompt_tokens <= 200: {text!r}")
-        name = next((cost for cost in COSTS if cost == found[1]), None)
+        name = next((cost for cost in COSTS if cost == match[1]), None)
         if name is None:
             raise ValueError(f"must limit one of {', '.join(COSTS)}: {text!r}")
-        return cls(name, float(found[2]))
+        return cls(name, float(match[2]))
 
-    def excess(self, made: Measurement) -> float:
+    def excess(self, measurement: Measurement) -> float:
         """How far the prompt is above the limit, in units of its cost; a cost that could not be measured is above."""
-        cost = cost_of(made, self.cost)
+        cost = cost_of(measurement, self.cost)
         return max(self.most, 1.0) if cost is None else cost - self.most
 
 
@@ -55,20 +55,20 @@ class Objective:
         """Whether trials cannot be compared before their latency is known."""
         return (self.weight > 0 and self.cost == "latency_ms") or any(x.cost == "latency_ms" for x in self.limits)
 
-    def weighed(self, made: Measurement) -> Measurement:
+    def weighed(self, measurement: Measurement) -> Measurement:
         """The measurement with `score - weight * cost` for its score; a cost that is not known takes nothing off."""
-        cost = cost_of(made, self.cost) if self.weight else None
-        return made if cost is None else replace(made, score=made.score - self.weight * cost)
+        cost = cost_of(measurement, self.cost) if self.weight else None
+        return measurement if cost is None else replace(measurement, score=measurement.score - self.weight * cost)
 
-    def broken(self, made: Measurement | None) -> tuple[Limit, ...]:
+    def broken(self, measurement: Measurement | None) -> tuple[Limit, ...]:
         """The limits that a prompt does not keep."""
-        return tuple(limit for limit in self.limits if made is not None and limit.excess(made) > 0)
+        return tuple(limit for limit in self.limits if measurement is not None and limit.excess(measurement) > 0)
 
     def allows(self, record: TrialRecord) -> bool:
         """Whether the prompt of a trial keeps all limits, as far as it was measured."""
         return not self.broken(record.last)
 
 
-def cost_of(made: Measurement, name: CostName) -> float | None:
+def cost_of(measurement: Measurement, name: CostName) -> float | None:
     """What one use of the prompt costs; None where it was not measured."""
-    return made.prompt_tokens if name == "prompt_tokens" else made.latency_ms
+    return measurement.prompt_tokens if name == "prompt_tokens" else measurement.latency_ms

@@ -116,10 +116,10 @@ class Registry(Generic[T]):
         config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
         model = create_model("Options", __config__=config, **fields)
         try:
-            made = model(**{n: v for n, v in spec.options.items() if n in allowed})
+            validated = model(**{n: v for n, v in spec.options.items() if n in allowed})
         except ValidationError as exc:
             return {}, problems + [explain(e) for e in exc.errors()]
-        return {n: getattr(made, n) for n in fields}, problems
+        return {n: getattr(validated, n) for n in fields}, problems
 
 
 @lru_cache(maxsize=64)

@@ -101,8 +101,8 @@ def hard_demos(
         order: How they stand in the prompt; `shuffled` mixes the hardest, too.
     """
     check_k(k, pool)
-    found = losses(pool)
-    ranked = [pool[i] for i in sorted(range(len(pool)), key=lambda i: (-found[i], i))]
+    pool_losses = losses(pool)
+    ranked = [pool[i] for i in sorted(range(len(pool)), key=lambda i: (-pool_losses[i], i))]
     rng = derive_rng(seed, "demos", "hard", draw)
     chosen = rng.sample(ranked[: k if draw == 0 else _HARDEST * k], k)
     spare = [e for e in ranked if e not in chosen]
@@ -148,7 +148,7 @@ class FixedDemos:
             if not same(demo):
                 yield demo
                 continue
-            found = next((e for e in stand_ins if not self._keeps_label or e.target == demo.target), None)
-            if found is not None:
-                stand_ins.remove(found)
-                yield found
+            substitute = next((e for e in stand_ins if not self._keeps_label or e.target == demo.target), None)
+            if substitute is not None:
+                stand_ins.remove(substitute)
+                yield substitute

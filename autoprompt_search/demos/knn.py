@@ -122,8 +122,8 @@ class PerQueryDemos:
 
     def select(self, queries: Sequence[Example]) -> list[tuple[Example, ...]]:
         """Fewer than k only where the pool without the query has no more."""
-        found = self._neighbours.nearest(queries, self._candidates)
-        return [self._chosen(query, near) for query, near in zip(queries, found, strict=True)]
+        nearest = self._neighbours.nearest(queries, self._candidates)
+        return [self._chosen(query, near) for query, near in zip(queries, nearest, strict=True)]
 
     def _chosen(self, query: Example, near: Near) -> tuple[Example, ...]:
         ranks = sorted(self._pick(self._neighbours, near), reverse=True)

@@ -60,8 +60,10 @@ def answer_word(prompt: Prompt, label: str) -> str:
 
 def render_text(prompt: Prompt, example: Example, demos: Sequence[Example] = (), *, answer: bool = False) -> str:
     """The prompt as one string, with the gold answer appended where `answer`."""
-    made = render(prompt, example, demos)
-    return made.text + answer_word(prompt, example.target) + made.rest if answer else made.text + made.rest
+    rendered = render(prompt, example, demos)
+    return (
+        rendered.text + answer_word(prompt, example.target) + rendered.rest if answer else rendered.text + rendered.rest
+    )
 
 
 def prefix_and_query(prompt: Prompt, demos: Sequence[Example] = ()) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

@@ -61,8 +61,8 @@ class Formats:
         def make() -> Proposal | None:
             place = pick(rng, parents)
             text = parents[place].text
-            made = rng.choice(changes)(text, rng)
-            return Proposal(made[0], (place,), made[1]) if made and _kept(made[0]) == _kept(text) else None
+            change = rng.choice(changes)(text, rng)
+            return Proposal(change[0], (place,), change[1]) if change and _kept(change[0]) == _kept(text) else None
 
         return distinct(make, parents, count)
 
@@ -90,8 +90,8 @@ def _punctuate(text: str, rng: random.Random) -> Change | None:
     if not places:
         return None
     place, new = rng.choice(places), rng.choice(COLONS)
-    made = text[: place.start("colon")] + new + text[place.end() :]
-    return made.rstrip("\n"), f"put {new!r} behind {place.group('name')!r}"
+    changed = text[: place.start("colon")] + new + text[place.end() :]
+    return changed.rstrip("\n"), f"put {new!r} behind {place.group('name')!r}"
 
 
 def _rename(text: str, rng: random.Random) -> Change | None:

@@ -49,10 +49,10 @@ class Phrases:
             place = pick(rng, parents)
             pieces, done = phrases(parents[place].text), []
             for _ in range(self._edits):
-                made = self._edit(pieces, parents[place], rng)
-                if made is None:
+                edited = self._edit(pieces, parents[place], rng)
+                if edited is None:
                     return None
-                pieces, how = made
+                pieces, how = edited
                 done.append(how)
             return Proposal(joined(pieces, parents[place].text), (place,), ", ".join(done))
 
@@ -62,13 +62,13 @@ class Phrases:
         """Draw one of the possible edits, all with equal probability."""
         edits = [_delete, _swap, _add, self._paraphrase]
         rng.shuffle(edits)
-        return next((made for edit in edits if (made := edit(pieces, parent, rng)) is not None), None)
+        return next((edited for edit in edits if (edited := edit(pieces, parent, rng)) is not None), None)
 
     def _paraphrase(self, pieces: Pieces, _: Parent, rng: random.Random) -> Edit | None:
-        found = [(i, place) for i, piece in enumerate(pieces) for place in self._synonyms.places(piece)]
-        if not found:
+        candidates = [(i, place) for i, piece in enumerate(pieces) for place in self._synonyms.places(piece)]
+        if not candidates:
             return None
-        i, place = rng.choice(found)
+        i, place = rng.choice(candidates)
         was, now = pieces[i][place.start : place.end], rng.choice(place.others)
         changed = _with_article(pieces[i][: place.start], now) + now + pieces[i][place.end :]
         return (*pieces[:i], changed, *pieces[i + 1 :]), f"say {now!r} for {was!r}"
@@ -77,7 +77,7 @@ class Phrases:
 def _with_article(before: str, word: str) -> str:
     """What stands before a word, `a` and `an` as its first letter wants them."""
     article = "an" if word[:1].lower() in "aeiou" else "a"
-    return re.sub(r"\b([Aa])n? $", lambda found: found.group(1) + article[1:] + " ", before)
+    return re.sub(r"\b([Aa])n? $", lambda place: place.group(1) + article[1:] + " ", before)
 
 
 def _delete(pieces: Pieces, _: Parent, rng: random.Random) -> Edit | None:

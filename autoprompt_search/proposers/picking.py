@@ -19,12 +19,12 @@ def pick(rng: random.Random, parents: Sequence[Parent], but: int | None = None) 
 
 def distinct(make: Callable[[], Proposal | None], parents: Sequence[Parent], count: int) -> list[Proposal]:
     """What `make` makes of the parents, until there are `count` new texts or too many tries; [] without parents."""
-    found: dict[str, Proposal] = {}
+    proposals: dict[str, Proposal] = {}
     known = {"", *(p.text.strip() for p in parents)}
     for _ in range(_TRIES * count if parents else 0):
-        if len(found) == count:
+        if len(proposals) == count:
             break
-        made = make()
-        if made is not None and made.text.strip() not in known:
-            found.setdefault(made.text.strip(), made)
-    return list(found.values())
+        proposal = make()
+        if proposal is not None and proposal.text.strip() not in known:
+            proposals.setdefault(proposal.text.strip(), proposal)
+    return list(proposals.values())

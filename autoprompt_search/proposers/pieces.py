@@ -26,26 +26,26 @@ def phrases(text: str) -> tuple[str, ...]:
 
     GrIPS cuts by a constituency parser; this keeps to what a search can do anywhere.
     """
-    found: list[str] = []
+    phrases: list[str] = []
     for sentence in sentences(text):
         held: list[str] = []
         for piece in (p for p in _BREAK.split(sentence) if p):
             if held and sum(len(p.split()) for p in held) >= _FEWEST:
-                found.append(" ".join(held))
+                phrases.append(" ".join(held))
                 held = []
             held.append(piece)
-        found += [" ".join(held)] if held else []
-    return tuple(found)
+        phrases += [" ".join(held)] if held else []
+    return tuple(phrases)
 
 
 def missing(pieces: Iterable[str], there: Iterable[str]) -> list[str]:
     """Those that do not stand among `there`, whatever their capitals and stops; none twice."""
     known = {_bare(piece) for piece in there}
-    found: dict[str, str] = {}
+    lacking: dict[str, str] = {}
     for piece in pieces:
         if _bare(piece) not in known:
-            found.setdefault(_bare(piece), piece)
-    return list(found.values())
+            lacking.setdefault(_bare(piece), piece)
+    return list(lacking.values())
 
 
 def joined(pieces: Iterable[str], like: str) -> str:

@@ -66,8 +66,10 @@ class Synonyms:
 
     def places(self, text: str) -> list[Place]:
         """All places in order, without overlap."""
-        found = ((m, self._others[m.group().lower()]) for m in self._any.finditer(text) if m.group())
-        return [Place(m.start(), m.end(), tuple(_cased(o, m.group()) for o in others)) for m, others in found if others]
+        matches = ((m, self._others[m.group().lower()]) for m in self._any.finditer(text) if m.group())
+        return [
+            Place(m.start(), m.end(), tuple(_cased(o, m.group()) for o in others)) for m, others in matches if others
+        ]
 
 
 def _cased(word: str, like: str) -> str:

@@ -45,12 +45,12 @@ def importances(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> li
     hence the groups. The value of a trial is its score at the last rung it reached.
     """
     measured = [r for r in records if r.last is not None]
-    found = kinds(measured)
+    present = kinds(measured)
     groups = {"all trials": measured}
-    if len(found) > 1:
-        groups |= {f"{kind} trials": [r for r in measured if r.kind == kind] for kind in found}
-    made = [_importance(group, trials, config) for group, trials in groups.items()]
-    return [one for one in made if one is not None]
+    if len(present) > 1:
+        groups |= {f"{kind} trials": [r for r in measured if r.kind == kind] for kind in present}
+    shares = [_importance(group, trials, config) for group, trials in groups.items()]
+    return [one for one in shares if one is not None]
 
 
 def _importance(group: str, records: Sequence[TrialRecord], config: Mapping[str, Any]) -> Importance | None:

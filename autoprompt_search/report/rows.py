@@ -52,8 +52,8 @@ class KindCost:
 
 def kinds(records: Iterable[TrialRecord]) -> list[str]:
     """The kinds there are: the known ones in their order, then others by name."""
-    found = {r.kind for r in records}
-    return [k for k in KIND_ORDER if k in found] + sorted(found - set(KIND_ORDER))
+    present = {r.kind for r in records}
+    return [k for k in KIND_ORDER if k in present] + sorted(present - set(KIND_ORDER))
 
 
 def changes(data_baseline: Sequence[Outcome], data_best: Sequence[Outcome], texts: Mapping[str, str]) -> Changes:
@@ -113,13 +113,13 @@ def written(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
     says = {True: "yes", False: "no", None: "not compared"}
     return [
         (
-            f"{made['address']} {made['value']}",
-            made["text"],
-            f"{made['proposer']} of {' and '.join(f'#{n}' for n in made['parents'])}",
-            f"#{made['trial']}",
-            says[made["beats_parent"]],
+            f"{proposal['address']} {proposal['value']}",
+            proposal["text"],
+            f"{proposal['proposer']} of {' and '.join(f'#{n}' for n in proposal['parents'])}",
+            f"#{proposal['trial']}",
+            says[proposal["beats_parent"]],
         )
-        for made in result.get("proposals", ())
+        for proposal in result.get("proposals", ())
     ]
 
 

@@ -120,7 +120,7 @@ def _test_metrics(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _whiskers(result: Mapping[str, Any]) -> list[Whisker]:
     rows: Sequence[Mapping[str, Any]] = [result["baseline"], *result.get("finalists", ())]
-    made = []
+    whiskers = []
     for i, row in enumerate(rows):
         test = row.get("test", {})
         if i and row.get("trial") == rows[0].get("trial"):
@@ -128,8 +128,8 @@ def _whiskers(result: Mapping[str, Any]) -> list[Whisker]:
         if all(isinstance(test.get(key), (int, float)) for key in ("score", "low", "high")):
             label = f"#{row.get('trial')} {row.get('kind')}" if i else "baseline"
             chosen = bool(row.get("chosen"))
-            made.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
-    return made
+            whiskers.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
+    return whiskers
 
 
 def _plain(value: object) -> Any:

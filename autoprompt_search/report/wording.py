@@ -171,16 +171,16 @@ def text_note(data: ReportData) -> str:
 
 def headroom_note(data: ReportData) -> str:
     """What the probe promised, and what the search found; empty where nothing was probed."""
-    found = _mapping(data.result.get("headroom"))
-    if not found:
+    headroom = _mapping(data.result.get("headroom"))
+    if not headroom:
         return ""
-    gain, got = _mapping(found.get("gain")), _mapping(data.result.get("difference")).get("score")
-    soft = " without soft prompts" if found.get("has_soft") else ""
-    end = "It ended the search." if found.get("is_hopeless") else f"The best prompt gains {signed(got)} on test."
+    gain, got = _mapping(headroom.get("gain")), _mapping(data.result.get("difference")).get("score")
+    soft = " without soft prompts" if headroom.get("has_soft") else ""
+    end = "It ended the search." if headroom.get("is_hopeless") else f"The best prompt gains {signed(got)} on test."
     return (
-        f"The probe of {count(found.get('anchors'))} diverse prompts on {count(found.get('examples'))} dev examples "
-        f"found {signed(gain.get('expected'))} to gain on the baseline{soft} (90 % interval {signed(gain.get('low'))} "
-        f"to {signed(gain.get('high'))}: the expected maximum of a shrunken normal). {end}"
+        f"The probe of {count(headroom.get('anchors'))} diverse prompts on {count(headroom.get('examples'))} dev "
+        f"examples found {signed(gain.get('expected'))} to gain on the baseline{soft} (90 % interval "
+        f"{signed(gain.get('low'))} to {signed(gain.get('high'))}: the expected maximum of a shrunken normal). {end}"
     )
 
 

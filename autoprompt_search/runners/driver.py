@@ -96,10 +96,10 @@ class Driver:
 
     def _note_headroom(self) -> None:
         """Once, when the probe is over."""
-        found = None if self._has_noted or not isinstance(self._study, Probes) else self._study.headroom()
-        if found is not None:
+        headroom = None if self._has_noted or not isinstance(self._study, Probes) else self._study.headroom()
+        if headroom is not None:
             self._has_noted = True
-            self._progress.note(found.spelled)
+            self._progress.note(headroom.spelled)
 
     def _told(self, record: TrialRecord) -> None:
         self._waiting.discard(record.number)

@@ -133,16 +133,16 @@ class _Lines:
 
 
 def _environment(parcel: Parcel) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    environment: dict[str, Any] = {
         "working_dir": str(parcel.folder),
         "excludes": list(parcel.left_out),
         "env_vars": dict(parcel.environment),
     }
     if parcel.package is not None:
-        made["py_modules"] = [str(parcel.package)]
+        environment["py_modules"] = [str(parcel.package)]
     if parcel.requirements:
-        made["pip"] = list(parcel.requirements)
-    return made
+        environment["pip"] = list(parcel.requirements)
+    return environment
 
 
 def _is_away(exc: Exception) -> bool:

@@ -230,10 +230,10 @@ class _Trainable(tune.Trainable):  # type: ignore[misc]
                 backend_of(self._loads)
         except Exception as exc:  # it leaves the process of this worker
             raise RuntimeError(f"{UNFIT} the worker cannot load the model: {one_line(exc)}{self._place}") from exc
-        found = self._run.step()
-        if isinstance(found, Failure) and found.is_of_worker:
-            raise RuntimeError(f"{UNFIT} {found.reason}{self._place}")
-        return {RESULT: replace(found, reason=found.reason + self._place) if isinstance(found, Failure) else found}
+        result = self._run.step()
+        if isinstance(result, Failure) and result.is_of_worker:
+            raise RuntimeError(f"{UNFIT} {result.reason}{self._place}")
+        return {RESULT: replace(result, reason=result.reason + self._place) if isinstance(result, Failure) else result}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Do nothing: the ledger keeps what survives."""
@@ -247,16 +247,16 @@ def _collect(started: list[Any], seconds: float | None) -> list[Measurement | Fa
     ready, late = ray.wait(started, num_returns=len(started), timeout=seconds)
     for task in late:
         ray.cancel(task, force=True)
-    found: list[Measurement | Failure] = []
+    results: list[Measurement | Failure] = []
     for task in started:
         try:
-            found.append(
+            results.append(
                 ray.get(task) if task in ready else Failure(f"no answer within {seconds:g} s (runner.timeout)")
             )
         except RayError as exc:
             reason = known_reason(f"{type(exc).__name__}: {exc}")
-            found.append(Failure(reason or f"its worker was lost: {first_line(exc)}"))
-    return found
+            results.append(Failure(reason or f"its worker was lost: {first_line(exc)}"))
+    return results
 
 
 def _short_name(trial: Any) -> str:

@@ -49,9 +49,9 @@ class Resident:
         if run is None:
             run = TrialRun(self._job, params)
             _climb(run, climbed)
-        made = run.step()
+        result = run.step()
         self._runs[seat] = (trial, climbed + 1, run)
-        return made
+        return result
 
 
 def _climb(run: TrialRun, rungs: int) -> None:
@@ -113,18 +113,18 @@ class HostedRun:
 
     def step(self) -> Result:
         """As `TrialRun.step`."""
-        made = self._alone.step() if self._alone else self._asked()
+        result = self._alone.step() if self._alone else self._asked()
         self._climbed += 1
-        return made
+        return result
 
     def _asked(self) -> Result:
         try:
-            made: Result = ray.get(self._host.step.remote(self._seat, self._name, self._params, self._climbed))
+            result: Result = ray.get(self._host.step.remote(self._seat, self._name, self._params, self._climbed))
         except RayError:
             self._alone = TrialRun(self._job, self._params)
             _climb(self._alone, self._climbed)
             return self._alone.step()
-        return made
+        return result
 
 
 def residents(

@@ -52,9 +52,9 @@ def close(a: Any, b: Any) -> bool:
 
 def packed_soft(backend: Any, vectors: Any, place: SoftPosition, method: str = "prompt-tuning") -> SoftPrompt:
     """Vectors as a soft prompt of this backend."""
-    made = backend.adapter(vectors, place)
-    digest = sha256_bytes(made.weights)
-    return SoftPrompt(method, len(vectors), backend.fingerprint, made.weights, digest, made.config, place)
+    adapter = backend.adapter(vectors, place)
+    digest = sha256_bytes(adapter.weights)
+    return SoftPrompt(method, len(vectors), backend.fingerprint, adapter.weights, digest, adapter.config, place)
 
 
 class ScoresContract:

@@ -27,12 +27,12 @@ _THINGS = ("screen", "battery", "hinge", "price", "sound", "weight", "colour", "
 def examples(number: int, *, name: str = "dev", seed: int = 0) -> tuple[Example, ...]:
     """Distinct short texts; each holds its label's word, which is what `ScriptedBackend` looks for."""
     rng = derive_rng(seed, "factories", name)
-    made = []
+    drawn = []
     for i in range(number):
         label = LABELS[i % len(LABELS)]
         text = f"{name} {i}: the {' and the '.join(rng.sample(_THINGS, 2))} were {WORDS[label][0]}"
-        made.append(Example(f"{name}:{i}", {"text": text}, label))
-    return tuple(made)
+        drawn.append(Example(f"{name}:{i}", {"text": text}, label))
+    return tuple(drawn)
 
 
 def prompt(text: str = "Review: {text} Sentiment:", **parts: Any) -> Prompt:
@@ -61,7 +61,7 @@ def space() -> SearchSpace:
 
 def job(state: Path, **changes: Any) -> TrialJob:
     """A search of a scripted model that takes milliseconds a trial; `changes` are fields of `TrialJob`."""
-    made = TrialJob(
+    default = TrialJob(
         backend=ComponentSpec(type="scripted"),
         book=book(),
         labels=LABELS,
@@ -72,7 +72,7 @@ def job(state: Path, **changes: Any) -> TrialJob:
         seed=0,
         state=state,
     )
-    return replace(made, **changes)
+    return replace(default, **changes)
 
 
 def open_study(
@@ -113,7 +113,7 @@ def measurement(
     **fields: Any,
 ) -> Measurement:
     """One rung of `number` examples, without outcomes; `fields` are further fields of `Measurement`."""
-    made = Measurement(
+    default = Measurement(
         score=score,
         stderr=0.05,
         metrics={"accuracy": score, "loss": 1 - score if loss is None else loss},
@@ -121,7 +121,7 @@ def measurement(
         cost=Cost(forward_passes=number, prompt_tokens=10 * number),
         prompt_tokens=tokens,
     )
-    return replace(made, **fields)
+    return replace(default, **fields)
 
 
 def label_outcomes(targets: Sequence[str], predictions: Sequence[str]) -> tuple[Outcome, ...]:

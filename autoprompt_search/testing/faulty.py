@@ -72,8 +72,8 @@ class FaultyBackend:
             raise RuntimeError("planned failure")
         if any(all(part in text for part in self._poison) for text in texts):
             raise RuntimeError("planned poison")
-        made = self._model.score(prompts, answers, soft)
-        return replace(made, logliks=made.logliks * np.nan) if any(self._nan_on in t for t in texts) else made
+        scored = self._model.score(prompts, answers, soft)
+        return replace(scored, logliks=scored.logliks * np.nan) if any(self._nan_on in t for t in texts) else scored
 
     def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """As `Embeds.embed`."""

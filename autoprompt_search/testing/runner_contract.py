@@ -136,15 +136,15 @@ def finalists_are_answered_in_order_and_failures_are_answers(runner: Runner, fol
     work = job(folder, backend=ComponentSpec.model_validate({"type": "scripted", "fail_on": "Verdict?"}))
     unseen = examples(12, name="test")
     tasks = [TestTask(n, {"template": name}, None, unseen) for n, name in enumerate(("plain", "ask", "cloze"))]
-    found = runner.test(work, tasks)
-    measured = {n: made for n, made in enumerate(found) if isinstance(made, Measurement)}
-    failed = {n: made.reason for n, made in enumerate(found) if isinstance(made, Failure)}
+    answers = runner.test(work, tasks)
+    measured = {n: answer for n, answer in enumerate(answers) if isinstance(answer, Measurement)}
+    failed = {n: answer.reason for n, answer in enumerate(answers) if isinstance(answer, Failure)}
     _same("the failed one", failed, {1: "scripted failure: the prompt contains 'Verdict?'"})
-    for made in measured.values():
-        _same("examples", [o.example for o in made.outcomes], [e.id for e in unseen])
+    for answer in measured.values():
+        _same("examples", [o.example for o in answer.outcomes], [e.id for e in unseen])
     _same("prompts", {n: m.preview.startswith("Review:") for n, m in measured.items()}, {0: True, 2: False})
     reference = LocalRunner().test(work, tasks)
-    _same("answers", [_timeless(found[n]) for n in (0, 2)], [_timeless(reference[n]) for n in (0, 2)])
+    _same("answers", [_timeless(answers[n]) for n in (0, 2)], [_timeless(reference[n]) for n in (0, 2)])
 
 
 RUNNER_CASES: tuple[Callable[[Runner, Path], None], ...] = (
@@ -155,14 +155,18 @@ RUNNER_CASES: tuple[Callable[[Runner, Path], None], ...] = (
 )
 
 
-def _timeless(made: Measurement | Failure) -> object:
-    return made if isinstance(made, Failure) else replace(made, cost=replace(made.cost, seconds=0.0), latency_ms=None)
+def _timeless(answer: Measurement | Failure) -> object:
+    return (
+        answer
+        if isinstance(answer, Failure)
+        else replace(answer, cost=replace(answer.cost, seconds=0.0), latency_ms=None)
+    )
 
 
 def _passes(records: Sequence[TrialRecord]) -> int:
     return sum(m.cost.forward_passes for r in records for m in r.measurements)
 
 
-def _same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise AssertionError(f"{what}: found {found!r}, wanted {wanted!r}")
+def _same(what: str, actual: object, wanted: object) -> None:
+    if actual != wanted:
+        raise AssertionError(f"{what}: found {actual!r}, wanted {wanted!r}")

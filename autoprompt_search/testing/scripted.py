@@ -79,14 +79,14 @@ class ScriptedBackend:
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """See `Backend.problems`."""
         words = [answer.split() for answer in answers]
-        found = [f"the answer {a!r} has no tokens" for a, w in zip(answers, words, strict=True) if not w]
-        found += [
+        problems = [f"the answer {a!r} has no tokens" for a, w in zip(answers, words, strict=True) if not w]
+        problems += [
             f"the answers {answers[words.index(w)]!r} and {answers[i]!r} have the same tokens"
             for i, w in enumerate(words)
             if w and words.index(w) < i
         ]
         longest = self._longest(prompts, answers) + (soft if prompts else 0)
-        return found + ([self._too_long(longest)] if longest > self.context else [])
+        return problems + ([self._too_long(longest)] if longest > self.context else [])
 
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
         """See `Scores.score`."""

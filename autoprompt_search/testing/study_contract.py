@@ -51,8 +51,8 @@ def finish(study: Study, number: int, params: Params) -> TrialRecord:
 def climb(study: Study, number: int, params: Params) -> TrialRecord | None:
     """As `finish`; None where the trial was paused."""
     best = point_score(params)
-    for made in ladder([best - 0.1, best]):
-        if study.report(number, made):
+    for measured in ladder([best - 0.1, best]):
+        if study.report(number, measured):
             return study.tell(number, TrialState.PRUNED)
     return study.tell(number, TrialState.COMPLETE)
 
@@ -60,9 +60,9 @@ def climb(study: Study, number: int, params: Params) -> TrialRecord | None:
 def play(study: Study, most: float = math.inf) -> list[Asked]:
     """Run trials one after the other until the study ends or `most` were begun; what was asked, each trial once."""
     asked: dict[int, dict[str, object]] = {}
-    while len(asked) < most and (found := study.ask()) is not None:
-        _same("parameters of a trial taken up again", dict(found[1]), asked.setdefault(found[0], dict(found[1])))
-        climb(study, *found)
+    while len(asked) < most and (point := study.ask()) is not None:
+        _same("parameters of a trial taken up again", dict(point[1]), asked.setdefault(point[0], dict(point[1])))
+        climb(study, *point)
     return list(asked.items())
 
 
@@ -214,12 +214,12 @@ STUDY_CASES: tuple[Callable[[MakesStudy, Path], None], ...] = (
 
 
 def _asked(study: Study) -> tuple[int, Params]:
-    found = study.ask()
-    if found is None:
+    point = study.ask()
+    if point is None:
         raise AssertionError("the study has ended, wanted another trial")
-    return found
+    return point
 
 
-def _same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise AssertionError(f"{what}: found {found!r}, wanted {wanted!r}")
+def _same(what: str, actual: object, wanted: object) -> None:
+    if actual != wanted:
+        raise AssertionError(f"{what}: found {actual!r}, wanted {wanted!r}")

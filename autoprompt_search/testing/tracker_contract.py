@@ -196,6 +196,6 @@ def _one(searches: Sequence[SeenSearch]) -> SeenSearch:
     return searches[0]
 
 
-def _same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise AssertionError(f"{what}: found {found!r}, wanted {wanted!r}")
+def _same(what: str, actual: object, wanted: object) -> None:
+    if actual != wanted:
+        raise AssertionError(f"{what}: found {actual!r}, wanted {wanted!r}")

@@ -40,8 +40,8 @@ class TunableBackend:
         """See `Scores.score`."""
         if soft is None:
             return self._plain.score(prompts, answers)
-        found = self._model(float(soft.weights)).score(prompts, answers)
-        return Scored(found.logliks, tuple(count + soft.tokens for count in found.prompt_tokens))
+        scored = self._model(float(soft.weights)).score(prompts, answers)
+        return Scored(scored.logliks, tuple(count + soft.tokens for count in scored.prompt_tokens))
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """See `Embeds.embed`."""
