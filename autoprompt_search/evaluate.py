@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +19,17 @@ from autoprompt_search.core.protocols.model import Backend, Scored, Scores
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
-from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Prediction, Prompt, Rendered
+from autoprompt_search.core.types import (
+    Cost,
+    Demonstrations,
+    Example,
+    Fidelity,
+    Measurement,
+    Outcome,
+    Prediction,
+    Prompt,
+    Rendered,
+)
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import answer_words, render_with, shot
@@ -143,9 +154,14 @@ def render_all(
 
 
 def selector_of(prompt: Prompt, labels: Sequence[str], embed: EmbedTexts | None) -> DemoSelector:
-    """The selector of a per-query prompt, rebuilt from what the prompt says about itself."""
-    spec = ComponentSpec(type=prompt.demos.strategy, **prompt.demos.options)
-    return DEMOS.build(spec, pool=prompt.demos.examples, labels=tuple(labels), seed=0, embed=embed)
+    """The selector of a per-query prompt, built once from what the prompt says about itself."""
+    return _selector(prompt.demos, tuple(labels), embed)
+
+
+@lru_cache(maxsize=4)
+def _selector(demos: Demonstrations, labels: tuple[str, ...], embed: EmbedTexts | None) -> DemoSelector:
+    spec = ComponentSpec(type=demos.strategy, **demos.options)
+    return DEMOS.build(spec, pool=demos.examples, labels=labels, seed=0, embed=embed)
 
 
 def embedder(backend: object) -> EmbedTexts | None:

@@ -38,16 +38,16 @@ def pack(folder: Path) -> str:
 
 
 class Receiver:
-    """Takes a parcel out of the lines of a log; the other lines are for people."""
+    """Takes a bundle out of the lines of a log; the other lines are for people."""
 
     def __init__(self) -> None:
         self._hash = ""
         self._lines: list[str] | None = None
         self.data: bytes | None = None
-        """The parcel, once it has come whole."""
+        """The bundle, once all of it has arrived."""
 
     def take(self, line: str) -> bool:
-        """Whether the line belongs to the parcel. `TamperedError` when what came is not what was sent."""
+        """Whether the line belongs to the bundle. `TamperedError` when the content differs from what was sent."""
         if self._lines is None:
             match = _BEGIN.fullmatch(line.strip())
             if match:
@@ -68,12 +68,12 @@ class Receiver:
 
 
 def unpack(data: bytes, folder: Path) -> None:
-    """Write the files of a parcel into `folder` and nowhere else; `TamperedError` before anything is written."""
+    """Write the files of a bundle into `folder` and nowhere else; `TamperedError` before anything is written."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as parcel:
-            entries = [e for e in parcel.infolist() if not e.is_dir()]
+        with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+            entries = [e for e in bundle.infolist() if not e.is_dir()]
             _check(entries)
-            files = {e.filename: parcel.read(e) for e in entries}
+            files = {e.filename: bundle.read(e) for e in entries}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as exc:
         raise TamperedError(f"the result that came back cannot be read: {exc}") from exc
     for name, content in files.items():

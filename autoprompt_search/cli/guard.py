@@ -61,7 +61,7 @@ class Guard:
             _say(f"\nStopped. {self._stopped}".rstrip())
             raise typer.Exit(INTERRUPTED) from None
         if isinstance(error, BrokenPipeError):
-            # Whoever read our output has gone, as `head` does; stdout must not be flushed again at exit.
+            # The reader of our output has gone, as `head` does; stdout must not be flushed again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(FAILURE) from None
         if isinstance(error, SearchError):

@@ -13,9 +13,9 @@ from types import FrameType
 def sigterm_as_ctrl_c() -> Iterator[None]:
     """While this lasts, SIGTERM does what SIGINT would do at that moment.
 
-    Whoever handles Ctrl-C then (Ray Tune does while trials run) handles SIGTERM too; where nobody does, because
-    the shell starts background jobs with SIGINT ignored, it is raised as `KeyboardInterrupt`. Signals can be
-    handled in the main thread only; in another one nothing changes.
+    The handler of Ctrl-C (Ray Tune's while trials run) handles SIGTERM too. Where there is none, because the shell
+    starts background jobs with SIGINT ignored, SIGTERM is raised as `KeyboardInterrupt`. Only the main thread can
+    handle signals; in another thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -48,7 +48,7 @@ def submit(order: Order, out: Path | None) -> None:
     out = out or Path("reports") / config.name
     _refuse(order, out)
     jobs, there = _jobs(), folder_there(config.name, order.remote)
-    parcel = jobs.Parcel(
+    spec = jobs.JobSpec(
         command=command(order),
         folder=Path.cwd(),
         left_out=LEFT_OUT,
@@ -56,7 +56,7 @@ def submit(order: Order, out: Path | None) -> None:
         requirements=order.requirements,
         environment=_environment(order.environment),
     )
-    job = jobs.Job.submit(order.address, parcel)
+    job = jobs.Job.submit(order.address, spec)
     _say(f"{config.name} is the job {job.name} at {order.address}; Ctrl-C stops it")
     receiver = Receiver()
     try:

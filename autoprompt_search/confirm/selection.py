@@ -27,7 +27,7 @@ class SelectionRule:
     """
 
     records: Sequence[TrialRecord]
-    """All trials."""
+    """The records of all trials."""
     objective: Objective
     scale: ScoreComparison
     bench: FinalistEvaluator

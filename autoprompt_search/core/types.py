@@ -88,6 +88,10 @@ class Demonstrations:
     options: Mapping[str, Scalar] = field(default_factory=dict)
     """The strategy's own options (k, order, ...), enough to build its selector again over `examples`."""
 
+    def __hash__(self) -> int:
+        """Hash of the strategy and of the examples' ids, which equal demonstrations share."""
+        return hash((self.strategy, self.per_query, tuple(example.id for example in self.examples)))
+
 
 @dataclass(frozen=True, slots=True)
 class SoftPosition:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 AUTO, VARIABLE = "auto", "RAY_ADDRESS"
-"""`auto` is what Ray's own variable says, where it says anything."""
+"""`auto` stands for the address in Ray's own environment variable, where that is set."""
 
 
 def address_problem(address: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -26,7 +26,7 @@ PATIENCE = Patience(tries=12, first=0.5, longest=10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class JobSpec:
     """What a job is given."""
 
     command: str
@@ -49,14 +49,14 @@ class Job:
         self._rng = derive_rng("jobs", name)
 
     @classmethod
-    def submit(cls, address: str, parcel: Parcel) -> Job:
+    def submit(cls, address: str, spec: JobSpec) -> Job:
         """Hand in a job, once: nobody knows what became of a try that failed.
 
         `ConfigError` where no job server answers or what it is given cannot be sent.
         """
         try:
             client = JobSubmissionClient(address)
-            return cls(client, client.submit_job(entrypoint=parcel.command, runtime_env=_environment(parcel)))
+            return cls(client, client.submit_job(entrypoint=spec.command, runtime_env=_environment(spec)))
         except OSError as exc:
             raise ConfigError(f"--address: no Ray job server answers at {address!r}: {one_line(exc)}") from exc
         except (RuntimeError, ValueError, RayError) as exc:
@@ -132,16 +132,16 @@ class _Lines:
             self.hear("\n")
 
 
-def _environment(parcel: Parcel) -> dict[str, Any]:
+def _environment(spec: JobSpec) -> dict[str, Any]:
     environment: dict[str, Any] = {
-        "working_dir": str(parcel.folder),
-        "excludes": list(parcel.left_out),
-        "env_vars": dict(parcel.environment),
+        "working_dir": str(spec.folder),
+        "excludes": list(spec.left_out),
+        "env_vars": dict(spec.environment),
     }
-    if parcel.package is not None:
-        environment["py_modules"] = [str(parcel.package)]
-    if parcel.requirements:
-        environment["pip"] = list(parcel.requirements)
+    if spec.package is not None:
+        environment["py_modules"] = [str(spec.package)]
+    if spec.requirements:
+        environment["pip"] = list(spec.requirements)
     return environment
 
 
@@ -152,4 +152,4 @@ def _is_away(exc: Exception) -> bool:
     return isinstance(exc, OSError) or "WebSocket" in str(exc) or "status code 5" in str(exc)
 
 
-__all__ = ["Job", "JobStatus", "Parcel"]
+__all__ = ["Job", "JobSpec", "JobStatus"]

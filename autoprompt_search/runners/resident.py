@@ -102,8 +102,8 @@ class Residents:
 class HostedRun:
     """As `TrialRun`, but the work is done by a worker that many share.
 
-    Where that dies, nobody knows by whose fault. Everybody who was there goes on in a process of its own: who is to
-    blame dies alone, as any trial does, and takes nobody along.
+    When that worker dies, the trial at fault is unknown. Each of its trials continues in a process of its own, so that
+    the trial at fault fails alone.
     """
 
     def __init__(self, job: TrialJob, params: Params, host: Any, seat: str) -> None:

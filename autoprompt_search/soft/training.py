@@ -43,9 +43,9 @@ class Schedule:
     init: Init
     optimizer: Literal["adamw", "adafactor"]
     lr: float
-    """In units of the RMS of the embedding table; for prefixes, of the initial keys and values."""
+    """Learning rate in units of the RMS of the embedding table; for prefixes, of the initial keys and values."""
     steps: int
-    """Of the whole training."""
+    """Steps of the whole training."""
     batch_size: int
     weight_decay: float
     """Decoupled."""

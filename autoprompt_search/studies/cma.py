@@ -40,7 +40,7 @@ class Cma(BaseSampler):
         self._drawn: dict[str, Any] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
-        """All numbers."""
+        """The distributions of all numbers."""
         return self._numbers
 
     def sample_relative(

@@ -31,7 +31,7 @@ class Terms:
     passes: int | None
     """Budget in forward passes, without the baseline's."""
     reduction: int
-    """Of halving."""
+    """Reduction factor of successive halving."""
     error: float
     """How often a test may be wrong."""
     metric: Metric | None = None

@@ -22,7 +22,7 @@ class Spending:
 
     @property
     def seconds(self) -> float:
-        """Of all runs."""
+        """Seconds of all runs together."""
         return self.used + time.monotonic() - self._opened
 
     @property

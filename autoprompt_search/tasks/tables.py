@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record."""
+    """A record of a file, and where it stands there."""
 
     number: int
     """Line of a text file, else the row counted from 1; unique in its table."""

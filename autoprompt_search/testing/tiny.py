@@ -119,7 +119,13 @@ def _options(family: str, vocabulary: int, context: int) -> Mapping[str, Any]:
         "max_position_embeddings": context,
         "initializer_range": _RANGE,
     }
-    families: dict[str, dict[str, Any]] = {
+    families = {**_decoders(usual, context), **_encoders(usual, context), **_encoder_decoders(context)}
+    kind = "gemma3_text" if family == "gemma3" else family
+    return {"model_type": kind, **special, **families[family]}
+
+
+def _decoders(usual: Mapping[str, Any], context: int) -> dict[str, Mapping[str, Any]]:
+    return {
         "gpt2": {"n_embd": _WIDTH, "n_layer": 2, "n_head": 4, "n_positions": context, "initializer_range": _RANGE},
         "llama": {**usual, "num_key_value_heads": 2},
         "opt": {
@@ -141,6 +147,11 @@ def _options(family: str, vocabulary: int, context: int) -> Mapping[str, Any]:
             "layer_types": ["sliding_attention", "full_attention"] * 2,
         },
         "qwen3": {**usual, "num_key_value_heads": 2, "head_dim": 16},
+    }
+
+
+def _encoders(usual: Mapping[str, Any], context: int) -> dict[str, Mapping[str, Any]]:
+    return {
         "bert": usual,
         "roberta": {**usual, "max_position_embeddings": context + 1},
         "albert": {**usual, "embedding_size": 16},
@@ -162,6 +173,11 @@ def _options(family: str, vocabulary: int, context: int) -> Mapping[str, Any]:
             "max_relative_positions": context,
             "position_biased_input": False,
         },
+    }
+
+
+def _encoder_decoders(context: int) -> dict[str, Mapping[str, Any]]:
+    return {
         "t5": {
             "d_model": _WIDTH,
             "d_kv": 8,
@@ -186,5 +202,3 @@ def _options(family: str, vocabulary: int, context: int) -> Mapping[str, Any]:
             "forced_eos_token_id": None,
         },
     }
-    kind = "gemma3_text" if family == "gemma3" else family
-    return {"model_type": kind, **special, **families[family]}

@@ -28,7 +28,7 @@ NOTE_PROMPT_LENGTH = 4000
 
 @dataclass(frozen=True, slots=True)
 class TrialEntry:
-    """One child run."""
+    """A trial as one child run."""
 
     number: int
     name: str
@@ -66,7 +66,7 @@ class TrialEntry:
         return next((value for name, value, _ in self.metrics if name == FULL_SCORE), None)
 
     def to_json(self) -> str:
-        """One line."""
+        """The entry as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod

@@ -56,7 +56,7 @@ class Spool:
         return list(entries.values())
 
     def clear(self) -> None:
-        """All is sent."""
+        """Delete the file, because everything was sent."""
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 

@@ -53,7 +53,7 @@ class SoftTraining:
     def rung(self, share: float, fidelity: Fidelity, measure: Measure) -> Measurement:
         """Train up to `share` of all steps, and measure the best of the snapshots and of earlier rungs by dev loss.
 
-        Which it is the first examples of the rung say.
+        The first examples of the rung decide which snapshot is the best.
         """
         until = max(1, round(self._method.steps * share))
         fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=until, folder=self._folder)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols.model import Scored
@@ -175,6 +176,25 @@ def test_demonstrations_per_query_are_chosen_again_from_what_the_prompt_says() -
     shown = render_all(knn, DEV, LABELS, None)
     assert all(s.text.count("Review:") == 3 for s in shown)
     assert all(s.text.count(query.inputs["text"]) == 1 for s, query in zip(shown, DEV, strict=True))
+
+
+def test_the_selector_of_a_prompt_is_built_once_and_each_prompt_has_its_own() -> None:
+    embedded: list[int] = []
+
+    def embed(texts: Sequence[str]) -> Floats:
+        embedded.append(len(texts))
+        return ScriptedBackend().embed(texts)
+
+    def rendered(k: int, pool: int) -> list[str]:
+        demos = Demonstrations("knn", DEV[:pool], per_query=True, options={"k": k, "by": "embedding"})
+        return [shown.text for shown in render_all(prompt(demos=demos), DEV[:3], LABELS, embed)]
+
+    first = rendered(2, 10)
+    assert rendered(2, 10) == first
+    assert embedded == [10, 3, 3], "the pool is embedded for the first rendering alone"
+    assert rendered(1, 10) != first
+    rendered(2, 9)
+    assert embedded[3:] == [10, 3, 9, 3]
 
 
 def test_predictions_have_an_address_of_model_prompt_and_answers() -> None:

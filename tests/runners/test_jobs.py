@@ -20,7 +20,7 @@ from yarl import URL
 from autoprompt_search.core import retry as retrying
 from autoprompt_search.core.errors import ConfigError, SearchError
 from autoprompt_search.runners import jobs
-from autoprompt_search.runners.jobs import PATIENCE, Job, Parcel
+from autoprompt_search.runners.jobs import PATIENCE, Job, JobSpec
 from autoprompt_search.testing.unavailable import UnavailableClient
 
 
@@ -144,7 +144,7 @@ def test_a_job_is_handed_in_once(
     client = UnavailableClient(Client(), problem, {"submit_job": 1})
     monkeypatch.setattr(jobs, "JobSubmissionClient", lambda address: client)
     with pytest.raises(ConfigError, match=expected):
-        Job.submit("http://head:8265", Parcel("true", tmp_path))
+        Job.submit("http://head:8265", JobSpec("true", tmp_path))
     assert client.calls["submit_job"] == 1
     assert slept == []
-    assert Job.submit("http://head:8265", Parcel("true", tmp_path)).name == "raysubmit_1"
+    assert Job.submit("http://head:8265", JobSpec("true", tmp_path)).name == "raysubmit_1"

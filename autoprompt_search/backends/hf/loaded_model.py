@@ -68,12 +68,12 @@ class ModelSpec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of configuration, tokenizer and weights; equal wherever the files lie. `ConfigError` without a model."""
+        """Hash of configuration, tokenizer and weights, wherever the files lie. `ConfigError` without a model."""
         return model_fingerprint(self.folder)
 
     @cached_property
     def folder(self) -> Path:
-        """With everything."""
+        """The folder of configuration, tokenizer and weights."""
         return loading.resolve_folder(self.model, self.revision)
 
     @cached_property

@@ -67,7 +67,7 @@ class _Node:
 
     keys: tuple[Key, ...]
     layers: Layers
-    """Of exactly these positions."""
+    """Keys and values of exactly these positions."""
     used: int
     children: dict[Key, _Node] = field(default_factory=dict)
 

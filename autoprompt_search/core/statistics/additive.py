@@ -37,7 +37,7 @@ class Estimate:
     seen: float
     """What it scored, as if it had been measured on examples of average difficulty; not drawn towards anything."""
     stderr: float
-    """Of `seen`."""
+    """Standard error of `seen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class ScoreFit:
     score: Floats
     """Expected on all of dev; the observed score where all of it was seen."""
     variance: Floats
-    """Of that expectation."""
+    """Variance of that expectation."""
     seen: Floats
     """As `Estimate.seen`."""
     effect_variance: Floats
-    """Of the prompt's own part."""
+    """Variance of the prompt's own part."""
     noise: float
     """Variance of what one example adds beyond prompt and example."""
     spread: float
@@ -104,7 +104,7 @@ class ScoreModel:
         return numbers, np.array([r.values for r in rows]), np.array([r.weights for r in rows])
 
     def estimates(self) -> dict[int, Estimate]:
-        """Of every trial."""
+        """The estimate of every trial."""
         if not self._rows:
             return {}
         fit = self.fit()
@@ -167,7 +167,7 @@ class ScoreModel:
 
 @dataclass(slots=True)
 class _Row:
-    """One trial."""
+    """The scores of one trial."""
 
     kind: str
     values: Floats
