@@ -121,6 +121,7 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         scores={key: plain[key] for key in _SCORES},
         golden=_golden(plan, best.dev),
         created_with=__version__,
+        reading=plan.reading,
     )
     if text is None:
         return final

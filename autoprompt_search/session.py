@@ -17,6 +17,8 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.protocols.output import Progress, SearchCard, Tracker
 from autoprompt_search.core.protocols.study import Study
+from autoprompt_search.core.protocols.task import Reads
+from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import SPLITS, Measurement, Params, Splits, TrialRecord
 from autoprompt_search.ledger import Ledger
@@ -53,6 +55,7 @@ class Plan:
     data_fingerprints: dict[str, str]
     first: list[Params]
     """Points of earlier searches."""
+    reading: Reading = AS_IT_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
     place.remember(SEEN, seen_examples(splits))
     first = place.remember(_WARM, first)
     model = str(config.backend.options.get("model", config.backend.type))
-    return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first)
+    reading = task.reading if isinstance(task, Reads) else Reading()
+    return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first, reading)
 
 
 def _first(config: SearchConfig, splits: Splits) -> list[Params]:

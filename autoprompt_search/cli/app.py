@@ -210,7 +210,9 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="[FIELD=]COLUMN", help="Column of a field, where it has another name. May be repeated."),
     ] = None,
-    label: Annotated[str, typer.Option(help="Column of the gold label.")] = "label",
+    label: Annotated[
+        str | None, typer.Option(help="Column of the gold label; by default that of the search.", show_default=False)
+    ] = None,
     metric: Annotated[
         str | None, typer.Option(help="Another metric than the search's own.", show_default=False)
     ] = None,

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from autoprompt_search.cli.rows import STDIO, InputRow, batched, columns_for, inputs_of, read_rows, writer
+from autoprompt_search.cli.rows import STDIO, InputRow, batched, columns_for, inputs_of, own_column, read_rows, writer
 from autoprompt_search.config.reader import parse_value
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.tasks.examples import Columns, read_examples
-from autoprompt_search.tasks.labels import Labels
+from autoprompt_search.tasks.labels import Labels, names_of
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import read_file
 from autoprompt_search.tasks.tables import Table, columns_of
@@ -32,10 +32,11 @@ def predict_rows(
     if STDIO not in (source, target) and Path(source).resolve() == Path(target).resolve():
         raise ConfigError(f"--output: {target} is the input itself; choose another file")
     prompt = load_prompt(folder, backend=options_of(backend))
-    columns = columns_for(prompt.fields, text)
     counter = _Counter()
+    columns: dict[str, str] = {}
     with writer(target) as out:
         for rows in batched(read_rows(source), batch):
+            columns = columns or columns_for(prompt.fields, text, prompt.reading.columns, _names(rows[0]))
             for row, prediction in zip(rows, _predict(prompt, rows, columns), strict=True):
                 out.write(json.dumps(_output(row, columns, prediction), ensure_ascii=False) + "\n")
             out.flush()
@@ -44,16 +45,18 @@ def predict_rows(
 
 
 def evaluate_file(
-    folder: Path, data: Path, *, text: Sequence[str], label: str, metric: str | None, backend: Sequence[str]
+    folder: Path, data: Path, *, text: Sequence[str], label: str | None, metric: str | None, backend: Sequence[str]
 ) -> Evaluation:
     """Measure the prompt on a labelled file; every bad row is named, none is left out."""
     prompt = load_prompt(folder, backend=options_of(backend))
     problems = Problems()
     rows = read_file(data, problems)
     table = Table(data.stem, str(data), rows, columns_of(rows))
-    pool = read_examples(
-        table, Columns(columns_for(prompt.fields, text), label), Labels(prompt.labels, label), problems
-    )
+    known = prompt.reading
+    label = label or own_column(known.label, "label", table.columns)
+    columns = Columns(columns_for(prompt.fields, text, known.columns, table.columns), label)
+    labels = Labels(names_of(prompt.labels, known.labels), label)
+    pool = read_examples(table, columns, labels, problems)
     problems.check()
     return prompt.evaluate(pool.examples, metric)
 
@@ -70,6 +73,10 @@ def options_of(given: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError as exc:
             raise ConfigError(f"--backend: {name}: not readable as YAML (got {value!r})") from exc
     return options
+
+
+def _names(row: InputRow) -> Collection[str]:
+    return () if isinstance(row.values, str) else row.values.keys()
 
 
 def _predict(prompt: ExportedPrompt, rows: Sequence[InputRow], columns: Mapping[str, str]) -> list[Prediction]:

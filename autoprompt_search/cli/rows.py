@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +79,15 @@ def writer(target: str) -> Iterator[TextIO]:
         draft.unlink(missing_ok=True)
 
 
-def columns_for(fields: Sequence[str], given: Sequence[str]) -> dict[str, str]:
-    """Field -> column, from `COLUMN` (where there is one field) or `FIELD=COLUMN`; by name where nothing is given."""
-    columns = {field: field for field in fields}
+def columns_for(
+    fields: Sequence[str], given: Sequence[str], known: Mapping[str, str], present: Collection[str]
+) -> dict[str, str]:
+    """Field -> column, from `COLUMN` (where there is one field) or `FIELD=COLUMN`.
+
+    Where nothing is given it is the search's own column (`known`), or the one of the field's name where only that is
+    among the columns `present`.
+    """
+    columns = {field: own_column(known.get(field, field), field, present) for field in fields}
     for item in given:
         field, equals, column = item.partition("=")
         if not equals:
@@ -94,6 +100,11 @@ def columns_for(fields: Sequence[str], given: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"--text: {unknown('field', field, fields)}")
         columns[field] = column
     return columns
+
+
+def own_column(known: str, name: str, present: Collection[str]) -> str:
+    """The column that the search read, unless only the one called `name` is there."""
+    return name if name in present and known not in present else known
 
 
 def inputs_of(row: InputRow, columns: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
 from autoprompt_search.core.protocols.model import Scores
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Outcome
 from autoprompt_search.evaluate import ScoringBackend, embedder, predict, render_all
@@ -19,6 +20,7 @@ from autoprompt_search.exporters.formats import from_jsonl
 from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import answer_words, data_fields
+from autoprompt_search.tasks.examples import shorten
 
 
 def verify(folder: Path | str) -> None:
@@ -75,6 +77,11 @@ class ExportedPrompt:
         compared = prompt.demos.examples[0].inputs if prompt.demos.per_query else ()
         return tuple(dict.fromkeys((*shown, *compared)))
 
+    @property
+    def reading(self) -> Reading:
+        """How the search made inputs and labels of the rows of its data."""
+        return self._document.reading
+
     def predict(self, texts: Iterable[Row]) -> list[Prediction]:
         """The label of each input, with the probabilities of all labels, in the order given.
 
@@ -124,9 +131,11 @@ class ExportedPrompt:
         self._golden = ()
 
     def _outcomes(self, rows: Sequence[Mapping[str, str]], targets: Sequence[str] | None = None) -> tuple[Outcome, ...]:
-        """What the prompt says on each row."""
+        """What the prompt says on each row, of which it reads as much as it did in the search."""
         if not rows:
             return ()
+        limit = self.reading.max_chars
+        rows = [{name: shorten(text, limit) for name, text in row.items()} for row in rows]
         prompt = self._document.prompt
         examples = examples_of(rows, targets or [""] * len(rows), {e.id for e in prompt.demos.examples})
         try:
@@ -151,7 +160,8 @@ class ExportedPrompt:
 
     def _notes(self, items: Sequence[Example]) -> Iterator[str]:
         shown = [dict(e.inputs) for e in self._document.prompt.demos.examples]
-        known = sum(dict(e.inputs) in shown for e in items)
+        limit = self.reading.max_chars
+        known = sum({name: shorten(text, limit) for name, text in e.inputs.items()} in shown for e in items)
         if known:
             yield f"{known} of {len(items)} examples are training examples that this prompt holds: they flatter it"
 

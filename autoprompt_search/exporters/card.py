@@ -203,6 +203,8 @@ def _limits(final: FinalPrompt) -> str:
             f"Where a prompt is longer than the model's context, the package cuts the field {inline(str(truncate))} at "
             "its end; the plain script does not: cut it yourself."
         )
+    if final.reading.max_chars is not None:
+        lines.append(f"Of a text it reads {final.reading.max_chars} characters at most, as the search did.")
     if prompt.demos.examples:
         lines.append(
             "This folder holds examples of the training data, in full: mind whose they are before you share it."

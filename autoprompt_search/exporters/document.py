@@ -16,6 +16,7 @@ from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.types import (
     Calibration,
     Demonstrations,
@@ -32,10 +33,11 @@ from autoprompt_search.exporters.rule import rule_of
 from autoprompt_search.exporters.written import rendered
 from autoprompt_search.prompting import answer_words
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout of an exported folder; a reader refuses a higher one.
 
-Version 1 knew soft prompts at the start only, and neither slots for answers, second texts nor calibration.
+Version 1 knew soft prompts at the start only, and neither slots for answers, second texts nor calibration; up
+to version 2 it was not said how rows of data are read.
 """
 
 DOCUMENT = "prompt.yaml"
@@ -67,6 +69,7 @@ class Document:
     data: Mapping[str, str]
     scores: Mapping[str, Any]
     created_with: str
+    reading: Reading = AS_IT_IS
 
 
 def write(final: FinalPrompt) -> bytes:
@@ -101,6 +104,7 @@ def document(final: FinalPrompt) -> dict[str, Any]:
             "demonstrations": _demonstrations(prompt.demos),
             "fingerprint": prompt.fingerprint,
         },
+        "reading": plain(final.reading),
         "model": {
             "name": final.model,
             "fingerprint": final.model_fingerprint,
@@ -168,6 +172,7 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
         data=TypeAdapter(dict[str, str]).validate_python(content["data"]),
         scores=_ANY.validate_python(content["scores"]),
         created_with=_TEXT.validate_python(content["created_with"]),
+        reading=_read_reading(content, _TEXTS.validate_python(parts["labels"])),
     )
 
 
@@ -241,6 +246,17 @@ def _read_calibration(content: Mapping[str, Any] | None, labels: Sequence[str]) 
         return None
     offsets = TypeAdapter(dict[str, float]).validate_python(content["offsets"])
     return Calibration(_TEXT.validate_python(content["method"]), tuple(offsets[label] for label in labels))
+
+
+def _read_reading(content: Mapping[str, Any], labels: Sequence[str]) -> Reading:
+    if content["format"] <= 2:
+        return Reading()
+    found = TypeAdapter(Reading).validate_python(content["reading"])
+    if strange := set(found.labels.values()) - set(labels):
+        raise ValueError(f"reading.labels: {min(strange)!r} is none of the labels")
+    if found.max_chars is not None and found.max_chars < 1:
+        raise ValueError(f"reading.max_chars: must be 1 or more (got {found.max_chars})")
+    return found
 
 
 def _explain(exc: BaseException) -> str:

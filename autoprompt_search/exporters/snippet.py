@@ -25,6 +25,7 @@ def snippet(final: FinalPrompt) -> str | None:
         scoring.vector if case.embeds else "",
         _retrieval(case),
         pieces.EXCLUSIVE if _is_exclusive(case, scoring) else "",
+        _cut(case),
         _predict(case, scoring),
     ]
     body = "".join(parts).rstrip("\n")
@@ -36,7 +37,7 @@ def obstacle(final: FinalPrompt) -> str | None:
     demos, kind = final.prompt.demos, str(final.backend.get("type"))
     if kind not in FAMILIES:
         return f"there is no plain script for the backend {kind!r}"
-    if demos.per_query and demos.strategy != "knn":
+    if demos.per_query and demos.strategy not in pieces.CHOICES:
         return f"there is no plain script that chooses demonstrations as the strategy {demos.strategy!r} does"
     if demos.per_query and _order(demos) not in pieces.ORDERS:
         return f"there is no plain script that puts demonstrations into the order {_order(demos)!r}"
@@ -85,15 +86,22 @@ def _retrieval(case: Case) -> str:
     if FAMILIES[case.kind].compares:  # what is averaged has no order
         how, arranged, shown = "by their answers", "", pieces.BY_ANSWER
     similar = pieces.EMBEDDED if case.embeds else filled(pieces.TFIDF, words=pieces.WORDS)
-    return (
-        pieces.POOL
-        + similar
-        + filled(pieces.NEAREST, k=str(demos.options["k"]), how=how, arranged=arranged, shown=shown)
+    k, choice = int(demos.options["k"]), pieces.CHOICES[demos.strategy]
+    picked = filled(
+        choice.code, k=str(k), most=str(max(pieces.CANDIDATES, 2 * k)), trade=str(demos.options.get("trade", 0.5))
     )
+    asked = filled(pieces.NEAREST, k=str(k), what=choice.what, how=how, picked=picked, arranged=arranged, shown=shown)
+    alike = filled(pieces.ALIKE, product=pieces.PRODUCTS[case.embeds]) if "likeness(" in picked else ""
+    return pieces.POOL + similar + alike + asked
 
 
 def _order(demos: Demonstrations) -> str:
     return str(demos.options.get("order", "similar-last"))
+
+
+def _cut(case: Case) -> str:
+    limit = case.final.reading.max_chars
+    return "" if limit is None else filled(pieces.SHORTENED, limit=str(limit))
 
 
 def _predict(case: Case, scoring: Scoring) -> str:
@@ -107,6 +115,7 @@ def _predict(case: Case, scoring: Scoring) -> str:
     if any(len(words) > 1 for words in prompt.verbalizer.values()):
         score = f"torch.stack([{call.replace('ANSWER', 'word')} for word in words]).logsumexp(0)"
     score += " - offsets[label]" if prompt.calibration else ""
+    read = (*(["inputs = shortened(inputs)"] if case.final.reading.max_chars is not None else []), *read)
     return filled(pieces.PREDICT, read="\n".join(f"    {line}" for line in read), score=score)
 
 

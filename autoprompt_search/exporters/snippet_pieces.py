@@ -4,6 +4,10 @@ Each does what the backend of that name does, in the plainest way; `snippet.py` 
 two together. Marks in double angle brackets are filled in or left out there.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 LOAD = """\
 MODEL = <<model>>
 <<page>>
@@ -169,12 +173,64 @@ def similarities(inputs):
     return (vectors @ vector(joined(inputs)).double()).numpy()
 """
 
+ALIKE = """
+def likeness(i):  # of one example of the pool to all of them
+    return <<product>>.round(5)
+"""
+
+PRODUCTS = {True: "(vectors @ vectors[i]).numpy()", False: "(vectors[i] @ vectors.T).toarray()[0]"}
+"""Of the vectors: whether they are the model's own -> code."""
+
 NEAREST = """
-def demonstrations(inputs):  # the <<k>> nearest, <<how>>; never the query itself
-    ranked = (-similarities(inputs).round(5)).argsort(kind="stable")
-    near = [pool[i] for i in ranked if pool[i]["inputs"] != inputs][:<<k>>]
+def demonstrations(inputs):  # <<k>> examples, <<what>>, <<how>>; never the query itself
+    similar = similarities(inputs).round(5)
+    near = [i for i in (-similar).argsort(kind="stable") if pool[i]["inputs"] != inputs]
+<<picked>>
+    near = [pool[i] for i in near]
 <<arranged>>
     return <<shown>>
+"""
+
+CANDIDATES = 100
+"""The nearest among which a diverse choice is made; of them there are at least twice as many as are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How demonstrations are chosen for a query."""
+
+    what: str
+    """In words."""
+    code: str
+    """From `near`, all places of the pool, nearest first, to those that are shown, in the same order."""
+
+
+CHOICES = {
+    "knn": Choice("the nearest", "    near = near[:<<k>>]"),
+    "diverse": Choice(
+        "of maximal marginal relevance",
+        """\
+    near = near[:<<most>>]
+    chosen, closest = near[:1], [-1.0] * len(near)  # closest: each one's likeness to those chosen
+    while len(chosen) < min(<<k>>, len(near)):
+        closest = [a if a > b else b for a, b in zip(closest, likeness(chosen[-1])[near])]
+        cost = {i: (1 - <<trade>>) * c - <<trade>> * similar[i] for i, c in zip(near, closest) if i not in chosen}
+        chosen.append(min(cost, key=cost.get))
+    near = sorted(chosen, key=near.index)""",
+    ),
+}
+"""By strategy."""
+
+SHORTENED = """
+def shortened(inputs):  # as the search read them: at most <<limit>> characters, cut where a word ends
+    short = {}
+    for name, string in inputs.items():
+        head = string[:<<limit>>]
+        words = head.rsplit(maxsplit=1)
+        if len(string) > <<limit>> and not string[<<limit>>].isspace() and not head[-1].isspace() and len(words) > 1:
+            head = words[0]
+        short[name] = head.rstrip() if len(string) > <<limit>> else string
+    return short
 """
 
 ORDERS = {

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.core.types import SPLITS, Splits
 from autoprompt_search.prompting.slots import SlotError, data_fields
 from autoprompt_search.tasks.examples import Columns, check_columns, is_unlabelled, read_examples
-from autoprompt_search.tasks.labels import Labels, mistakes
+from autoprompt_search.tasks.labels import Labels, mistakes, raw_values
 from autoprompt_search.tasks.parts import make_splits
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.sources import BUILTIN, REVIEWS, REVIEWS_LABELS, read_tables, review_tables
@@ -69,6 +70,12 @@ class ClassificationTask:
     def metric(self) -> str:
         """As given."""
         return self._metric
+
+    @property
+    def reading(self) -> Reading:
+        """As the options say."""
+        columns = self._columns
+        return Reading(dict(columns.fields), columns.label, raw_values(self._option), columns.max_chars)
 
     def load(self, seed: int) -> Splits:
         """Read, check, split and order the data; all mistakes found in a step come as one `ConfigError`."""

@@ -38,6 +38,18 @@ class Labels:
         return self._names.get(spelling(classes[value])) if 0 <= value < len(classes) else None
 
 
+def raw_values(option: LabelNames) -> dict[str, str]:
+    """Raw value, as it is spelled here, -> label; empty where the option gives names alone."""
+    if not isinstance(option, Mapping):
+        return {}
+    return {spelled: name for raw, name in option.items() if (spelled := spelling(raw)) is not None}
+
+
+def names_of(labels: Sequence[str], raw: Mapping[str, str]) -> dict[str | int | float | bool, str]:
+    """The `labels` option that takes the raw values of a search and its labels alike."""
+    return {**{name: name for name in labels}, **raw}
+
+
 def is_missing(value: object, classes: Sequence[str] = ()) -> bool:
     """Nothing, blank, not a number, or -1 where there are class numbers (how the hub hides test labels)."""
     if isinstance(value, float):

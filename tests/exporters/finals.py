@@ -49,6 +49,10 @@ def nearest(pool: Sequence[Example], **options: Any) -> Demonstrations:
     return Demonstrations("knn", tuple(pool), per_query=True, options={"k": 2, "by": "tfidf", **options})
 
 
+def diverse(pool: Sequence[Example], **options: Any) -> Demonstrations:
+    return Demonstrations("diverse", tuple(pool), per_query=True, options={"trade": 0.5, "by": "tfidf", **options})
+
+
 def final_prompt(
     prompt: Prompt | None = None,
     *,

@@ -19,10 +19,12 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Prompt, SoftPosition, SoftPrompt
 from autoprompt_search.evaluate import measure
 from autoprompt_search.exporters.prompt import PromptFolder
+from autoprompt_search.tasks.examples import shorten
 from autoprompt_search.testing.backend_contract import packed_soft
 from autoprompt_search.testing.tiny import tiny_model
 
@@ -96,6 +98,7 @@ class Case:
     options: Mapping[str, Any] | None = None
     argument: bool = False
     """Whether the model is given to the script."""
+    reading: Reading = AS_IT_IS
 
 
 @dataclass(frozen=True)
@@ -173,11 +176,12 @@ def _final(case: Case, folder: Path) -> tuple[FinalPrompt, tuple[Sequence[Sequen
     golden = [Example(f"g{i}", row, case.labels[0]) for i, row in enumerate(rows)]
     prompt = case.prompt(backend)
     offsets = prompt.calibration.offsets if prompt.calibration else (0.0,) * len(case.labels)
-    outcomes = measure(replace(prompt, calibration=None), golden, case.labels, backend).outcomes
+    read = [replace(e, inputs={n: shorten(t, case.reading.max_chars) for n, t in e.inputs.items()}) for e in golden]
+    outcomes = measure(replace(prompt, calibration=None), read, case.labels, backend).outcomes
     scores = np.array([o.logprobs for o in outcomes]) - np.array(offsets)
     labels = [case.labels[i] for i in scores.argmax(1)]
     final = final_prompt(prompt, backend=options, labels=case.labels, golden=golden)
-    final = replace(final, model=str(folder), golden=tuple(zip(golden, labels, strict=True)))
+    final = replace(final, reading=case.reading, model=str(folder), golden=tuple(zip(golden, labels, strict=True)))
     return final, (normalised(scores), labels)
 
 

@@ -73,14 +73,14 @@ def test_without_a_plain_way_the_card_says_so() -> None:
     assert "there is no plain script" in card(final).decode()
 
 
-@pytest.mark.parametrize("change", [{"strategy": "diverse"}, {"options": {"k": 2, "order": "by-length"}}])
+@pytest.mark.parametrize("change", [{"strategy": "farthest"}, {"options": {"k": 2, "order": "by-length"}}])
 def test_a_choice_of_demonstrations_without_a_plain_way_is_named(change: dict[str, Any]) -> None:
     demos = replace(nearest(reviews(4, "train")), **change)
     final = on_a_model(final_prompt())
     final = replace(final, prompt=replace(final.prompt, demos=demos))
     assert snippet(final) is None
     assert "there is no plain script" in (text := card(final).decode())
-    assert "'diverse'" in text or "'by-length'" in text
+    assert "'farthest'" in text or "'by-length'" in text
 
 
 @pytest.mark.parametrize(

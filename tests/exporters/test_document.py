@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from autoprompt_search.core.errors import TamperedError
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Calibration, Demonstrations, Example, Prompt, SoftPosition, Template
 from autoprompt_search.evaluate import render_all
 from autoprompt_search.exporters.document import DOCUMENT, golden_lines, read
@@ -80,6 +81,19 @@ def test_a_prompt_of_the_first_version_can_be_read(tmp_path: Path) -> None:
     assert read(files_of(replace(final_prompt(), prompt=found.prompt, backend=found.backend))).prompt == found.prompt
 
 
+def test_a_prompt_of_the_second_version_reads_rows_as_they_are() -> None:
+    files = files_of(final_prompt())
+    content = from_yaml(files[DOCUMENT], DOCUMENT)
+    del content["reading"]
+    content["format"] = 2
+    assert read({**files, DOCUMENT: to_yaml(content)}).reading == Reading()
+
+
+def test_how_rows_are_read_comes_back() -> None:
+    reading = Reading({"text": "Review text"}, "stars", {"0": "negative", "1": "positive"}, 80)
+    assert read(files_of(replace(final_prompt(), reading=reading))).reading == reading
+
+
 def test_marks_second_texts_and_calibration_are_written_for_people() -> None:
     prompt = Prompt(Template("t", "{text} is{@answer}.{@pair}So?"), WORDS, calibration=Calibration("batch", (-0.5, -2)))
     written = from_yaml(files_of(replace(final_prompt(golden=()), prompt=prompt))[DOCUMENT], "x")
@@ -137,8 +151,11 @@ def test_pool_lines_hold_their_text_as_a_demonstration() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format=3), "reads up to 2"),
+        (lambda c: c.update(format=4), "reads up to 3"),
         (lambda c: c.pop("format"), "names no format"),
+        (lambda c: c.pop("reading"), "no 'reading'"),
+        (lambda c: c["reading"].update(max_chars=0), "max_chars: must be 1 or more"),
+        (lambda c: c["reading"].update(labels={"0": "neutral"}), "'neutral' is none of the labels"),
         (lambda c: c["parts"].pop("template"), "no 'template'"),
         (lambda c: c["parts"].update(verbalizer="bad"), "incomplete or malformed"),
         (lambda c: c["parts"]["template"].pop("text"), "text: Field required"),

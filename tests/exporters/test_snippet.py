@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autoprompt_search.core import families
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import (
     Calibration,
     Demonstrations,
@@ -20,7 +21,7 @@ from autoprompt_search.core.types import (
     Verbalizer,
 )
 
-from .finals import LABELS, nearest, reviews
+from .finals import LABELS, diverse, nearest, reviews
 from .scripts import ODD, Case, Played, normalised, play, soft, with_other
 
 WORDS: Verbalizer = {"negative": ("bad",), "positive": ("good",)}
@@ -39,7 +40,7 @@ PREFIX = SoftPosition(kind="prefix")
 def case(kind: str, family: str, text: str = PLAIN, place: SoftPosition | None = None, **parts: Any) -> Case:
     """A prompt on a model; `parts` are fields of `Prompt` or `Case`."""
     words = parts.pop("words", CLASSES if kind == "hf-classifier" else WORDS)
-    own = {name: parts.pop(name) for name in ("labels", "inputs", "options", "argument") if name in parts}
+    own = {name: parts.pop(name) for name in ("labels", "inputs", "options", "argument", "reading") if name in parts}
 
     def prompt(backend: Any) -> Prompt:
         return Prompt(Template("t", text), words, soft=soft(backend, place) if place else None, **parts)
@@ -69,6 +70,9 @@ QUICK = {
     ),
     "seq2seq, prefix in the decoder": case("hf-seq2seq", "t5", place=PREFIX, words=SEVERAL),
     "encoder, prototypes": case("hf-encoder", "bert", place=SoftPosition(), demos=solved(3), words=SEVERAL),
+    "causal, diverse demonstrations": case(
+        "hf-causal", "gpt2", demos=diverse(pool(), k=4, trade=0.2, by="embedding"), reading=Reading(max_chars=22)
+    ),
     "classifier, a pair": case("hf-classifier", "bert", PAIR, SoftPosition()),
 }
 TEXT = {
@@ -103,6 +107,11 @@ TEXT = {
         demos=nearest(pool(), by="embedding", order="similar-first"),
     ),
     "causal, nearest by label": case("hf-causal", "gpt2", demos=nearest(pool(), k=4, order="by-label")),
+    "causal, diverse by TF-IDF": case("hf-causal", "gpt2", demos=diverse(pool(), k=3)),
+    "causal, diverse by embeddings, mostly unlike each other": case(
+        "hf-causal", "gpt2", demos=diverse(pool(), k=5, trade=0.1, by="embedding", order="by-label")
+    ),
+    "encoder, diverse prototypes": case("hf-encoder", "bert", demos=diverse(pool(), k=3), words=SEVERAL),
     "causal, nearest in turn": case("hf-causal", "gpt2", demos=nearest(pool(), k=5, order="interleaved")),
     "causal, nearest, shuffled": case("hf-causal", "gpt2", demos=nearest(pool(), k=4, order="shuffled")),
     "causal, what a pair and a rest are to it": case("hf-causal", "gpt2", SECOND_BEFORE, demos=solved(2)),

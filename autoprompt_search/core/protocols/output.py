@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.types import Example, Measurement, Params, Prompt, TrialRecord
 
 
@@ -89,6 +90,8 @@ class FinalPrompt:
     """Examples and the prediction each got."""
     created_with: str
     """Version of this package."""
+    reading: Reading = AS_IT_IS
+    """How the search made examples of rows."""
     text_alone: FinalPrompt | None = None
     """The same prompt without its soft prompt, for places that take no vectors; None where there is no soft prompt."""
 

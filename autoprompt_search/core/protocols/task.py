@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Splits
 
 
@@ -28,4 +29,14 @@ class Task(Protocol):
 
     def load(self, seed: int) -> Splits:
         """Read and split the data. Same seed, same splits; `ConfigError` names file, line and mistake."""
+        ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A task whose way of reading rows can go with an exported prompt."""
+
+    @property
+    def reading(self) -> Reading:
+        """The same for all of its data. Known without reading them."""
         ...
