@@ -47,7 +47,9 @@ def raw_values(option: LabelNames) -> dict[str, str]:
 
 def names_of(labels: Sequence[str], raw: Mapping[str, str]) -> dict[str | int | float | bool, str]:
     """The `labels` option that takes the raw values of a search and its labels alike."""
-    return {**{name: name for name in labels}, **raw}
+    found: dict[str | int | float | bool, str] = {name: name for name in labels}
+    found.update(raw)
+    return found
 
 
 def is_missing(value: object, classes: Sequence[str] = ()) -> bool:
