@@ -108,7 +108,7 @@ def _result(
 
 def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: Mapping[str, Any]) -> FinalPrompt:
     """The best prompt; where it has a soft prompt, its text alone goes with it."""
-    best, text, backend = confirmation.best, confirmation.own_text, backend_of(config.backend)
+    best, text, backend = confirmation.best, confirmation.text_only, backend_of(config.backend)
     final = FinalPrompt(
         name=config.name,
         prompt=build_prompt(plan.job, best.record.params, backend, best.test.soft),

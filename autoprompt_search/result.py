@@ -100,7 +100,7 @@ def to_plain(
         "confidence": origin.confidence,
         "baseline": _describe(confirmation.baseline),
         "best": _describe(confirmation.best),
-        "own_text": _describe_text(confirmation.own_text) if confirmation.own_text else None,
+        "own_text": _describe_text(confirmation.text_only) if confirmation.text_only else None,
         "difference": asdict(confirmation.difference),
         "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
         "corrected": round(confirmation.corrected, 6),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.evaluator import Candidate, FinalistEvaluator
@@ -13,19 +13,19 @@ from autoprompt_search.core.types import Measurement, TrialRecord
 
 
 class TextAblation:
-    """The texts of soft trials by themselves. One that no trial has tried is measured when it is asked for.
+    """The texts of soft trials by themselves.
 
     Args:
         complete: Trials that saw all of dev.
-        bench: Measures.
-        scale: Compares.
+        evaluator: Measures the texts that no trial has tried.
+        comparison: Compares soft prompts with their texts.
     """
 
-    def __init__(self, complete: Sequence[TrialRecord], bench: FinalistEvaluator, scale: ScoreComparison) -> None:
+    def __init__(
+        self, complete: Sequence[TrialRecord], evaluator: FinalistEvaluator, comparison: ScoreComparison
+    ) -> None:
         self._tried = {fingerprint(text_of(r.params)): r for r in complete if r.kind != "soft"}
-        self._bench, self._scale = bench, scale
-        self.gains: dict[int, Difference] = {}
-        """Soft trial -> soft prompt minus text on dev, where that was asked for."""
+        self._evaluator, self._comparison = evaluator, comparison
 
     def tried_by(self, record: TrialRecord) -> TrialRecord | None:
         """The trial that was the text of `record` by itself."""
@@ -39,26 +39,20 @@ class TextAblation:
         return Candidate(f"the text of trial {record.number}", record.number, text_of(record.params))
 
     def on_dev(self, record: TrialRecord) -> Measurement:
-        """The text of `record` by itself, on all of dev."""
+        """The text of `record` by itself, on all of dev; it is measured if no trial has tried it."""
         tried = self.tried_by(record)
-        return self._bench.trial_on_dev(tried) if tried else self._bench.on_dev(self.candidate(record))
+        return self._evaluator.trial_on_dev(tried) if tried else self._evaluator.on_dev(self.candidate(record))
 
     def gain(self, record: TrialRecord) -> Difference:
-        """Soft prompt minus text."""
-        if record.number not in self.gains:
-            self.gains[record.number] = self._scale.difference(self._bench.trial_on_dev(record), self.on_dev(record))
-        return self.gains[record.number]
+        """Soft prompt minus text, on all of dev."""
+        return self._comparison.difference(self._evaluator.trial_on_dev(record), self.on_dev(record))
 
-    def are_beaten_by(self, record: TrialRecord, rows: Sequence[int] | None = None) -> bool:
-        """Whether the soft prompt of `record`, if it has one, is better than its text beyond doubt.
+    def gain_on(self, record: TrialRecord, rows: Sequence[int], measured: Container[int]) -> Difference | None:
+        """Soft prompt minus text, on the dev examples at `rows`.
 
-        On the dev examples at `rows`, where they are named; a text that was never measured is then not beaten.
+        None for a text that no trial has tried, unless `measured` holds the trial: no text is measured for a part.
         """
-        if record.kind != "soft":
-            return True
-        if rows is None:
-            return self.gain(record).low > 0
-        if self.tried_by(record) is None and record.number not in self.gains:
-            return False
-        ours, theirs = self._bench.trial_on_dev(record), self.on_dev(record)
-        return self._scale.difference(self._scale.part(ours, rows), self._scale.part(theirs, rows)).low > 0
+        if self.tried_by(record) is None and record.number not in measured:
+            return None
+        ours, theirs = self._evaluator.trial_on_dev(record), self.on_dev(record)
+        return self._comparison.difference(self._comparison.part(ours, rows), self._comparison.part(theirs, rows))

@@ -5,13 +5,13 @@ Knows no test split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.ranking import ranked, standing
-from autoprompt_search.core.statistics.scores import paired_stderr
+from autoprompt_search.core.statistics.scores import Difference, paired_stderr
 from autoprompt_search.core.statistics.shrinkage import Lead, Shrinkage
 from autoprompt_search.core.types import TrialRecord
 
@@ -29,6 +29,8 @@ class Choice:
     """Numbers of the trials that cannot be told from the best, and of the chosen one."""
     lead: Lead
     """Of the best over the baseline."""
+    gains: Mapping[int, Difference] = field(default_factory=dict)
+    """Soft trial -> soft prompt minus its own text, for those whose eligibility depended on it."""
 
 
 def rank(records: Sequence[TrialRecord]) -> tuple[TrialRecord, list[TrialRecord]]:

@@ -5,16 +5,16 @@ The best prompt is chosen on dev alone. The test split then judges that choice; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoprompt_search.confirm.ablation import TextAblation
-from autoprompt_search.confirm.choice import rank, shortlist
+from autoprompt_search.confirm.choice import Choice, rank, shortlist
 from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.crossfit import CrossFit, cross_fitted
 from autoprompt_search.confirm.evaluator import Candidate, FinalistEvaluator
 from autoprompt_search.confirm.pareto import FrontPoint, pareto
-from autoprompt_search.confirm.seal import Seal
+from autoprompt_search.confirm.seal import Opened, Seal
 from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective, cost_of
@@ -70,7 +70,7 @@ class Confirmation:
     """Best minus baseline on test."""
     finalists: tuple[Finalist, ...]
     """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
-    own_text: TextOnly | None
+    text_only: TextOnly | None
     """Where the best prompt has a soft prompt."""
     lead: Lead
     """Of the best prompt on dev over the baseline, without the luck in it."""
@@ -106,73 +106,92 @@ def confirm(
     """
     objective = objective or Objective()
     baseline, ranked = rank(records)
-    by_number = {r.number: r for r in ranked}
-    scale = ScoreComparison(metric_named(job.metric, job.labels), job.labels, confidence)
-    bench = FinalistEvaluator(job, runner, ledger)
-    texts = TextAblation(ranked, bench, scale)
-    rule = SelectionRule(records, objective, scale, bench, texts)
+    comparison = ScoreComparison(metric_named(job.metric, job.labels), job.labels, confidence)
+    evaluator = FinalistEvaluator(job, runner, ledger)
+    ablation = TextAblation(ranked, evaluator, comparison)
+    rule = SelectionRule(records, objective, comparison, evaluator, ablation)
     allowed = [r for r in ranked if objective.allows(r)]
     if not allowed:
         raise SearchError(_none_keeps(objective, ranked))
     choice = rule.choice()
-    chosen = choice.record
-    finalists = shortlist(allowed, chosen, count)
-    wanted = [Candidate.of(r) for r in (baseline, *finalists)]
-    wanted += [texts.candidate(chosen)] if chosen.kind == "soft" else []
-    distinct = {c.name: c for c in wanted}
-    unseen = test.open([(c.name, dict(c.params), c.soft.sha256 if c.soft else "") for c in distinct.values()])
-    on_test = dict(zip(distinct, bench.measure(list(distinct.values()), unseen, "test"), strict=True))
+    chosen, finalists = choice.record, shortlist(allowed, choice.record, count)
+    texts = [ablation.candidate(chosen)] if chosen.kind == "soft" else []
+    opened, on_test = _on_test([Candidate.of(r) for r in (baseline, *finalists)] + texts, test, evaluator)
 
     def finalist(record: TrialRecord) -> Finalist:
-        made, number = on_test[Candidate.of(record).name], record.number
-        return Finalist(
-            record=record,
-            dev=bench.trial_on_dev(record),
-            test=made,
-            test_interval=scale.interval(made),
-            is_tied=number in choice.tied,
-            is_chosen=number == chosen.number,
-            gain=texts.gains.get(number),
-        )
-
-    def own_text(best: Finalist) -> TextOnly:
-        tried, made = texts.tried_by(chosen), on_test[texts.candidate(chosen).name]
-        return TextOnly(
-            number=tried.number if tried else None,
-            params=texts.candidate(chosen).params,
-            dev=texts.on_dev(chosen),
-            test=made,
-            test_interval=scale.interval(made),
-            dev_gain=texts.gain(chosen),
-            test_gain=scale.difference(best.test, made),
-        )
+        dev, tested = evaluator.trial_on_dev(record), on_test[Candidate.of(record).name]
+        return _finalist(record, choice, dev, tested, comparison)
 
     best, first = finalist(chosen), finalist(baseline)
-    targets = [o.target for o in first.dev.outcomes]
-    difference = scale.difference(best.test, first.test)
+    difference = comparison.difference(best.test, first.test)
     return Confirmation(
         verdict=judge(difference),
         baseline=first,
         best=best,
         difference=difference,
         finalists=tuple(finalist(r) for r in finalists),
-        own_text=own_text(best) if chosen.kind == "soft" else None,
+        text_only=_text_only(best, ablation, on_test[texts[0].name], comparison) if texts else None,
         lead=choice.lead,
         front=tuple(
-            FrontPoint(r, scale.interval(bench.trial_on_dev(r)), objective.allows(r), r.number == chosen.number)
+            FrontPoint(
+                r, comparison.interval(evaluator.trial_on_dev(r)), objective.allows(r), r.number == chosen.number
+            )
             for r in pareto(ranked)
         ),
         limits=objective.limits,
         broken=objective.broken(baseline.last),
         corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, rule.complete),
-        cross_fitted=cross_fitted(
-            scale,
-            job.seed,
-            targets,
-            choose=lambda rows: rule.choice(rows).record.number,
-            said=lambda number: bench.trial_on_dev(by_number[number]).outcomes,
-        ),
-        test_openings=test.openings_before + 1,
+        cross_fitted=_cross_fitted(rule, choice, job, ranked),
+        test_openings=opened.openings_before + 1,
+    )
+
+
+def _on_test(
+    candidates: Sequence[Candidate], test: Seal, evaluator: FinalistEvaluator
+) -> tuple[Opened, Mapping[str, Measurement]]:
+    """The test split, opened for these candidates, and what each of them scores on it, by name."""
+    distinct = {c.name: c for c in candidates}
+    opened = test.open([(c.name, dict(c.params), c.soft.sha256 if c.soft else "") for c in distinct.values()])
+    measured = evaluator.measure(list(distinct.values()), opened.examples, "test")
+    return opened, dict(zip(distinct, measured, strict=True))
+
+
+def _finalist(
+    record: TrialRecord, choice: Choice, dev: Measurement, test: Measurement, comparison: ScoreComparison
+) -> Finalist:
+    return Finalist(
+        record=record,
+        dev=dev,
+        test=test,
+        test_interval=comparison.interval(test),
+        is_tied=record.number in choice.tied,
+        is_chosen=record.number == choice.record.number,
+        gain=choice.gains.get(record.number),
+    )
+
+
+def _text_only(best: Finalist, ablation: TextAblation, test: Measurement, comparison: ScoreComparison) -> TextOnly:
+    tried = ablation.tried_by(best.record)
+    return TextOnly(
+        number=tried.number if tried else None,
+        params=ablation.candidate(best.record).params,
+        dev=ablation.on_dev(best.record),
+        test=test,
+        test_interval=comparison.interval(test),
+        dev_gain=best.gain or ablation.gain(best.record),
+        test_gain=comparison.difference(best.test, test),
+    )
+
+
+def _cross_fitted(rule: SelectionRule, choice: Choice, job: TrialJob, ranked: Sequence[TrialRecord]) -> CrossFit | None:
+    """The rule on parts of dev, for which no text is measured beyond those that the choice on all of dev needed."""
+    by_number = {r.number: r for r in ranked}
+    return cross_fitted(
+        rule.comparison,
+        job.seed,
+        [e.target for e in job.dev],
+        choose=lambda rows: rule.choice_on(rows, measured=choice.gains).record.number,
+        outcomes_of=lambda number: rule.evaluator.trial_on_dev(by_number[number]).outcomes,
     )
 
 

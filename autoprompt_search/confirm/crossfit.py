@@ -13,7 +13,7 @@ from autoprompt_search.core.statistics.scores import Scorecard, stderr
 from autoprompt_search.core.types import Outcome
 
 FOLDS = 5
-Said = Callable[[int], Sequence[Outcome]]
+OutcomesOf = Callable[[int], Sequence[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,11 @@ class CrossFit:
 
 
 def cross_fitted(
-    scale: ScoreComparison, seed: int, targets: Sequence[str], choose: Callable[[Sequence[int]], int], said: Said
+    comparison: ScoreComparison,
+    seed: int,
+    targets: Sequence[str],
+    choose: Callable[[Sequence[int]], int],
+    outcomes_of: OutcomesOf,
 ) -> CrossFit | None:
     """Cross-fitting (Chernozhukov et al. 2018, Econometrics Journal 21:C1) of a choice among finished trials.
 
@@ -38,11 +42,11 @@ def cross_fitted(
     small, or where the other folds leave nothing to choose.
 
     Args:
-        scale: The search's metric.
+        comparison: The search's metric.
         seed: Of the folds.
         targets: Right labels of dev, in rung order.
         choose: Trial that is chosen on the examples at these places.
-        said: What a trial said, on all of dev.
+        outcomes_of: What a trial said, on all of dev.
     """
     parts = folds(seed, targets)
     if len(parts) < 2:
@@ -55,10 +59,10 @@ def cross_fitted(
             winners.append(choose([place for place in range(len(targets)) if place not in held]))
         except SearchError:
             return None
-        outcomes = said(winners[-1])
+        outcomes = outcomes_of(winners[-1])
         for place in part:
             answers[place] = outcomes[place]
-    card = Scorecard.of([answers[place] for place in range(len(targets))], scale.metric)
+    card = Scorecard.of([answers[place] for place in range(len(targets))], comparison.metric)
     return CrossFit(card.score, stderr(card), tuple(winners))
 
 

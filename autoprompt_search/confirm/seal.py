@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoprompt_search.core.disk import append_line
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The test split, handed out."""
+
+    examples: tuple[Example, ...]
+    openings_before: int
+    """How many other choices this split had judged before."""
 
 
 class Seal:
@@ -24,23 +34,14 @@ class Seal:
 
     def __init__(self, examples: Sequence[Example], log: Path | None = None) -> None:
         self._examples, self._log = tuple(examples), log
-        self._before: int | None = None
 
-    @property
-    def openings_before(self) -> int:
-        """How many other choices this split had judged before. Raises `RuntimeError` while it is sealed."""
-        if self._before is None:
-            raise RuntimeError("the test split is sealed")
-        return self._before
-
-    def open(self, choice: object) -> tuple[Example, ...]:
+    def open(self, choice: object) -> Opened:
         """The examples, for the prompts that `choice` names; the same ones again, as after a crash, count once."""
         split, wanted = fingerprint(self._examples), fingerprint(choice)
         others = self._others(split)
-        self._before = len(others - {wanted})
         if self._log is not None and wanted not in others:
             append_line(self._log, json.dumps({"test": split, "choice": wanted}))
-        return self._examples
+        return Opened(self._examples, len(others - {wanted}))
 
     def _others(self, split: str) -> set[str]:
         """Choices that opened this split, as far as the log can be read: a kill may tear its last line."""

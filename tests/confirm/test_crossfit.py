@@ -28,11 +28,11 @@ from autoprompt_search.testing.runner_contract import drive
 from autoprompt_search.trial import TrialJob
 
 LABELS = ("negative", "positive")
-SCALE = ScoreComparison(metric_named("accuracy", LABELS), LABELS, 0.95)
+COMPARISON = ScoreComparison(metric_named("accuracy", LABELS), LABELS, 0.95)
 TARGETS = [LABELS[i % 2] for i in range(100)]
 
 
-def fitted(right: np.ndarray, scale: ScoreComparison = SCALE, seed: int = 0) -> CrossFit:
+def fitted(right: np.ndarray, comparison: ScoreComparison = COMPARISON, seed: int = 0) -> CrossFit:
     """Of the prompt with the highest score, from [prompts, examples] that say where each is right."""
     other = dict(zip(LABELS, reversed(LABELS), strict=True))
 
@@ -40,7 +40,7 @@ def fitted(right: np.ndarray, scale: ScoreComparison = SCALE, seed: int = 0) -> 
         pairs = zip(TARGETS, right[number], strict=True)
         return [Outcome(str(i), target, target if hit else other[target], ()) for i, (target, hit) in enumerate(pairs)]
 
-    found = cross_fitted(scale, seed, TARGETS, lambda rows: int(right[:, list(rows)].mean(axis=1).argmax()), said)
+    found = cross_fitted(comparison, seed, TARGETS, lambda rows: int(right[:, list(rows)].mean(axis=1).argmax()), said)
     assert found is not None
     return found
 
@@ -89,7 +89,7 @@ def test_a_clear_winner_keeps_its_score() -> None:
 
 
 def test_a_dev_split_that_is_too_small_for_folds_has_none() -> None:
-    assert cross_fitted(SCALE, 0, TARGETS[:3], lambda _: 0, lambda _: []) is None
+    assert cross_fitted(COMPARISON, 0, TARGETS[:3], lambda _: 0, lambda _: []) is None
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +108,19 @@ def ledger(work: TrialJob) -> Iterator[Ledger]:
 
 
 def rule_of(records: Sequence[TrialRecord], work: TrialJob, ledger: Ledger, objective: Objective) -> SelectionRule:
-    bench = FinalistEvaluator(work, LocalRunner(), ledger)
-    return SelectionRule(records, objective, SCALE, bench, TextAblation(ranked(records), bench, SCALE))
+    evaluator = FinalistEvaluator(work, LocalRunner(), ledger)
+    return SelectionRule(
+        records, objective, COMPARISON, evaluator, TextAblation(ranked(records), evaluator, COMPARISON)
+    )
 
 
 def test_the_rule_on_every_example_is_the_rule(work: TrialJob, ledger: Ledger) -> None:
     records = drive(LocalRunner(), work, trials=20).records
     rule = rule_of(records, work, ledger, Objective())
-    whole, named = rule.choice(), rule.choice(range(120))
+    whole, named = rule.choice(), rule.choice_on(range(120))
     assert (whole.record.number, whole.tied, whole.lead) == (named.record.number, named.tied, named.lead)
     assert whole.record.number != 0
-    assert rule.choice(range(12)).lead.stderr > 2 * whole.lead.stderr, "few examples say less"
+    assert rule.choice_on(range(12)).lead.stderr > 2 * whole.lead.stderr, "few examples say less"
 
 
 def test_a_part_of_dev_costs_nothing_and_keeps_the_limits(work: TrialJob, ledger: Ledger) -> None:
@@ -128,7 +130,7 @@ def test_a_part_of_dev_costs_nothing_and_keeps_the_limits(work: TrialJob, ledger
     rule = rule_of(records, work, ledger, Objective(limits=(limit,)))
     for part in folds(0, [e.target for e in work.dev]):
         rest = [place for place in range(120) if place not in part]
-        assert rule.choice(rest).record.measurements[-1].prompt_tokens <= 25
+        assert rule.choice_on(rest).record.measurements[-1].prompt_tokens <= 25
     assert ledger.total() == spent
     with pytest.raises(SearchError):
-        rule_of(records, work, ledger, Objective(limits=(Limit("prompt_tokens", 1.0),))).choice(range(60))
+        rule_of(records, work, ledger, Objective(limits=(Limit("prompt_tokens", 1.0),))).choice_on(range(60))

@@ -69,7 +69,7 @@ def test_a_soft_prompt_that_helps_is_chosen_and_its_text_is_measured_beside_it(t
     records, made = searched(tmp_path, 0.3)
     before = ledger.total()
     found = confirmed(records, made, ledger)
-    text = found.own_text
+    text = found.text_only
     assert found.best.record.kind == "soft"
     assert text is not None
     assert text_of(text.params) == text_of(found.best.record.params)
@@ -95,7 +95,7 @@ def test_a_soft_prompt_that_adds_nothing_beyond_doubt_is_not_chosen(
     records, made = searched(tmp_path, gain)
     found = confirmed(records, made, ledger)
     assert found.best.record.kind == "text"
-    assert found.own_text is None
+    assert found.text_only is None
     if gain:
         leader = found.finalists[0]
         assert leader.record.kind == "soft"
@@ -131,7 +131,7 @@ def test_a_text_that_no_trial_tried_is_measured_on_dev_and_paid_for_once(tmp_pat
     records, made = searched(tmp_path, 0.3, methods=["scripted"])
     spent = ledger.total().forward_passes
     found = confirmed(records, made, ledger)
-    text = found.own_text
+    text = found.text_only
     assert text is not None
     assert text.number is None
     assert text.dev_gain.low > 0
@@ -140,7 +140,7 @@ def test_a_text_that_no_trial_tried_is_measured_on_dev_and_paid_for_once(tmp_pat
     distinct_texts = 3
     paid = ledger.total()
     assert 120 + tests <= paid.forward_passes - spent <= 120 * distinct_texts + tests
-    again = confirmed(records, made, ledger).own_text
+    again = confirmed(records, made, ledger).text_only
     assert again is not None
     assert (again.dev_gain, again.test_gain) == (text.dev_gain, text.test_gain)
     assert ledger.total() == paid
@@ -152,10 +152,10 @@ def test_where_every_trial_is_soft_the_baseline_may_stay(tmp_path: Path, ledger:
     assert {r.kind for r in records} == {"soft"}
     found = confirmed(records, made, ledger)
     assert found.best.record.number == 0
-    assert found.own_text is not None
-    assert found.own_text.number is None
-    assert found.own_text.dev_gain.score == 0
-    assert "soft.method" not in found.own_text.params
+    assert found.text_only is not None
+    assert found.text_only.number is None
+    assert found.text_only.dev_gain.score == 0
+    assert "soft.method" not in found.text_only.params
 
 
 def test_a_soft_finalist_has_seen_all_of_dev(tmp_path: Path, ledger: Ledger) -> None:
