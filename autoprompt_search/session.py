@@ -73,7 +73,7 @@ class Parts:
     """Forward passes of earlier runs on this folder."""
 
 
-def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
+def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
     """Read the data and look at the model; every mistake is raised here, before any work.
 
     Looking at a model takes seconds, in which the runner starts.
@@ -82,7 +82,7 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
     splits = task.load(config.seed)
     if problems := check_data(config, splits):
         raise ConfigError(problems)
-    if not place.is_finished:
+    if not workspace.is_finished:
         runner.begin([BACKENDS.module(config.backend.type)])
     backend = backend_of(config.backend)
     job = TrialJob(
@@ -94,18 +94,18 @@ def prepare(config: SearchConfig, place: Workspace, runner: Runner) -> Plan:
         metric=task.metric,
         rungs=config.rungs,
         seed=config.seed,
-        state=place.state.absolute(),
+        state=workspace.state.absolute(),
         baseline=config.space.baseline(config.baseline),
         times_first=config.objective.objective.needs_latency,
     )
     if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
-    is_known = (place.state / _WARM).exists()
+    is_known = (workspace.state / _WARM).exists()
     first = [] if is_known else _first(config, splits)
     prints = {name: fingerprint(getattr(splits, name)) for name in SPLITS}
-    place.check_data(prints)
-    place.remember(SEEN, seen_examples(splits))
-    first = place.remember(_WARM, first)
+    workspace.check_data(prints)
+    workspace.remember(SEEN, seen_examples(splits))
+    first = workspace.remember(_WARM, first)
     model = str(config.backend.options.get("model", config.backend.type))
     reading = task.reading if isinstance(task, Reads) else Reading()
     return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first, reading)
@@ -121,20 +121,20 @@ def _first(config: SearchConfig, splits: Splits) -> list[Params]:
 
 @contextmanager
 def session(
-    config: SearchConfig, place: Workspace, plan: Plan, runner: Runner, progress: Progress | None
+    config: SearchConfig, workspace: Workspace, plan: Plan, runner: Runner, progress: Progress | None
 ) -> Iterator[Parts]:
     """Open what trials need, and close it however the search ends.
 
     Trials that an earlier run could not send to the dashboard are sent first.
     """
     progress = progress or Silent()
-    tracker = TRACKERS.build(config.tracker, folder=place.state)
+    tracker = TRACKERS.build(config.tracker, folder=workspace.state)
     metric = metric_named(plan.job.metric, plan.job.labels)
-    study = _study(config, place, metric, plan.job.book.texts, plan.first)
-    tracker.open(_card(config, place, plan))
-    ledger = Ledger(place.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
+    study = _study(config, workspace, metric, plan.job.book.texts, plan.first)
+    tracker.open(_card(config, workspace, plan))
+    ledger = Ledger(workspace.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
     examples = {e.id: e for e in plan.splits.dev}
-    driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(place.state))
+    driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(workspace.state))
     done = study.records()
     for record in done:
         tracker.log_trial(record)
@@ -154,14 +154,14 @@ def session(
         try:
             if status != "finished":
                 tracker.close("", {}, [], status=status)
-                place.log_run({"started": started, "seconds": time.time() - started, "status": status})
+                workspace.log_run({"started": started, "seconds": time.time() - started, "status": status})
         finally:
             ledger.close()
 
 
 def _study(
     config: SearchConfig,
-    place: Workspace,
+    workspace: Workspace,
     metric: Metric,
     texts: Mapping[str, Mapping[str, str]],
     first: Sequence[Params] = (),
@@ -173,8 +173,8 @@ def _study(
         seed=config.seed,
         budget=SearchBudget(budget.most_trials(config.rungs), budget.minutes, budget.most_passes),
         baseline=config.space.baseline(config.baseline),
-        folder=place.state,
-        name=place.identity,
+        folder=workspace.state,
+        name=workspace.identity,
         rungs=config.rungs,
         objective=config.objective.objective,
         metric=metric,
@@ -197,12 +197,12 @@ def growing_parameters(config: SearchConfig) -> list[GrowingParameter]:
     ]
 
 
-def stored_study(config: SearchConfig, place: Workspace) -> Study:
+def stored_study(config: SearchConfig, workspace: Workspace) -> Study:
     """The study of a finished search, for reading: no score is made, so the data are not read for label names."""
-    return _study(config, place, metric_named(TASKS.build(config.task).metric, ()), {})
+    return _study(config, workspace, metric_named(TASKS.build(config.task).metric, ()), {})
 
 
-def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
+def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
     sizes = " / ".join(str(len(getattr(plan.splits, name))) for name in SPLITS)
     description = (
         f"**{config.name}**: {config.budget.spelled(config.rungs)} of {plan.model} on "
@@ -230,13 +230,13 @@ def _card(config: SearchConfig, place: Workspace, plan: Plan) -> SearchCard:
     }
     return SearchCard(
         config.name,
-        place.identity,
-        place.folder,
-        place.folder / "config.yaml",
+        workspace.identity,
+        workspace.folder,
+        workspace.folder / "config.yaml",
         description,
         tags,
         params,
-        files=(place.state / SEEN,),
+        files=(workspace.state / SEEN,),
     )
 
 

@@ -30,7 +30,6 @@ class Example:
 
 
 SPLITS = ("train", "dev", "test")
-"""Names of the parts of `Splits`."""
 
 
 @dataclass(frozen=True, slots=True)
