@@ -102,7 +102,7 @@ def _result(
         new_forward_passes=cost.forward_passes - parts.spent_before,
         seconds=sum(run["seconds"] for run in runs),
         headroom=probed.headroom() if probed else None,
-        is_hopeless=probed is not None and probed.is_hopeless,
+        is_futile=probed is not None and probed.is_futile,
     )
 
 

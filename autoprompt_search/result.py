@@ -80,17 +80,17 @@ def to_plain(
     new_forward_passes: int,
     seconds: float,
     headroom: Headroom | None = None,
-    is_hopeless: bool = False,
+    is_futile: bool = False,
 ) -> dict[str, Any]:
     """Everything a reader or a program may want to know, as JSON values."""
     ends = Counter(r.state for r in records)
-    hopeless = [HOPELESS] if is_hopeless else []
+    futile = [FUTILE] if is_futile else []
     return {
         "name": origin.name,
         "verdict": confirmation.verdict.value,
         "reason": " ".join(
             [
-                *hopeless,
+                *futile,
                 reason(confirmation, origin),
                 *unfit(confirmation),
                 *reopened(confirmation.test_openings),
@@ -105,7 +105,7 @@ def to_plain(
         "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
         "corrected": round(confirmation.corrected, 6),
         "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
-        "headroom": {**asdict(headroom), "is_hopeless": is_hopeless} if headroom else None,
+        "headroom": {**asdict(headroom), "is_futile": is_futile} if headroom else None,
         "test_openings": confirmation.test_openings,
         "optimism": confirmation.best.dev.score - confirmation.best.test.score,
         "finalists": [
@@ -132,7 +132,7 @@ def to_plain(
     }
 
 
-HOPELESS = "The search ended behind its probe, which found the smallest gain that is worth a search out of reach."
+FUTILE = "The search ended behind its probe, which found the smallest gain that is worth a search out of reach."
 
 
 def reason(confirmation: Confirmation, origin: Provenance) -> str:

@@ -3,7 +3,7 @@
 27 runs of finitearth/capo (Apache-2.0; Zehle et al. 2025, arXiv 2504.16005), some 50 prompts each, scored on 10
 blocks of 30 dev items. Asking for a prompt on a block costs 30 forward passes; regret is the best prompt's mean over
 all blocks minus that of the prompt chosen, in points. Ours is the study and the pruner of a real search
-(`study.pruner: gradient`); beside it stands what others do, in `Baselines`. Scores per item were not
+(`study.pruner: knowledge-gradient`); beside it stands what others do, in `Baselines`. Scores per item were not
 published, so that pruners that compare item by item cannot be replayed.
 
     python benchmarks/replay.py [--repeats 60] [--jobs 2] [--keep FILE]
@@ -184,7 +184,7 @@ def strategies() -> dict[str, Callable[[World, int, int], int]]:
         "successive halving, paired": by_cells(paired.halving),
         "racing, unpaired": by_cells(unpaired.racing),
         "racing, paired": by_cells(paired.racing),
-        "ours: gradient": ours("gradient"),
+        "ours: gradient": ours("knowledge-gradient"),
     }
 
 

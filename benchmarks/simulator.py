@@ -37,7 +37,7 @@ SPREADS = {"ordinary": 0.5, "equal": 0.0}
 RACES = (*product(("racing", "wilcoxon", "halving"), ("accuracy",)), ("racing", "macro_f1"), ("halving", "macro_f1"))
 BUDGETS = {"quick": 1500, "standard": 5000, "thorough": 20_000}
 SAMPLERS = ("random", "grid", "tpe", "gp", "cma", "nsga2", "surrogate")
-PRUNERS = ("none", "halving", "racing", "wilcoxon", "gradient")
+PRUNERS = ("none", "halving", "racing", "wilcoxon", "knowledge-gradient")
 QUALITY = (*((sampler, "halving") for sampler in SAMPLERS), *(("tpe", p) for p in PRUNERS if p != "halving"))
 PARTS = ("races", "joint", "quality")
 Job = tuple[Any, ...]
@@ -141,7 +141,7 @@ def quality(run: Callable[..., Any], seeds: int) -> list[dict[str, Any]]:
 def joint(run: Callable[..., Any], seeds: int) -> list[dict[str, Any]]:
     """One row per pruner, budget and kind of search; what the joint search is ahead, in pairs over worlds."""
     rows = []
-    for pruner, name in product(("gradient", "halving"), ("standard", "thorough")):
+    for pruner, name in product(("knowledge-gradient", "halving"), ("standard", "thorough")):
         found = {
             kind: list(run(search, [(kind, "tpe", pruner, BUDGETS[name], seed) for seed in range(seeds)]))
             for kind in ("joint", "texts", "soft")
@@ -206,7 +206,7 @@ def text_of(made: Mapping[str, Any]) -> str:
         f"## Regret in points\n\nOf the choice on dev behind the best text of the space, over {made['seeds']} worlds, "
         f"by forward passes.\n\n{table(list(chosen.values()))}\n\n"
         f"## Texts, soft prompts, or both\n\nIn points, over {made['seeds_joint']} worlds, at equal "
-        "forward-equivalents, by `tpe`. `gradient` is what a budget in passes gets where nobody names a pruner."
+        "forward-equivalents, by `tpe`. `knowledge-gradient` is what a budget in passes gets where no pruner is named."
         f"\n\n{table(both)}\n"
     )
 

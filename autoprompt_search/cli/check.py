@@ -134,7 +134,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
 
 def grown_size(config: SearchConfig) -> float:
     """Points of the space, with all texts that may be added."""
-    return ProposalSlots(growing_parameters(config), config.seed).widened(config.space).size
+    return ProposalSlots(growing_parameters(config), config.seed).with_slots(config.space).size
 
 
 def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend: Backend) -> tuple[int, str]:

@@ -176,7 +176,8 @@ def headroom_note(data: ReportData) -> str:
         return ""
     gain, got = _mapping(headroom.get("gain")), _mapping(data.result.get("difference")).get("score")
     soft = " without soft prompts" if headroom.get("has_soft") else ""
-    end = "It ended the search." if headroom.get("is_hopeless") else f"The best prompt gains {signed(got)} on test."
+    is_futile = headroom.get("is_futile", headroom.get("is_hopeless"))  # earlier results say the latter
+    end = "It ended the search." if is_futile else f"The best prompt gains {signed(got)} on test."
     return (
         f"The probe of {count(headroom.get('anchors'))} diverse prompts on {count(headroom.get('examples'))} dev "
         f"examples found {signed(gain.get('expected'))} to gain on the baseline{soft} (90 % interval "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,16 +21,17 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
 from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
+from autoprompt_search.space import SearchSpace
+from autoprompt_search.studies.allocation import Begin, GoOn
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.journal import Journal
-from autoprompt_search.studies.knowledge_gradient import Begin, GoOn, KnowledgeGradient
 from autoprompt_search.studies.paired import ITEMS, Evidence
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.point_sampler import PointSampler, latest
 from autoprompt_search.studies.probe import Outlook, Probe
 from autoprompt_search.studies.proposal_slots import ProposalSlots
-from autoprompt_search.studies.pruning import PRUNERS, PrunerName, Terms, climb, usual
+from autoprompt_search.studies.pruning import ALLOCATORS, PrunerName, PrunerTerms, chosen, passes_per_trial, usual
 from autoprompt_search.studies.records import (
     ERROR,
     NUMBER,
@@ -64,14 +66,14 @@ class OptunaStudy:
             beside the parameter (`instruction.text`).
         sampler: What to try: `tpe`, `gp`, `cma`, `nsga2`, `surrogate`, `random`, `grid`, or `auto` for what fits the
             space (`studies/samplers.py`).
-        pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `gradient` or `none`; what each promises
-            stands at its class. With `gradient` trials are paused and taken up again. None: `gradient` where passes are
-            the budget, `halving` elsewhere.
+        pruner: When a trial ends early: `halving`, `racing`, `wilcoxon`, `knowledge-gradient` or `none`; what each
+            promises stands at its class. With `knowledge-gradient` no trial ends early: trials are paused and taken up
+            again. None: `knowledge-gradient` where passes are the budget, `halving` elsewhere.
         reduction: Of successive halving: one in so many goes on to the next rung.
         error: Of `racing` and `wilcoxon`: how often a test may be wrong.
         scores: What the sampler learns from. `told`: complete trials by score, stopped ones behind them by how far
             they got. `modelled`: all by the score they are expected to have on all of dev (`ScoreModel`).
-            None: `modelled` with `gradient`, where most trials are paused, and with `gp`, `cma`, `nsga2` and
+            None: `modelled` with `knowledge-gradient`, where most trials are paused, and with `gp`, `cma`, `nsga2` and
             `surrogate`, which would learn from complete trials alone; `told` otherwise. `surrogate` takes no other.
         text_share: Of the budget, in trials, passes and minutes: so much goes to texts before soft prompts start from
             the best of them; where the space leaves open whether there is a soft prompt.
@@ -91,67 +93,70 @@ class OptunaStudy:
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
-        budget, rungs = terms.budget, terms.rungs
-        self._growing = ProposalSlots(terms.growing, terms.seed)
-        space = self._growing.widened(terms.space)
+        self._terms, self._objective = terms, terms.objective
+        self._slots = ProposalSlots(terms.growing, terms.seed)
+        space = self._slots.with_slots(terms.space)
         self._distributions = {name: distribution_of(param) for name, param in space.root.items()}
-        self._first = tuple(dict(point) for point in terms.first_points)
-        self._objective, self._metric = terms.objective, terms.metric
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        place = Path("the study's database") if storage else terms.folder / "study.journal"
-        with reading(place, optuna.exceptions.OptunaError):
-            self._study = optuna.create_study(
-                study_name=terms.name,
-                storage=database(storage) if storage else JournalStorage(Journal(place)),
-                direction="maximize",
-                load_if_exists=True,
-                sampler=RandomSampler(),  # never asked
-            )
-        self._phases = Phases(
-            space, terms.baseline, lambda of: PointSampler(of, sampler, terms.seed, terms.texts), budget.trials
-        )
-        text_share = text_share if self._phases.are_two else 1.0
-        rules = Terms(budget.trials, rungs, budget.passes, reduction, error, terms.metric, text_share)
-        pruner = pruner or usual(rules)
-        pruning = PRUNERS[pruner](rules)
-        kind = resolved(sampler, self._distributions)
-        is_default = scores is None and (
-            isinstance(pruning, KnowledgeGradient) or (kind in OF_COMPLETE and bool(rungs))
-        )
-        is_modelled = scores == "modelled" or is_default
-        if sampler == "surrogate" and not (is_modelled and rungs):
-            raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
-        board = ScoreModel(rungs) if is_modelled and sampler not in BLIND else None
-        self._rungs = rungs
         self._live: dict[int, RunningTrial] = {}
         self._paused: dict[int, RunningTrial] = {}
         self._ended: dict[int, TrialRecord] = {}
         self._seen: set[str] = set()
+        """Fingerprints of all points that were asked for."""
         self._orphans: list[int] = []
+        """Trials that a dead driver left running, to be asked for again."""
         self._is_used_up = False
         """Whether no point of the space is left."""
+        self._phases = Phases(
+            space,
+            terms.baseline,
+            partial(_sampler_of, terms, sampler),
+            terms.budget.trials,
+        )
+        rules = PrunerTerms(
+            terms.budget, terms.rungs, reduction, error, terms.metric, text_share if self._phases.are_two else 1.0
+        )
+        pruner = pruner or usual(rules)
+        kind = resolved(sampler, self._distributions)
+        is_usual = pruner in ALLOCATORS or (kind in OF_COMPLETE and bool(terms.rungs))
+        is_modelled = scores == "modelled" or (scores is None and is_usual)
+        if sampler == "surrogate" and not (is_modelled and terms.rungs):
+            raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
+        place = Path("the study's database") if storage else terms.folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
-            spending = Spending(budget, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
-            most = min(budget.trials, space.size)
-            most_texts = round(most * text_share)
-            outlook = Outlook(
-                most_texts, climb(pruner, rungs, reduction), budget.passes, self._phases.are_two, terms.probe.least_gain
-            )
-            probe = self._opened_probe(terms, outlook)
-            self._steering = TrialScheduler(pruning, probe, spending, self._objective, board, most, text_share)
+            self._study = _stored(terms.name, place, storage)
+            self._scheduler = self._scheduled(pruner, rules, space.size, is_modelled and sampler not in BLIND)
             self._remember()
-        self._phases.close(self._growing.closed(), self._growing.written())
+        self._close_slots()
+
+    def _scheduled(self, pruner: PrunerName, rules: PrunerTerms, size: float, is_modelled: bool) -> TrialScheduler:
+        """The scheduler of this search, before anything was measured."""
+        terms, budget = self._terms, self._terms.budget
+        spending = Spending(budget, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
+        model = ScoreModel(terms.rungs)
+        stopping, allocator = chosen(pruner, rules, model, spending)
+        most = min(budget.trials, size)
+        outlook = Outlook(
+            texts=round(most * rules.text_share),
+            per_trial=passes_per_trial(pruner, terms.rungs, rules.reduction),
+            passes=budget.passes,
+            has_soft=self._phases.are_two,
+            least_gain=terms.probe.least_gain,
+        )
+        probe = self._opened_probe(outlook)
+        return TrialScheduler(
+            stopping, allocator, probe, spending, terms.objective, model, is_modelled, most, rules.text_share
+        )
 
     def ask(self) -> tuple[int, Params] | None:
         """Number and parameters of the next trial, unfinished ones first; None when there is nothing more to try."""
         self._end_beaten_anchors()
         if self._orphans:
             number = self._orphans.pop(0)
-            return number, self._growing.dressed(self._live[number].params)
-        step = self._steering.next_step(self._paused, self._begun)
+            return number, self._slots.with_texts(self._live[number].params)
+        step = self._scheduler.next_step(self._paused, self._begun)
         if isinstance(step, GoOn):
             live = self._live[step.number] = self._paused.pop(step.number)
-            return step.number, self._growing.dressed(live.params)
+            return step.number, self._slots.with_texts(live.params)
         asked = self._new(step) if isinstance(step, Begin) else None
         if asked is None and not self._live:
             self._close()
@@ -161,47 +166,45 @@ class OptunaStudy:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
         live, examples = self._live[number], measurement.fidelity.examples
         if not live.knows(examples):
-            wanted = self._steering.wanted(number, examples)
-            kept = wanted.of(measurement, self._metric) if wanted and self._metric else None
+            wanted, metric = self._scheduler.wanted(number, examples), self._terms.metric
+            kept = wanted.of(measurement, metric) if wanted and metric else None
             live.record(measurement, kept, self._objective.weighed(measurement).score)
             read_again = self._as_stored(kept.to_text()) if kept else None
-            self._steering.learn(number, live.kind, measurement, read_again)
-        return self._steering.stops(number, live.kind, measurement, self._paused, self._begun)
+            self._scheduler.learn(number, live.kind, measurement, read_again)
+        return self._scheduler.stops(number, live.kind, measurement, self._paused, self._begun)
 
     def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord | None:
         """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
-        self._study.set_user_attr(_SECONDS, round(self._steering.spending.seconds, 3))
-        if state is TrialState.PRUNED and self._steering.may_wait(number, live.last):
-            allocation = self._steering.allocation
-            live.pause(allocation.reached(number) if allocation else self._rungs[0])
+        self._study.set_user_attr(_SECONDS, round(self._scheduler.spending.seconds, 3))
+        if state is TrialState.PRUNED and self._scheduler.may_wait(number, live.last):
+            live.pause(self._scheduler.model.reached(number))
             self._paused[number] = live
             return None
         if state is TrialState.FAILED:
-            self._steering.drop(number)
+            self._scheduler.drop(number)
         if error:
             live.stored.set_user_attr(ERROR, error)
         record = self._end(number, live, state)
         check_systemic(self._ended)
-        return self._dressed(record)
+        return self._with_texts(record)
 
     def leader(self) -> int | None:
         """The trial that is expected to do best on all of dev, whatever it has seen; None where nobody looks ahead."""
-        allocation = self._steering.allocation
-        return allocation.leader() if allocation else None
+        return self._scheduler.leader()
 
     def headroom(self) -> Headroom | None:
         """What there is to gain, once the probe is over; None where there is none."""
-        return self._steering.probe.headroom()
+        return self._scheduler.probe.headroom()
 
     @property
-    def is_hopeless(self) -> bool:
+    def is_futile(self) -> bool:
         """Whether the probe ended the search."""
-        return self._steering.probe.is_hopeless
+        return self._scheduler.probe.is_futile
 
     def records(self) -> Sequence[TrialRecord]:
         """Finished trials by number, without outcomes and weights."""
-        return [self._dressed(self._ended[number]) for number in sorted(self._ended)]
+        return [self._with_texts(self._ended[number]) for number in sorted(self._ended)]
 
     def _remember(self) -> None:
         """Take over what the storage holds: points, rungs, records, and trials that a dead driver left running.
@@ -213,17 +216,17 @@ class OptunaStudy:
             self._seen.add(fingerprint(trial.params))
             trial.distributions = {name: self._distributions[name] for name in trial.params}
             if (origin := origin_of(trial)) is not None:
-                self._growing.learn(origin)
+                self._slots.learn(origin)
             mirror = self._phases.of(trial.params).mirror(trial)
             kept = self._as_stored(trial.user_attrs.get(ITEMS))
             for made in measurements_of(trial):
                 items = kept.first(made.fidelity.examples) if kept else None
-                self._steering.learn(number, kind_of(trial.params), made, items)
+                self._scheduler.learn(number, kind_of(trial.params), made, items)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
                 forget(trial)
                 if trial.state is OptunaState.FAIL:
-                    self._steering.drop(number)
+                    self._scheduler.drop(number)
             elif trial.state is OptunaState.RUNNING:
                 waits = is_waiting(trial)
                 self._orphans += [] if waits else [number]
@@ -232,7 +235,7 @@ class OptunaStudy:
 
     def _as_stored(self, text: str | None) -> Evidence | None:
         """What the next driver will read, so that both decide alike."""
-        evidence = self._steering.evidence
+        evidence = self._scheduler.evidence
         return evidence.from_text(text) if text and evidence else None
 
     @property
@@ -242,21 +245,21 @@ class OptunaStudy:
 
     def _new(self, step: Begin) -> tuple[int, Params] | None:
         number = len(self._seen)
-        given = next((point for point in self._first if fingerprint(point) not in self._seen), None)
+        given = next((dict(point) for point in self._terms.first_points if fingerprint(point) not in self._seen), None)
         if number == 0:
             params = self._phases.first()
-        elif self._steering.probe.covers(number):
-            params = dict(self._steering.probe.points[number - 1])
+        elif self._scheduler.probe.covers(number):
+            params = dict(self._scheduler.probe.points[number - 1])
         elif given is not None:
             params = given
         else:
-            is_soft, scores = self._steering.wants_soft(number, step), self._steering.estimates()
-            left = self._steering.spending.passes_left
-            may_grow = self._phases.may_grow(number, is_soft=is_soft)
+            phase, scores = self._scheduler.phase(number, step), self._scheduler.estimates()
+            left = self._scheduler.spending.passes_left
+            may_grow = self._phases.may_grow(number, phase)
             if may_grow and (grown := self._grown(number, scores)) is not None:
                 return grown
             usable = [record for record in self._ended.values() if self._objective.allows(record)]
-            params = self._phases.draw(number, self._seen, usable, is_soft=is_soft, left=left, scores=scores)
+            params = self._phases.draw(number, self._seen, usable, phase=phase, left=left, scores=scores)
             if params is None and may_grow and (grown := self._grown(number, scores, must=True)) is not None:
                 return grown
         self._is_used_up = params is None
@@ -272,28 +275,27 @@ class OptunaStudy:
             return self._phases.grown_from([*self._ended.values(), *waiting])
 
         expected = {n: estimate.score for n, estimate in scores.items()} if scores is not None else None
-        made = self._growing.propose(number, records, expected, must=must)
+        made = self._slots.propose(number, records, expected, must=must)
         params = made and self._phases.completed(number, made[0])
         return self._begin(number, params, made[1]) if made and params else None
 
-    def _dressed(self, record: TrialRecord) -> TrialRecord:
-        return replace(record, params=self._growing.dressed(record.params))
+    def _with_texts(self, record: TrialRecord) -> TrialRecord:
+        return replace(record, params=self._slots.with_texts(record.params))
 
-    def _opened_probe(self, terms: SearchTerms, outlook: Outlook) -> Probe:
-        """As it was when the search began, whatever the budget is now; new texts are no part of it."""
+    def _opened_probe(self, outlook: Outlook) -> Probe:
+        """The probe as it was when the search began, whatever the budget is now; new texts are no part of it."""
+        terms = self._terms
         if terms.probe.points and not self._study.get_trials(deepcopy=False):
             self._study.set_user_attr(_ANCHORS, terms.probe.points)
         count = int(self._study.user_attrs.get(_ANCHORS, 0))
         points = initial_design(terms.space, terms.baseline, count) if count else []
-        return Probe(points, self._rungs[0] if points else 0, outlook)
+        return Probe(points, terms.rungs[0] if points else 0, outlook)
 
     def _end_beaten_anchors(self) -> None:
-        """When the probe is over the pruner decides about those that waited for it."""
-        if self._steering.allocation is None and not self._steering.probe.is_open:
-            for number in sorted(self._paused):
-                live = self._paused[number]
-                if self._steering.pruner.stops(number, live.kind, self._rungs[0]):
-                    self._end(number, self._paused.pop(number), TrialState.PRUNED)
+        """When the probe is over the pruner decides about the trials that waited for it."""
+        for number in sorted(self._paused):
+            if self._scheduler.ends_after_probe(number, self._paused[number].kind, self._terms.rungs[0]):
+                self._end(number, self._paused.pop(number), TrialState.PRUNED)
 
     def _close(self) -> None:
         """The search is over: trials that wait end where they are."""
@@ -315,6 +317,26 @@ class OptunaStudy:
         self._seen.add(fingerprint(params))
         self._live[number] = RunningTrial(latest(self._study, trial), self._phases.of(params).mirror(trial))
         if origin is not None:
-            self._growing.learn(origin)
-            self._phases.close(self._growing.closed(), self._growing.written())
-        return number, self._growing.dressed(params)
+            self._slots.learn(origin)
+            self._close_slots()
+        return number, self._slots.with_texts(params)
+
+    def _close_slots(self) -> None:
+        """Keep samplers from drawing slots that have no text."""
+        self._phases.close(self._slots.empty_slots(), self._slots.written())
+
+
+def _sampler_of(terms: SearchTerms, name: SamplerName, space: SearchSpace) -> PointSampler:
+    return PointSampler(space, name, terms.seed, terms.texts)
+
+
+def _stored(name: str, place: Path, storage: str | None) -> optuna.Study:
+    """The study in its storage, made where there is none. Its own sampler is never asked."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        study_name=name,
+        storage=database(storage) if storage else JournalStorage(Journal(place)),
+        direction="maximize",
+        load_if_exists=True,
+        sampler=RandomSampler(),
+    )

@@ -13,6 +13,7 @@ from autoprompt_search.core.ranking import DRAW, best_texts, text_of
 from autoprompt_search.core.statistics.additive import Estimate
 from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
 from autoprompt_search.space import Choice, SearchSpace
+from autoprompt_search.studies.allocation import Phase
 from autoprompt_search.studies.point_sampler import PointSampler
 from autoprompt_search.studies.replicates import draws_of, next_replicate, repeats_take, reserved
 
@@ -50,9 +51,9 @@ class Phases:
         for draws in (self._texts, self._softs):
             draws.close(closed, written)
 
-    def may_grow(self, number: int, *, is_soft: bool) -> bool:
+    def may_grow(self, number: int, phase: Phase) -> bool:
         """Whether trial `number` may try a text that nobody has: soft prompts start from known ones."""
-        return number < self._repeats_from and not (is_soft and self.are_two)
+        return number < self._repeats_from and not (phase is Phase.SOFT and self.are_two)
 
     def grown_from(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
         """Those that new texts may be made from and compared with."""
@@ -76,7 +77,7 @@ class Phases:
         known: Container[str],
         records: Iterable[TrialRecord],
         *,
-        is_soft: bool,
+        phase: Phase,
         left: int | None = None,
         scores: Mapping[int, Estimate] | None = None,
     ) -> dict[str, Scalar] | None:
@@ -86,7 +87,7 @@ class Phases:
             number: Of the trial.
             known: Fingerprints of the points that were tried.
             records: Finished trials: soft prompts start from the best texts among them.
-            is_soft: Whether the second phase has begun.
+            phase: Which of the two comes first; a point of the other is drawn where there is none left.
             left: Forward passes that are left; None for no limit.
             scores: As in `PointSampler.draw`.
         """
@@ -94,7 +95,7 @@ class Phases:
         again = next_replicate(records, self._seeds, known)
         if again is not None and (number >= self._repeats_from or repeats_take(records, self._seeds, left)):
             return again
-        return self._drawn(number, known, records, is_soft=is_soft, scores=scores) or again
+        return self._drawn(number, known, records, phase=phase, scores=scores) or again
 
     def _drawn(
         self,
@@ -102,14 +103,14 @@ class Phases:
         known: Container[str],
         records: Sequence[TrialRecord],
         *,
-        is_soft: bool,
+        phase: Phase,
         scores: Mapping[int, Estimate] | None,
     ) -> dict[str, Scalar] | None:
         if not self.are_two:
             return self._texts.draw(number, known, [self._usual], scores=scores)
         texts = [{**text, **self._usual} for text in best_texts(records) or [text_of(self._baseline)]]
         order: list[tuple[PointSampler, Sequence[Params]]] = [(self._texts, [{}]), (self._softs, texts)]
-        for draws, given in reversed(order) if is_soft else order:
+        for draws, given in reversed(order) if phase is Phase.SOFT else order:
             if not draws.is_used_up and (point := draws.draw(number, known, given, scores=scores)) is not None:
                 return point
         return None

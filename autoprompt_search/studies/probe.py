@@ -23,8 +23,8 @@ class Outlook:
 
     texts: int
     """Most trials without a soft prompt."""
-    climb: float
-    """What a trial takes on average, in first rungs."""
+    per_trial: float
+    """What a trial takes on average, in units of the first rung."""
     passes: int | None
     """Most forward passes; None for no limit."""
     has_soft: bool
@@ -88,17 +88,17 @@ class Probe:
         return self._headroom
 
     @property
-    def is_hopeless(self) -> bool:
+    def is_futile(self) -> bool:
         """Whether the search should end here."""
         least = self._outlook.least_gain
         found = None if least is None else self.headroom()
-        return found is not None and least is not None and found.is_hopeless(least)
+        return found is not None and least is not None and found.is_futile(least)
 
     def _found(self, numbers: Sequence[int], baseline: float) -> Headroom:
         looks, outlook = [self._looks[n] for n in numbers], self._outlook
         tries, ceiling = max(1, outlook.texts - 1 - len(self.points)), max(0.0, 1.0 - baseline)
         cost, seconds = sum(m.cost.forward_passes for m in looks[1:]), sum(m.cost.seconds for m in looks[1:])
-        expected = round(tries * outlook.climb * cost / len(looks[1:]))
+        expected = round(tries * outlook.per_trial * cost / len(looks[1:]))
         passes = expected if outlook.passes is None else min(outlook.passes, expected)
         return Headroom(
             gain=attainable([m.score for m in looks], self._variance(numbers), tries=tries, ceiling=ceiling),

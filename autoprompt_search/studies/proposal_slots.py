@@ -55,7 +55,7 @@ class ProposalSlots:
         self._seed = seed
         self._origins: dict[str, list[Origin]] = {address: [] for address in self._growths}
 
-    def widened(self, space: SearchSpace) -> SearchSpace:
+    def with_slots(self, space: SearchSpace) -> SearchSpace:
         """The space with all slots among its values."""
         root = dict(space.root)
         for address, growth in self._growths.items():
@@ -64,7 +64,7 @@ class ProposalSlots:
                 root[address] = param.model_copy(update={"values": [*param.values, *slots(growth.slots)]})
         return space.model_copy(update={"root": root})
 
-    def closed(self) -> dict[str, tuple[str, ...]]:
+    def empty_slots(self) -> dict[str, tuple[str, ...]]:
         """Parameter -> slots without a text, which nobody may draw."""
         return {
             address: slots(growth.slots)[len(self._origins[address]) :] for address, growth in self._growths.items()
@@ -79,7 +79,7 @@ class ProposalSlots:
         """A slot has got its text. They are filled in order."""
         self._origins[origin.address].append(origin)
 
-    def dressed(self, params: Params) -> Params:
+    def with_texts(self, params: Params) -> Params:
         """`params` with the texts of its slots, under `<parameter>.text`: whoever has them needs no study."""
         texts: dict[str, Scalar] = {}
         for origin in (o for address, os in self._origins.items() for o in os if params.get(address) == o.value):

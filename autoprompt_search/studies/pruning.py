@@ -9,27 +9,28 @@ from typing import Any, Literal, Protocol
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.statistics.additive import ScoreModel
 from autoprompt_search.core.types import Measurement
+from autoprompt_search.studies.allocation import Allocator
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.knowledge_gradient import KnowledgeGradient
 from autoprompt_search.studies.paired import Evidence
 from autoprompt_search.studies.racing import Racing
+from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.successive_halving import SuccessiveHalving
+from autoprompt_search.studies.terms import SearchBudget
 from autoprompt_search.studies.wilcoxon import Wilcoxon
 
-PrunerName = Literal["halving", "racing", "wilcoxon", "gradient", "none"]
+PrunerName = Literal["halving", "racing", "wilcoxon", "knowledge-gradient", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What pruners go by."""
+class PrunerTerms:
+    """What pruners and allocators go by."""
 
-    trials: int
-    """Most trials of the search."""
+    budget: SearchBudget
     rungs: tuple[int, ...]
     """Dev examples per rung; empty where nobody said."""
-    passes: int | None
-    """Budget in forward passes, without the baseline's."""
     reduction: int
     """Reduction factor of successive halving."""
     error: float
@@ -46,7 +47,10 @@ class Terms:
 
 
 class Pruner(Protocol):
-    """Sees every rung of every trial, and says which trials end early. Trials of one kind compete with each other."""
+    """Sees every rung of every trial, and says which trials end early. Trials of one kind compete with each other.
+
+    What it stops has ended; an `Allocator` only lets trials wait.
+    """
 
     @property
     def evidence(self) -> type[Evidence] | None:
@@ -65,7 +69,7 @@ class Pruner(Protocol):
         ...
 
 
-class Never:
+class NoPruning:
     """Every trial is measured on all of dev: no prompt is lost, at the price of measuring all."""
 
     evidence = None
@@ -78,41 +82,48 @@ class Never:
         return False
 
 
-def _racing(terms: Terms) -> Pruner:
+def _racing(terms: PrunerTerms) -> Pruner:
     if terms.is_mean or terms.metric is None:
-        return Racing(terms.error, terms.trials, terms.rungs)
+        return Racing(terms.error, terms.budget.trials, terms.rungs)
     return CorpusRacing(terms.error, terms.rungs, terms.metric)
 
 
-def _for_means(name: str, make: Callable[[Terms], Pruner]) -> Callable[[Terms], Pruner]:
-    """A pruner that takes a score for the mean of its examples, refused where it is none."""
-
-    def made(terms: Terms) -> Pruner:
-        if not terms.is_mean:
-            raise ConfigError(f"study.pruner: {name} needs a score that is the mean of its examples (task.metric)")
-        return make(terms)
-
-    return made
-
-
-PRUNERS: Mapping[PrunerName, Callable[[Terms], Pruner]] = {
+PRUNERS: Mapping[PrunerName, Callable[[PrunerTerms], Pruner]] = {
     "halving": lambda terms: SuccessiveHalving(terms.reduction),
     "racing": _racing,
-    "wilcoxon": _for_means("wilcoxon", lambda terms: Wilcoxon(terms.error)),
-    "gradient": _for_means(
-        "gradient", lambda terms: KnowledgeGradient(terms.rungs, terms.passes, terms.trials, terms.text_share)
-    ),
-    "none": lambda terms: Never(),  # noqa: ARG005
+    "wilcoxon": lambda terms: Wilcoxon(terms.error),
+    "none": lambda terms: NoPruning(),  # noqa: ARG005
 }
+ALLOCATORS: Mapping[PrunerName, Callable[[PrunerTerms, ScoreModel, Spending], Allocator]] = {
+    "knowledge-gradient": lambda terms, model, spending: KnowledgeGradient(model, spending, terms.text_share),
+}
+FOR_MEANS: tuple[PrunerName, ...] = ("wilcoxon", "knowledge-gradient")
+"""Those that take a score for the mean of its examples."""
 
 
-def usual(terms: Terms) -> PrunerName:
-    """Where nobody chose: `gradient`, which shares out passes best, where passes are what is to be shared out."""
-    return "gradient" if terms.passes is not None and terms.rungs and terms.is_mean else "halving"
+def chosen(
+    name: PrunerName, terms: PrunerTerms, model: ScoreModel, spending: Spending
+) -> tuple[Pruner, Allocator | None]:
+    """The pruner of this name; or the allocator, beside which nothing is pruned.
+
+    Raises `ConfigError` where it does not fit the metric.
+    """
+    if name in FOR_MEANS and not terms.is_mean:
+        raise ConfigError(f"study.pruner: {name} needs a score that is the mean of its examples (task.metric)")
+    if name in ALLOCATORS:
+        return NoPruning(), ALLOCATORS[name](terms, model, spending)
+    return PRUNERS[name](terms), None
 
 
-def climb(name: PrunerName, rungs: Sequence[int], reduction: int) -> float:
-    """What a trial takes on average, in first rungs: of halving as its ladder says, else what it takes at most."""
+def usual(terms: PrunerTerms) -> PrunerName:
+    """Where nobody chose: `knowledge-gradient` where passes are the budget, which it shares out best."""
+    is_by_passes = terms.budget.passes is not None and bool(terms.rungs)
+    return "knowledge-gradient" if is_by_passes and terms.is_mean else "halving"
+
+
+def passes_per_trial(name: PrunerName, rungs: Sequence[int], reduction: int) -> float:
+    """What a trial takes on average, in units of the first rung: with halving its expected share of every rung, with
+    any other pruner the whole of dev, which is the most."""
     share = 1 / reduction if name == "halving" else 1.0
     return sum((rung - before) * share**step for step, (before, rung) in enumerate(pairwise([0, *rungs]))) / (
         rungs[0] if rungs else 1

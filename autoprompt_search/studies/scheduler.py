@@ -11,32 +11,32 @@ from dataclasses import dataclass
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
 from autoprompt_search.core.types import Measurement
-from autoprompt_search.studies.knowledge_gradient import Begin, GoOn, KnowledgeGradient
+from autoprompt_search.studies.allocation import Allocator, Begin, GoOn, Phase
 from autoprompt_search.studies.paired import Evidence, PairedScores
 from autoprompt_search.studies.probe import Probe
 from autoprompt_search.studies.pruning import Pruner
 from autoprompt_search.studies.spending import Spending
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrialScheduler:
-    """The pruner, the probe and the budget, and the order in which they are asked."""
+    """Asks the probe, the budget, and the pruner or the allocator, in this order; hands each what was measured."""
 
     pruner: Pruner
+    """Ends trials for good. Where there is an allocator it ends none."""
+    allocator: Allocator | None
+    """Lets trials wait and takes them up again; None: they go through all rungs that the pruner leaves them."""
     probe: Probe
     spending: Spending
     objective: Objective
-    board: ScoreModel | None
-    """Where the sampler learns from modelled scores."""
+    model: ScoreModel
+    """The weighed score of every rung; the allocator reads it."""
+    is_modelled: bool
+    """Whether the sampler learns from the model, not from how trials ended."""
     most: float
-    """Trials of any end: of the budget, and of the space."""
-    share: float
-    """Of the budget for texts, where there are soft prompts too."""
-
-    @property
-    def allocation(self) -> KnowledgeGradient | None:
-        """The pruner, where it pauses trials and takes them up again."""
-        return self.pruner if isinstance(self.pruner, KnowledgeGradient) else None
+    """Most trials of any end: those of the budget, or all points of the space."""
+    text_share: float
+    """Share of the budget for texts, where there are soft prompts too."""
 
     @property
     def evidence(self) -> type[Evidence] | None:
@@ -48,75 +48,88 @@ class TrialScheduler:
         return self.evidence if self.pruner.evidence or self.probe.wants(number, examples) else None
 
     def learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
-        """Take in a rung, with what was kept of its examples."""
+        """Take in a rung, with what was kept of its examples. A trial that breaks a limit is no one's rival."""
+        weighed, breaks_limit = self.objective.weighed(measurement), bool(self.objective.broken(measurement))
         self.spending.book(number, measurement)
-        weighed, is_out = self.objective.weighed(measurement), bool(self.objective.broken(measurement))
+        self.model.add(number, kind, weighed)
         self.probe.add(number, measurement, evidence)
-        if self.allocation or not is_out:
+        if not breaks_limit:
             self.pruner.add(number, kind, weighed, evidence if self.pruner.evidence else None)
-        if self.allocation and is_out:
-            self.allocation.drop(number)
-        if self.board is not None:
-            self.board.add(number, kind, weighed)
+        elif self.allocator:
+            self.allocator.drop(number)
 
     def drop(self, number: int) -> None:
         """The trial failed."""
         self.probe.drop(number)
-        if self.allocation:
-            self.allocation.drop(number)
+        if self.allocator:
+            self.allocator.drop(number)
 
     def stops(
         self, number: int, kind: str, measurement: Measurement, waiting: Collection[int], begun: int | None
     ) -> bool:
         """Whether a trial whose rung was just learned, and has more to come, ends or waits here.
 
-        What waits beside it, and how many trials have begun, is as for `next_step`.
+        `waiting` and `begun` are as for `next_step`; the trial itself is not among those that wait.
         """
         examples = measurement.fidelity.examples
         if number == 0 or measurement.fidelity.is_full:
             return False
-        if self.objective.broken(measurement):
+        if self.objective.broken(measurement) or self.probe.is_futile or self._is_held_by_probe(number):
             return True
-        if (self.probe.is_open and self.probe.covers(number)) or self.probe.is_hopeless:
-            return True
-        if self.allocation is None:
+        if self.allocator is None:
             return self.pruner.stops(number, kind, examples)
-        is_repeated = examples < self.allocation.reached(number)
+        is_repeated = examples < self.model.reached(number)
         return not is_repeated and self.next_step([*waiting, number], begun) != GoOn(number)
 
     def may_wait(self, number: int, last: Measurement | None) -> bool:
         """Whether a trial that was stopped is only paused."""
-        is_waiting_anchor = self.probe.is_open and self.probe.covers(number)
-        return bool(self.allocation or is_waiting_anchor) and not self.objective.broken(last)
+        return (self.allocator is not None or self._is_held_by_probe(number)) and not self.objective.broken(last)
+
+    def ends_after_probe(self, number: int, kind: str, examples: int) -> bool:
+        """Whether a trial that waited for the probe ends, now that the probe is over."""
+        return self.allocator is None and not self.probe.is_open and self.pruner.stops(number, kind, examples)
 
     def next_step(self, waiting: Collection[int], begun: int | None) -> Begin | GoOn | None:
-        """A new trial, or one of those that wait, or neither.
+        """A new trial, or the next rung of one that waits; None for neither.
 
-        `begun` is how many trials there are; None where no point is left for another.
+        Args:
+            waiting: Trials that are paused.
+            begun: How many trials there are; None where no point is left for another.
         """
         is_late = self.spending.is_late()
         may_begin = begun is not None and begun < self.most and not is_late
-        is_over = is_late or self.spending.is_paid_out
         if self.probe.is_open:
             return Begin() if may_begin and begun is not None and begun <= len(self.probe.points) else None
-        if self.probe.is_hopeless:
+        if self.probe.is_futile:
             return None
-        if self.allocation is None and waiting:
-            return None if is_over else GoOn(min(waiting))
-        if self.allocation is None or begun == 0:
-            return Begin() if may_begin and not is_over else None
-        return self.allocation.choose(
-            waiting,
-            may_begin=may_begin,
-            may_begin_text=begun is not None and begun < self.share * self.most,
-            is_text_over=self.spending.is_late(self.share),
-            is_over=is_late,
-        )
+        if self.allocator is not None and begun != 0:
+            return self.allocator.choose(
+                waiting,
+                may_begin=may_begin,
+                may_begin_text=begun is not None and begun < self.text_share * self.most,
+                is_text_over=self.spending.is_late(self.text_share),
+                is_over=is_late,
+            )
+        if is_late or self.spending.is_paid_out:
+            return None
+        if waiting:
+            return GoOn(min(waiting))
+        return Begin() if may_begin else None
 
-    def wants_soft(self, number: int, step: Begin) -> bool:
-        """Whether texts have had their share of the budget when this trial begins."""
-        return step.is_soft if self.allocation else self.spending.is_beyond(self.share, number)
+    def phase(self, number: int, step: Begin) -> Phase:
+        """What trial `number` should be when it begins with this step: soft once texts have had their share."""
+        if self.allocator:
+            return step.phase
+        return Phase.SOFT if self.spending.is_beyond(self.text_share, number) else Phase.TEXT
 
     def estimates(self) -> Mapping[int, Estimate] | None:
         """Expected scores for the sampler; None where it goes by how trials ended."""
-        return self.board.estimates() if self.board else None
+        return self.model.estimates() if self.is_modelled else None
+
+    def leader(self) -> int | None:
+        """The trial that the allocator expects to do best on all of dev; None where there is no allocator."""
+        return self.allocator.leader() if self.allocator else None
+
+    def _is_held_by_probe(self, number: int) -> bool:
+        """Whether a trial of the probe waits for the others of it."""
+        return self.probe.is_open and self.probe.covers(number)

@@ -136,21 +136,21 @@ def test_failing_trials_are_records_and_the_search_goes_on(folder: Path) -> None
         ("racing", "accuracy"),
         ("racing", "mcc"),
         pytest.param("wilcoxon", "accuracy", marks=pytest.mark.slow),
-        ("gradient", "accuracy"),
+        ("knowledge-gradient", "accuracy"),
         ("none", "macro_f1"),
     ],
 )
 def test_every_pruner_takes_a_search_to_its_verdict_and_is_continued(folder: Path, pruner: str, metric: str) -> None:
     """Stopped in the middle by its budget, and gone on with: as one that was never stopped, at no cost twice."""
     study: dict[str, Any] = {"study": {"type": "optuna", "pruner": pruner}, "task": {**BASE["task"], "metric": metric}}
-    budget = {"trials": 16, "passes": 500} if pruner == "gradient" else {"trials": 16}
+    budget = {"trials": 16, "passes": 500} if pruner == "knowledge-gradient" else {"trials": 16}
     whole = search(load_config(space_file(folder, **study, budget=budget)))
     assert whole.best.measurements[-1].fidelity.is_full
     assert sorted(r.number for r in whole.records) == list(range(len(whole.records)))
     again = search(load_config(space_file(folder, **study, budget=budget)))
     assert again.data["new_forward_passes"] == 0
     assert again.records == whole.records
-    if pruner != "gradient":
+    if pruner != "knowledge-gradient":
         search(load_config(space_file(folder, **study, budget={"trials": 5})), out=folder / "parts")
         parts = search(load_config(space_file(folder, **study, budget=budget)), out=folder / "parts")
         assert [r.state for r in parts.records] == [r.state for r in whole.records]
@@ -177,14 +177,14 @@ def test_the_probe_says_what_there_is_to_gain_and_ends_a_hopeless_search(folder:
     always = {"type": "scripted", "cues": {"good": "loved", "bad": "hated"}, "skill": 1.0}
     hopeless = search(load_config(space_file(folder, backend=always, task=task, **changes, name="hopeless")))
     assert hopeless.data["baseline"]["dev"]["score"] > 0.9
-    assert hopeless.data["headroom"]["is_hopeless"]
+    assert hopeless.data["headroom"]["is_futile"]
     assert len(hopeless.records) == 5
     assert (hopeless.verdict, hopeless.best.number) == ("tie", 0)
     assert "ended behind its probe" in hopeless.data["reason"]
     assert "It ended the search." in (hopeless.folder / "summary.md").read_text(encoding="utf-8")
     assert "It ended the search." in (hopeless.folder / "report.html").read_text(encoding="utf-8")
     went_on = search(load_config(space_file(folder, **changes)))
-    assert not went_on.data["headroom"]["is_hopeless"]
+    assert not went_on.data["headroom"]["is_futile"]
     assert went_on.data["headroom"]["gain"]["high"] > 0.1
     assert len(went_on.records) == 16
     assert "diverse prompts" in (went_on.folder / "summary.md").read_text(encoding="utf-8")

@@ -128,7 +128,7 @@ def test_a_study_stops_by_macro_f1_and_again_after_a_restart(tmp_path: Path) -> 
     assert facts(opened(tmp_path / "again").records()) == facts(whole.records())
 
 
-@pytest.mark.parametrize("pruner", ["wilcoxon", "gradient"])
+@pytest.mark.parametrize("pruner", ["wilcoxon", "knowledge-gradient"])
 def test_pruners_of_means_are_refused(pruner: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"study.pruner: {pruner} needs a score that is the mean of its examples"):
         open_study(tmp_path, trials=3, rungs=RUNGS, metric=MACRO_F1, pruner=pruner)

@@ -12,12 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.statistics.additive import ScoreModel
 from autoprompt_search.core.types import Cost, Measurement, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.knowledge_gradient import BREADTH, Begin, GoOn, KnowledgeGradient
+from autoprompt_search.studies.allocation import Begin, GoOn, Phase
+from autoprompt_search.studies.knowledge_gradient import BREADTH, KnowledgeGradient
 from autoprompt_search.studies.optuna import OptunaStudy
+from autoprompt_search.studies.spending import Spending
+from autoprompt_search.studies.terms import SearchBudget
 from autoprompt_search.testing.factories import measurement, open_study
 from autoprompt_search.testing.runner_contract import Watch
 from autoprompt_search.trackers.memory import MemoryTracker
@@ -32,21 +36,34 @@ def made(score: float, rung: int, new: int = 20) -> Measurement:
     return measurement(score, rung, stderr=error, cost=Cost(forward_passes=new), is_full=is_full)
 
 
-def entered(pruner: KnowledgeGradient, *trials: list[float], first: int = 1) -> KnowledgeGradient:
+class Race:
+    """An allocator with what it reads: scores and passes, entered as the scheduler enters them."""
+
+    def __init__(self, passes: int, trials: int, text_share: float = 1.0) -> None:
+        self.model, self.spending = ScoreModel(RUNGS), Spending(SearchBudget(trials, passes=passes))
+        self.allocator = KnowledgeGradient(self.model, self.spending, text_share)
+        self.choose, self.leader, self.drop = self.allocator.choose, self.allocator.leader, self.allocator.drop
+
+    def add(self, number: int, kind: str, measurement: Measurement) -> None:
+        self.model.add(number, kind, measurement)
+        self.spending.book(number, measurement)
+
+
+def entered(race: Race, *trials: list[float], first: int = 1) -> Race:
     for number, scores in enumerate(trials, start=first):
         for rung, score in zip(RUNGS, scores, strict=False):
-            pruner.add(number, "text", made(score, rung))
-    return pruner
+            race.add(number, "text", made(score, rung))
+    return race
 
 
 def test_first_looks_come_first_and_have_their_share() -> None:
-    pruner = KnowledgeGradient(RUNGS, 500, 50)
+    race = Race(500, 50)
     begun = 0
-    while isinstance(pruner.choose(range(1, begun + 1), may_begin=True), Begin):
+    while isinstance(race.choose(range(1, begun + 1), may_begin=True), Begin):
         begun += 1
-        entered(pruner, [0.6], first=begun)
+        entered(race, [0.6], first=begun)
     assert begun == BREADTH * 500 / RUNGS[0]
-    assert isinstance(pruner.choose([1, 2], may_begin=True), GoOn)
+    assert isinstance(race.choose([1, 2], may_begin=True), GoOn)
 
 
 TRAINING = 60
@@ -55,7 +72,7 @@ TRAINING = 60
 
 def spent_on_both(passes: int) -> tuple[list[tuple[int, str, int]], dict[int, int]]:
     """(trial, kind, examples) of every rung of a search of texts and then soft prompts; the rung each trial reached."""
-    pruner = KnowledgeGradient(RUNGS, passes, 500, text_share=0.6)
+    race = Race(passes, 500, text_share=0.6)
     rng = np.random.default_rng(0)
     kinds: dict[int, str] = {}
     reached: dict[int, int] = {}
@@ -63,20 +80,20 @@ def spent_on_both(passes: int) -> tuple[list[tuple[int, str, int]], dict[int, in
     steps = []
     while True:
         waiting = [n for n, rung in reached.items() if rung < len(RUNGS)]
-        step = pruner.choose(waiting, may_begin=True)
+        step = race.choose(waiting, may_begin=True)
         if step is None:
             return steps, reached
         if isinstance(step, Begin):
             number = len(kinds) + 1
-            kinds[number], reached[number] = "soft" if step.is_soft else "text", 0
-            scores[number] = 0.5 + 0.1 * rng.random() + 0.2 * step.is_soft
+            kinds[number], reached[number] = step.phase.value, 0
+            scores[number] = 0.5 + 0.1 * rng.random() + 0.2 * (step.phase is Phase.SOFT)
         else:
             number = step.number
         rung = RUNGS[reached[number]]
         is_soft = kinds[number] == "soft"
         cost = TRAINING + rung if is_soft else 20
         now = replace(made(scores[number], rung, cost), prompt=f"{number} at {rung}" if is_soft else f"{number}")
-        pruner.add(number, kinds[number], now)
+        race.add(number, kinds[number], now)
         steps.append((number, kinds[number], rung))
         reached[number] += 1
 
@@ -96,83 +113,83 @@ def test_texts_have_their_share_first_and_their_best_is_known_before_soft_prompt
 
 def test_texts_that_may_not_begin_go_on_and_texts_that_are_over_do_not() -> None:
     """A share of the trials, and of the minutes."""
-    pruner = entered(KnowledgeGradient(RUNGS, 3000, 500, text_share=0.6), [0.6], [0.7], [0.5])
+    race = entered(Race(3000, 500, text_share=0.6), [0.6], [0.7], [0.5])
     waiting = [1, 2, 3]
-    assert pruner.choose(waiting, may_begin=True) == Begin()
-    assert isinstance(pruner.choose(waiting, may_begin=True, may_begin_text=False), GoOn)
-    assert pruner.choose(waiting, may_begin=True, is_text_over=True) == GoOn(2), "the best text is finished"
-    entered(pruner, [0.7] * 5, first=2)
-    assert pruner.choose([1, 3], may_begin=True, is_text_over=True) == Begin(is_soft=True)
-    assert pruner.choose([1, 3], may_begin=True, is_over=True) is None
+    assert race.choose(waiting, may_begin=True) == Begin()
+    assert isinstance(race.choose(waiting, may_begin=True, may_begin_text=False), GoOn)
+    assert race.choose(waiting, may_begin=True, is_text_over=True) == GoOn(2), "the best text is finished"
+    entered(race, [0.7] * 5, first=2)
+    assert race.choose([1, 3], may_begin=True, is_text_over=True) == Begin(Phase.SOFT)
+    assert race.choose([1, 3], may_begin=True, is_over=True) is None
 
 
 def test_what_a_soft_prompt_costs_next_is_its_training_and_all_examples_again() -> None:
-    pruner = KnowledgeGradient(RUNGS, 3000, 500, text_share=0.6)
-    pruner.add(1, "soft", made(0.6, 20, TRAINING + 20))
-    pruner.add(2, "text", made(0.6, 20, 20))
-    assert pruner._prices(1, 20) == [np.inf, 100, 220, 360, 520]
-    assert pruner._prices(2, 20) == [np.inf, 20, 40, 60, 80]
+    race = Race(3000, 500, text_share=0.6)
+    race.add(1, "soft", made(0.6, 20, TRAINING + 20))
+    race.add(2, "text", made(0.6, 20, 20))
+    assert race.allocator._prices(1, 20) == [np.inf, 100, 220, 360, 520]
+    assert race.allocator._prices(2, 20) == [np.inf, 20, 40, 60, 80]
 
 
 def test_without_texts_beside_them_soft_prompts_have_it_all() -> None:
-    pruner = KnowledgeGradient(RUNGS, 1000, 50)
-    assert pruner.choose([], may_begin=True) == Begin()
-    pruner.add(1, "soft", made(0.6, 20, 100))
-    assert pruner.choose([1], may_begin=True) == Begin()
+    race = Race(1000, 50)
+    assert race.choose([], may_begin=True) == Begin()
+    race.add(1, "soft", made(0.6, 20, 100))
+    assert race.choose([1], may_begin=True) == Begin()
 
 
-def test_then_the_best_and_its_near_rivals_are_looked_at_and_a_hopeless_one_is_not() -> None:
-    pruner = entered(KnowledgeGradient(RUNGS, 400, 8), *[[0.6]] * 4, [0.75], [0.7], [0.1])
+def test_then_the_best_and_its_near_rivals_are_looked_at_and_one_far_behind_is_not() -> None:
+    race = entered(Race(400, 8), *[[0.6]] * 4, [0.75], [0.7], [0.1])
     turns = []
     for _ in range(8):
-        step = pruner.choose(range(1, 8), may_begin=False)
+        step = race.choose(range(1, 8), may_begin=False)
         assert isinstance(step, GoOn)
         turns.append(step.number)
         score = {5: 0.75, 6: 0.7}.get(step.number, 0.6)
-        pruner.add(step.number, "text", made(score, RUNGS[turns.count(step.number)]))
+        race.add(step.number, "text", made(score, RUNGS[turns.count(step.number)]))
     assert turns[0] in (5, 6)
     assert {5, 6} <= set(turns)
     assert 7 not in turns
-    assert pruner.leader() == 5
+    assert race.leader() == 5
 
 
 def test_when_the_passes_are_spent_only_the_leader_goes_on_and_to_the_end() -> None:
-    pruner = entered(KnowledgeGradient(RUNGS, 100, 8), [0.6], [0.9], [0.5], [0.4], [0.3])
-    assert pruner.spent == 100
+    race = entered(Race(100, 8), [0.6], [0.9], [0.5], [0.4], [0.3])
+    assert race.spending.passes == 100
     for rung in RUNGS[1:]:
-        assert pruner.choose([1, 2, 3, 4, 5], may_begin=True) == GoOn(2)
-        pruner.add(2, "text", made(0.9, rung))
-    assert pruner.choose([1, 3, 4, 5], may_begin=True) is None
+        assert race.choose([1, 2, 3, 4, 5], may_begin=True) == GoOn(2)
+        race.add(2, "text", made(0.9, rung))
+    assert race.choose([1, 3, 4, 5], may_begin=True) is None
 
 
 def test_a_search_that_is_over_by_the_clock_ends_the_same_way() -> None:
-    pruner = entered(KnowledgeGradient(RUNGS, 10_000, 8), [0.6], [0.9])
-    assert pruner.choose([1, 2], may_begin=False, is_over=True) == GoOn(2)
+    race = entered(Race(10_000, 8), [0.6], [0.9])
+    assert race.choose([1, 2], may_begin=False, is_over=True) == GoOn(2)
 
 
 def test_a_trial_that_failed_is_nobodys_rival() -> None:
-    pruner = entered(KnowledgeGradient(RUNGS, 100, 8), [0.9], [0.6])
-    pruner.drop(1)
-    assert pruner.leader() == 2
+    race = entered(Race(100, 8), [0.9], [0.6])
+    race.drop(1)
+    assert race.leader() == 2
 
 
 def test_the_baseline_costs_nothing_of_the_budget() -> None:
-    pruner = entered(KnowledgeGradient(RUNGS, 100, 8), [0.5] * 5, first=0)
-    assert pruner.spent == 0
-    assert isinstance(pruner.choose([], may_begin=True), Begin)
+    race = entered(Race(100, 8), [0.5] * 5, first=0)
+    assert race.spending.passes == 0
+    assert isinstance(race.choose([], may_begin=True), Begin)
 
 
 def test_dear_trials_are_asked_to_be_worth_it() -> None:
     """The same scores; the second costs ten times as much per example."""
-    pruner = entered(KnowledgeGradient(RUNGS, 1000, 8), [0.5], [0.5], [0.5])
+    race = entered(Race(1000, 8), [0.5], [0.5], [0.5])
     for number, new in ((4, 20), (5, 200)):
-        pruner.add(number, "text", made(0.6, RUNGS[0], new))
-    assert pruner.choose([4, 5], may_begin=False) == GoOn(4)
+        race.add(number, "text", made(0.6, RUNGS[0], new))
+    assert race.choose([4, 5], may_begin=False) == GoOn(4)
 
 
 def test_rungs_are_needed() -> None:
-    with pytest.raises(ConfigError, match=r"study\.pruner: gradient needs the rungs"):
-        KnowledgeGradient((), 100, 3)
+    with pytest.raises(ConfigError, match=r"study\.pruner: knowledge-gradient needs the rungs"):
+        KnowledgeGradient(ScoreModel(()), Spending(SearchBudget(3, passes=100)))
 
 
 def search(folder: Path, passes: int, seed: int, **options: Any) -> tuple[OptunaStudy, dict[int, int]]:
@@ -180,7 +197,7 @@ def search(folder: Path, passes: int, seed: int, **options: Any) -> tuple[Optuna
     rng = np.random.default_rng(seed)
     skill = rng.normal(0.6, 0.05, size=61)
     blocks = np.clip(skill[:, None] + rng.normal(0, 0.05, size=(61, 5)), 0.05, 0.95)
-    study = open_study(folder, NUMBERS, 61, pruner="gradient", rungs=RUNGS, passes=passes, **options)
+    study = open_study(folder, NUMBERS, 61, pruner="knowledge-gradient", rungs=RUNGS, passes=passes, **options)
     ledger, tracker, watch = Ledger(folder / "ledger.sqlite"), MemoryTracker(), Watch()
     driver = Driver(study, ledger, tracker, watch, examples={}, weights=folder)
     seen: dict[int, int] = {}

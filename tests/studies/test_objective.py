@@ -47,7 +47,7 @@ def stored(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name="test", storage=storage).trials
 
 
-@pytest.mark.parametrize("pruner", ["halving", "gradient", "none"])
+@pytest.mark.parametrize("pruner", ["halving", "knowledge-gradient", "none"])
 def test_a_trial_that_breaks_a_limit_ends_on_its_first_rung(tmp_path: Path, pruner: str) -> None:
     study = study_of(tmp_path, SHORT, pruner=pruner)
     play(study)

@@ -13,7 +13,7 @@ from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.initial_design import initial_design
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.pruning import PRUNERS
+from autoprompt_search.studies.pruning import ALLOCATORS, PRUNERS
 from autoprompt_search.studies.terms import ProbePlan
 from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts
@@ -87,7 +87,7 @@ def run(study: OptunaStudy, share: Any = share_of, most: int = 10**6) -> list[tu
     return order
 
 
-@pytest.mark.parametrize("pruner", sorted(PRUNERS))
+@pytest.mark.parametrize("pruner", sorted([*PRUNERS, *ALLOCATORS]))
 def test_anchors_see_the_first_rung_before_anybody_goes_on(pruner: Any, tmp_path: Path) -> None:
     study = make(tmp_path, pruner=pruner)
     first = run(study)[: len(RUNGS) + 5]
@@ -108,7 +108,7 @@ def test_halving_goes_on_with_the_best_of_them(tmp_path: Path) -> None:
     assert best.state is TrialState.COMPLETE
 
 
-@pytest.mark.parametrize("pruner", ["halving", "racing", "gradient"])
+@pytest.mark.parametrize("pruner", ["halving", "racing", "knowledge-gradient"])
 def test_a_probe_that_was_interrupted_goes_on_as_if_it_was_not(pruner: Any, tmp_path: Path) -> None:
     whole = make(tmp_path / "whole", pruner=pruner)
     run(whole)
@@ -132,29 +132,29 @@ def test_a_search_that_began_without_a_probe_has_none_later(tmp_path: Path) -> N
 def test_a_saturated_task_stops_and_one_with_headroom_goes_on(tmp_path: Path) -> None:
     saturated = make(tmp_path / "saturated", probe=ProbePlan(5, 0.02))
     run(saturated, lambda _: 1.0)
-    assert saturated.is_hopeless
+    assert saturated.is_futile
     assert len(saturated.records()) == 6
     assert [r.state for r in saturated.records()[1:]] == [TrialState.PRUNED] * 5
     assert make(tmp_path / "saturated", probe=ProbePlan(5, 0.02)).ask() is None, "and stays so"
     goes_on = make(tmp_path / "on", probe=ProbePlan(5, 0.02))
     run(goes_on)
-    assert not goes_on.is_hopeless
+    assert not goes_on.is_futile
     assert len(goes_on.records()) == 20
     unasked = make(tmp_path / "unasked")
     run(unasked, lambda _: 1.0)
     assert len(unasked.records()) == 20
 
 
-def test_where_soft_prompts_may_come_only_the_ceiling_is_hopeless(tmp_path: Path) -> None:
+def test_where_soft_prompts_may_come_only_the_ceiling_is_futile(tmp_path: Path) -> None:
     alike = make(tmp_path / "alike", WIDE, probe=ProbePlan(5, 0.5))
     run(alike, lambda _: 0.45)
     found = alike.headroom()
     assert found is not None
     assert found.gain.high < 0.5 < found.ceiling
-    assert not alike.is_hopeless
+    assert not alike.is_futile
     full = make(tmp_path / "full", WIDE, probe=ProbePlan(5, 0.02))
     run(full, lambda _: 1.0)
-    assert full.is_hopeless
+    assert full.is_futile
 
 
 def test_an_anchor_that_fails_is_left_out_and_a_baseline_that_fails_ends_the_probe(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_known_slots_are_drawn_again_with_their_text_and_others_never(tmp_path: 
     "options",
     [
         {},
-        {"pruner": "gradient", "passes": 4000},
+        {"pruner": "knowledge-gradient", "passes": 4000},
         {"over": SOFT},
         {"sampler": "random"},
         {"sampler": "surrogate", "scores": "modelled", "texts": {"instruction": TEXTS, "template": {}}},

@@ -12,7 +12,7 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.types import Params, TrialState
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.pruning import PRUNERS
+from autoprompt_search.studies.pruning import ALLOCATORS, PRUNERS
 from autoprompt_search.testing.factories import RUNGS, measurement, open_study, space
 from autoprompt_search.testing.study_contract import BASELINE, STUDY_CASES, MakesStudy, climb, facts, play
 
@@ -26,7 +26,7 @@ def maker(**options: Any) -> MakesStudy:
     return make
 
 
-@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "halving"])
+@pytest.mark.parametrize("pruner", [name for name in (*PRUNERS, *ALLOCATORS) if name != "halving"])
 @pytest.mark.parametrize("case", STUDY_CASES, ids=lambda case: case.__name__)
 def test_pruners_keep_the_contract(case: Callable[[MakesStudy, Path], None], pruner: str, tmp_path: Path) -> None:
     case(maker(pruner=pruner), tmp_path)
@@ -97,8 +97,8 @@ def test_a_sampler_may_learn_from_scores_that_unequal_rungs_do_not_distort(tmp_p
             study.report(number, measurement(score, examples, is_full=examples == high))
         study.tell(number, TrialState.COMPLETE if len(scores) == 2 else TrialState.PRUNED)
     assert isinstance(study, OptunaStudy)
-    assert study._steering.board is not None
-    estimates = study._steering.board.estimates()
+    assert study._scheduler.is_modelled
+    estimates = study._scheduler.model.estimates()
     scores = {number: estimate.score for number, estimate in estimates.items()}
     assert scores[0] == pytest.approx(0.5)
     assert scores[2] == pytest.approx(0.6)
@@ -109,7 +109,7 @@ def test_a_sampler_may_learn_from_scores_that_unequal_rungs_do_not_distort(tmp_p
 
 def test_gradient_pauses_and_takes_up_again_and_survives_every_kill(tmp_path: Path) -> None:
     """Killed at any write, a search ends as one that never was."""
-    make = maker(pruner="gradient", sampler="random", passes=400)
+    make = maker(pruner="knowledge-gradient", sampler="random", passes=400)
     whole = make(tmp_path / "whole", space(), trials=12, baseline=BASELINE)
     order = []
     while (found := whole.ask()) is not None:

@@ -28,7 +28,7 @@ def spent(records: list[TrialRecord]) -> list[int]:
     return [sum(m.cost.forward_passes for m in r.measurements) for r in records if r.number]
 
 
-@pytest.mark.parametrize("pruner", sorted(set(PRUNERS) - {"gradient"}))
+@pytest.mark.parametrize("pruner", sorted(PRUNERS))
 def test_no_trial_begins_once_the_passes_are_spent(pruner: Any, tmp_path: Path) -> None:
     study = make(tmp_path, pruner=pruner)
     play(study)
@@ -39,7 +39,7 @@ def test_no_trial_begins_once_the_passes_are_spent(pruner: Any, tmp_path: Path) 
 
 def test_gradient_keeps_within_them(tmp_path: Path) -> None:
     """But for what the best one lacks of all of dev."""
-    study = make(tmp_path, pruner="gradient")
+    study = make(tmp_path, pruner="knowledge-gradient")
     play(study)
     assert PASSES - RUNGS[0] < sum(spent(list(study.records()))) <= PASSES + RUNGS[-1]
 
@@ -76,7 +76,7 @@ def test_a_resumed_search_spends_what_an_undisturbed_one_does_and_more_passes_go
     assert len(more.records()) == before + 1
 
 
-@pytest.mark.parametrize(("passes", "pruner"), [(PASSES, "gradient"), (None, "halving")])
+@pytest.mark.parametrize(("passes", "pruner"), [(PASSES, "knowledge-gradient"), (None, "halving")])
 def test_where_nobody_chose_passes_are_shared_out_by_the_gradient(
     passes: int | None, pruner: Any, tmp_path: Path
 ) -> None:
@@ -96,7 +96,7 @@ SOFT = SearchSpace.model_validate(
 )
 
 
-@pytest.mark.parametrize("pruner", ["halving", "gradient"])
+@pytest.mark.parametrize("pruner", ["halving", "knowledge-gradient"])
 def test_soft_prompts_begin_when_their_share_of_the_passes_does(pruner: Any, tmp_path: Path) -> None:
     """Though a number of trials would never come to that."""
     study = make(tmp_path, over=SOFT, pruner=pruner, text_share=0.5)

@@ -42,7 +42,7 @@ class Probes(Protocol):
     """Capability of a study: says what there is to gain before it spends its budget."""
 
     @property
-    def is_hopeless(self) -> bool:
+    def is_futile(self) -> bool:
         """Whether it ended the search for that."""
         ...
 

@@ -50,8 +50,6 @@ class ScoreFit:
     """Seen so far."""
     score: Floats
     """Expected on all of dev; the observed score where all of it was seen."""
-    variance: Floats
-    """Variance of that expectation."""
     seen: Floats
     """As `Estimate.seen`."""
     effect_variance: Floats
@@ -62,6 +60,11 @@ class ScoreFit:
     """Variance between prompts."""
     total: int
     """Examples of dev."""
+
+    @property
+    def variance(self) -> Floats:
+        """Variance of `score`."""
+        return self.variance_after(self.examples)
 
     def variance_after(self, examples: Floats | float) -> Floats:
         """What `variance` would be of a trial that had seen so many examples in all."""
@@ -80,9 +83,20 @@ class ScoreModel:
     def __init__(self, rungs: Sequence[int]) -> None:
         self._rungs = tuple(rungs)
         self._rows: dict[int, _Row] = {}
+        self._fit: ScoreFit | None = None
+        """The last fit, until another rung is entered."""
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Dev examples per rung."""
+        return self._rungs
+
+    def kind(self, number: int) -> str:
+        """Kind of a trial that was entered."""
+        return self._rows[number].kind
 
     def add(self, number: int, kind: str, measurement: Measurement) -> bool:
         """Enter a trial on a rung; False where it was entered before, which changes nothing."""
@@ -91,13 +105,14 @@ class ScoreModel:
         if measurement.fidelity.examples in self._rows[number].made:
             return False
         self._rows[number].add(measurement, self._rungs)
+        self._fit = None
         return True
 
     def reached(self, number: int) -> int:
         """Examples of the highest rung of a trial; 0 where it was not entered."""
         return self._rows[number].reached if number in self._rows else 0
 
-    def cells(self) -> tuple[list[int], Floats, Floats]:
+    def table(self) -> tuple[list[int], Floats, Floats]:
         """Trials; [trials, rungs] mean score between a rung and the one below, and examples there (0: not seen)."""
         numbers = sorted(self._rows)
         rows = [self._rows[n] for n in numbers]
@@ -112,8 +127,14 @@ class ScoreModel:
         return {number: Estimate(*row) for number, *row in zip(fit.numbers, *columns, strict=True)}
 
     def fit(self) -> ScoreFit:
+        """What the model believes of every trial; at least one must have been entered."""
+        if self._fit is None:
+            self._fit = self._fitted()
+        return self._fit
+
+    def _fitted(self) -> ScoreFit:
         """By alternating between examples and prompts until both agree, and between them and the two variances."""
-        numbers, values, weights = self.cells()
+        numbers, values, weights = self.table()
         rows = [self._rows[n] for n in numbers]
         is_whole = np.array([r.is_whole for r in rows])
         kinds = tuple(r.kind for r in rows)
@@ -142,27 +163,32 @@ class ScoreModel:
         known = plain.sum(axis=0) > 0
         blocks = np.where(known, blocks, np.average(blocks[known], weights=sizes[known]) if known.any() else 0.0)
         ahead = ((sizes * (weights == 0)) * (blocks + effect[:, None])).sum(axis=1)
-        fit = ScoreFit(
+        return ScoreFit(
             numbers=tuple(numbers),
             kinds=kinds,
             examples=seen,
             score=((weights * values).sum(axis=1) + ahead) / total,
-            variance=np.zeros(len(numbers)),
             seen=np.average(blocks, weights=sizes) + (weights * (values - blocks)).sum(axis=1) / seen,
             effect_variance=own,
             noise=float(noise),
             spread=float(spread),
             total=total,
         )
-        fit.variance[:] = fit.variance_after(seen)
-        return fit
 
     def _noise(self) -> float:
         """Per example, from the standard errors of the scores: what differences of pairs leave of their variance."""
-        last = [row.last for row in self._rows.values()]
-        examples = sum(m.fidelity.examples for m in last)
-        single = sum((m.stderr * m.fidelity.examples) ** 2 for m in last) / examples
+        last = [(row.last.stderr, row.reached) for row in self._rows.values()]
+        single = sum((stderr * examples) ** 2 for stderr, examples in last) / sum(examples for _, examples in last)
         return max(single, 1.0 / self._rungs[-1]) / PAIRING
+
+
+@dataclass(frozen=True, slots=True)
+class _Rung:
+    """What is kept of a measurement; its outcomes are not."""
+
+    score: float
+    stderr: float
+    prompt: str
 
 
 @dataclass(slots=True)
@@ -174,7 +200,7 @@ class _Row:
     """[rungs]: mean score between a rung and the one below."""
     weights: Floats
     """[rungs]: examples there; 0 where it has not been."""
-    made: dict[int, Measurement] = field(default_factory=dict)
+    made: dict[int, _Rung] = field(default_factory=dict)
     """Examples -> measurement."""
     reached: int = 0
     """Examples of the highest rung."""
@@ -183,13 +209,13 @@ class _Row:
     up. Its last score then stands for all examples that it was made on."""
 
     @property
-    def last(self) -> Measurement:
+    def last(self) -> _Rung:
         return self.made[self.reached]
 
     def add(self, measurement: Measurement, rungs: Sequence[int]) -> None:
         """Enter a rung, and bring values and weights up to date."""
         self.is_whole |= bool(self.made) and measurement.prompt != self.last.prompt
-        self.made[measurement.fidelity.examples] = measurement
+        self.made[measurement.fidelity.examples] = _Rung(measurement.score, measurement.stderr, measurement.prompt)
         self.reached = max(self.made)
         before, points = 0, 0.0
         for place, rung in enumerate(rungs):

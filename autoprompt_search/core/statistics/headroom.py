@@ -49,7 +49,7 @@ class Headroom:
     has_soft: bool
     """Whether the space also has soft prompts."""
 
-    def is_hopeless(self, least: float) -> bool:
+    def is_futile(self, least: float) -> bool:
         """Whether a gain of `least` is out of reach; where soft prompts may come, whether the ceiling forbids it."""
         return (self.ceiling if self.has_soft else self.gain.high) < least
 

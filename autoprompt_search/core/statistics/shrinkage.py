@@ -63,13 +63,13 @@ class Shrinkage:
             price: Log-likelihood that a spread above none has to earn.
         """
         measured = [r for r in records if r.measurements]
-        board = ScoreModel(sorted({m.fidelity.examples for r in measured for m in r.measurements}))
+        model = ScoreModel(sorted({m.fidelity.examples for r in measured for m in r.measurements}))
         for record in measured:
             for measurement in record.measurements:
-                board.add(record.number, record.kind, measurement)
-        numbers, scores, weights = board.cells()
+                model.add(record.number, record.kind, measurement)
+        numbers, scores, weights = model.table()
         seen, sizes = weights.sum(axis=1), weights.max(axis=0)
-        noise = _noise(values) if len(values) > 1 else board.fit().noise
+        noise = _noise(values) if len(values) > 1 else model.fit().noise
         variance, effect = noise / seen, np.zeros(len(numbers))
         for _ in range(_SWEEPS):
             blocks = (weights * (scores - effect[:, None])).sum(axis=0) / weights.sum(axis=0)
