@@ -180,7 +180,7 @@ def _study(
         metric=metric,
         texts=texts,
         growing=growing_parameters(config),
-        probe=ProbePlan(budget.anchors(config.rungs), budget.least_gain if budget.stop_if_hopeless else None),
+        probe=ProbePlan(budget.anchors(config.rungs), budget.least_gain if budget.stop_for_futility else None),
         first_points=first,
     )
     return STUDIES.build(ComponentSpec(type=config.study.type, **own), terms=terms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoprompt_search.backends import BACKENDS
@@ -74,7 +74,8 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
         problems += [f"backend: {line}" for line in backend.problems([], [])]
     if problems or splits is None or book is None or backend is None or memory is None:
         raise ConfigError(list(dict.fromkeys(problems)), where=str(path))
-    return _checked(draft.config, splits, book, backend, memory)
+    checked = _checked(draft.config, splits, book, backend, memory)
+    return replace(checked, advice=(*draft.notes, *checked.advice))
 
 
 def _warm(config: SearchConfig, splits: Splits, problems: list[str]) -> WarmStart | None:

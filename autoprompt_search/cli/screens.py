@@ -60,7 +60,9 @@ def _facts(check: Checked) -> Iterator[tuple[str, str]]:
     room = f", at most {budget.most_trials(config.rungs):,} trials" if budget.goes_by_passes else ""
     yield "budget", f"{preset}{budget.spelled(config.rungs)}{room}"
     if count := budget.anchors(config.rungs):
-        end = f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_if_hopeless else ""
+        end = (
+            f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_for_futility else ""
+        )
         yield "probe", f"first up to {count} diverse prompts on {config.rungs[0]} examples{end}"
     if check.memory.sources:
         count = len(check.memory.points)

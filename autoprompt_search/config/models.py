@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from autoprompt_search.config.deprecated import renewed
 from autoprompt_search.config.dialect import Dumper
 from autoprompt_search.config.sections import Aim, Budget, Component, Confirm, Preset, Proposals, Section, preset_named
 from autoprompt_search.core.fingerprint import fingerprint
@@ -101,6 +102,11 @@ class SearchConfig(Section):
     tracker: Component = ComponentSpec(type="mlflow")
     confirm: Confirm = Confirm()
     exports: tuple[Component, ...] = (ComponentSpec(type="prompt"),)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renewed(cls, value: Any) -> Any:
+        return renewed(value)
 
     @field_validator("name")
     @classmethod

@@ -141,7 +141,7 @@ def _weight(draft: Draft) -> Iterator[Problem]:
     """Tests of answers know no cost: they would stop prompts that cost less."""
     weight, pruner = draft.config.objective.weight, draft.config.study.options.get("pruner")
     if weight and pruner in ("racing", "wilcoxon") and draft.is_sound("objective", "study"):
-        text = f"study.pruner: {pruner} compares answers, which cost nothing: use halving, gradient or none"
+        text = f"study.pruner: {pruner} compares answers, which cost nothing: use halving, knowledge-gradient or none"
         yield Problem(("objective", "weight"), f"objective.weight: {text} (got {weight:g})")
 
 

@@ -33,7 +33,7 @@ def _means(draft: Draft) -> Iterator[Problem]:
     task, pruner = draft.task, _option(draft, "pruner", "halving")
     if not draft.is_sound("task") or task is None or task.metric not in METRICS.names():
         return
-    if pruner in ("wilcoxon", "gradient") and not metric_named(task.metric, ()).is_mean:
+    if pruner in ("wilcoxon", "knowledge-gradient") and not metric_named(task.metric, ()).is_mean:
         text = f"takes a score for the mean of its examples, which {task.metric} is not (task.metric)"
         yield Problem(("study", "pruner"), f"study.pruner: {text} (got {pruner}); racing, halving and none fit")
 

@@ -52,8 +52,8 @@ class Budget(Section):
 
     probe: Literal["auto", "always", "never"] = "auto"
     """Whether the first trials are a dozen diverse prompts that show what there is to gain, for at most a tenth of the
-    budget. `auto`: where passes decide how many trials there are, or `stop_if_hopeless`."""
-    stop_if_hopeless: bool = False
+    budget. `auto`: where passes decide how many trials there are, or `stop_for_futility`."""
+    stop_for_futility: bool = False
     """End the search behind the probe where a gain of `least_gain` is out of reach."""
     least_gain: float = Field(default=0.02, gt=0, lt=1)
     """Smallest gain that is worth a search, in units of the score."""
@@ -82,7 +82,7 @@ class Budget(Section):
 
         Of a budget in trials each counts as if it saw all of dev. Fewer than four could not show how prompts differ.
         """
-        is_auto = self.goes_by_passes or self.stop_if_hopeless
+        is_auto = self.goes_by_passes or self.stop_for_futility
         if self.probe == "never" or (self.probe == "auto" and not is_auto):
             return 0
         trials = self.most_trials(rungs)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from autoprompt_search.config.deprecated import notes, renewed
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
 from autoprompt_search.config.sections import Aim, Budget, Confirm, Proposals
 from autoprompt_search.core.protocols.task import Task
@@ -45,6 +46,8 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     """Sections (`task`) and entries (`space.demos.k`) that were set aside: rules about them are silent."""
+    notes: list[str] = field(default_factory=list)
+    """What is no mistake and should be written otherwise."""
     task: Task | None = None
     """The task, once it could be built."""
 
@@ -63,8 +66,8 @@ class Problem:
 
 def validate(data: Mapping[str, Any]) -> Draft:
     """Check the form of every section; rules between sections come later."""
-    left: dict[Any, Any] = copy.deepcopy(dict(data))
-    draft = Draft(SearchConfig.model_validate(_PLACEHOLDERS))
+    left: dict[Any, Any] = copy.deepcopy(renewed(dict(data)))
+    draft = Draft(SearchConfig.model_validate(_PLACEHOLDERS), notes=list(notes(data)))
     for section, value in _PLACEHOLDERS.items():
         if left.get(section) is None:
             draft.problems.append(Problem((section,), f"{section}: is required"))

@@ -61,7 +61,7 @@ CASES = {
     ),
     "a cost that the pruner cannot see": (
         lambda data: data.update(objective={"weight": 0.01}, study={"type": "optuna", "pruner": "racing"}),
-        ["objective.weight: study.pruner: racing compares answers", "halving, gradient or none (got 0.01)"],
+        ["objective.weight: study.pruner: racing compares answers", "halving, knowledge-gradient or none (got 0.01)"],
     ),
     "wrong pruner": (put("study", {"type": "optuna", "pruner": "racin"}), ["study.pruner", "got 'racin'"]),
     "wrong error": (put("study", {"type": "optuna", "error": 1}), ["study.error: must be less than 1", "got 1"]),

@@ -48,7 +48,7 @@ def test_both_forms_are_one_search_and_are_read_back(space_file):
     [
         (Budget(), 0),
         (Budget(trials=48, probe="always"), 12),
-        (Budget(trials=48, stop_if_hopeless=True), 12),
+        (Budget(trials=48, stop_for_futility=True), 12),
         (Budget(trials=24, probe="always"), 6),
         (Budget(trials=12, probe="always"), 0),
         (Budget(preset="quick"), 4),

@@ -172,7 +172,7 @@ def test_the_probe_says_what_there_is_to_gain_and_ends_a_hopeless_search(folder:
     lines = [json.dumps({**row, "text": f"{row['text']} I {words[row['label']]} it."}) + "\n" for row in easy]
     (folder / "easy.jsonl").write_text("".join(lines), encoding="utf-8")
     task = {**BASE["task"], "data": "easy.jsonl"}
-    budget = {"trials": 16, "stop_if_hopeless": True, "least_gain": 0.1}
+    budget = {"trials": 16, "stop_for_futility": True, "least_gain": 0.1}
     changes = {"budget": budget, "rungs": [12, 48]}
     always = {"type": "scripted", "cues": {"good": "loved", "bad": "hated"}, "skill": 1.0}
     hopeless = search(load_config(space_file(folder, backend=always, task=task, **changes, name="hopeless")))
