@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # their threads would not be those of torch
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,17 @@ class Size:
     @property
     def heads(self) -> int:
         return max(1, self.width // 64)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which models are timed, and how."""
+    parser.add_argument("--only", nargs="+", choices=("gpt2", "llama"), default=("gpt2", "llama"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--batch-tokens", type=int, default=8192)
+    parser.add_argument("--threads", type=int, default=1)
 
 
 def config_of(shape: str, size: Size) -> Any:

@@ -286,13 +286,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--examples", type=int, default=48)
     parser.add_argument("--demonstrations", type=int, nargs="+", default=[8, _LONG])
-    parser.add_argument("--only", nargs="+", choices=("gpt2", "llama"), default=("gpt2", "llama"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--width", type=int, default=384)
-    parser.add_argument("--batch-tokens", type=int, default=8192)
-    parser.add_argument("--threads", type=int, default=1)
+    measuring.add_model_options(parser)
     return parser.parse_args()
 
 
