@@ -30,6 +30,8 @@ _SHORTEST_PREFIX = 8
 """Shared beginnings below this many tokens are not worth a forward pass of their own."""
 _SHORTEST_ALONE = 64
 """Nor is a prompt that comes alone below this many."""
+_READS_BOTH_WAYS = ("xlnet",)
+"""Architectures that transformers lists as causal, and whose states depend on what follows."""
 
 
 def hf_causal(
@@ -94,6 +96,8 @@ class CausalFamily:
         kind = config.model_type
         if kind in loading.MASKED.mapping and not getattr(config, "is_decoder", False):
             return f"holds a {kind!r} encoder, which does not read from left to right: use hf-masked"
+        if kind in _READS_BOTH_WAYS:
+            return f"holds a {kind!r} model, which reads both ways, padding too, without a mask that is made for it"
         return cascade.refusal(config, loading.class_of(config, self.form)) if self._attention else None
 
     def answer_problems(self, prompt: str, answers: Sequence[str], /) -> list[str]:

@@ -109,7 +109,7 @@ class ModelSpec:
         """
         try:
             loading.pick_device(self.device)
-            folder = self.tokenizer_folder
+            folder, _ = self.tokenizer_folder, self.config
             problem = loading.weights_problem(self.model, folder) or self._head_problem(folder, refusal)
             _ = self.tokenizer
         except ConfigError as exc:

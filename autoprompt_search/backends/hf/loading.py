@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from transformers import (
     AutoTokenizer,
 )
 from transformers.modeling_utils import PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
@@ -46,6 +48,7 @@ _SUBFOLDERS = "[!1]*/*"
 """Other formats lie in subfolders; only 1_Pooling says something about the model itself."""
 
 
+_OWN_CODE = "use a model whose architecture transformers has itself"
 _HEADS = ("embed_out.weight", "output_layer.weight")
 """Heads whose names in checkpoints are not those of the modules."""
 
@@ -104,10 +107,21 @@ def _snapshot(model: str, revision: str | None, weights: bool) -> Path:
 
 def load_config(folder: Path) -> Any:
     """The model's configuration; `ConfigError` when it cannot be read."""
+    if _needs_own_code(folder):
+        raise ConfigError(f"model: {folder} comes with code of its own, which is never run: {_OWN_CODE}")
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as exc:
         raise ConfigError(f"model: the configuration in {folder} cannot be read: {first_line(exc)}") from exc
+
+
+def _needs_own_code(folder: Path) -> bool:
+    """Whether the configuration names classes of the folder's own Python files and transformers has none for it."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING_NAMES
 
 
 def load_tokenizer(folder: Path) -> Any:

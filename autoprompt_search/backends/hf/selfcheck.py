@@ -25,12 +25,19 @@ _FULL = 4
 
 def takes_branches(model: Any, read: ReadRows) -> bool:
     """Whether several answers in one row score as in rows of their own: not under every attention and position."""
-    if not sees_all(model.config):
-        return False  # a window would count the other branches
+    if not sees_all(model.config) or _is_alibi(model.config):
+        return False  # a window would count the other branches, and so do distances that no position id tells
     rows = _probes(model)
     tree = [row for unit in packed([(row,) for row in rows]) for row in unit]
     fronts = (None, _front(model, rows))
     return all(_agree(partial(_read, read, rows, f), partial(_read, read, tree, f), model.dtype) for f in fronts)
+
+
+def _is_alibi(config: Any) -> bool:
+    """Whether attention is biased by how far apart tokens stand in the row (ALiBi, Press et al. 2022)."""
+    text = config.get_text_config()
+    inner = getattr(text, "attn_config", None)
+    return text.model_type in ("mpt", "bloom") or bool(getattr(text, "alibi", False) or getattr(inner, "alibi", False))
 
 
 def takes_cascade(model: Any, read: ReadRows, cascaded: ReadRows) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +55,7 @@ class PromptTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self.raw = tokenizer
+        self._has_spans = bool(getattr(tokenizer, "is_fast", True))
         self.before, self.after = self._frame()
         self._marks = Marks(tokenizer)
         self._last: tuple[tuple[str, ...], list[Ids]] = ((), [])
@@ -79,9 +81,14 @@ class PromptTokenizer:
         return [self.before + row + self.after for row in rows]
 
     def cut(self, text: str, tokens: int) -> str:
-        """The text without its last `tokens` tokens."""
+        """The text without its last `tokens` tokens, at least: the longest beginning that has so many fewer."""
         ((ids, spans),) = self._encode([text], special=False)
-        return text[: spans[len(ids) - tokens][0]] if tokens < len(ids) else ""
+        if tokens >= len(ids):
+            return ""
+        if self._has_spans:
+            return text[: spans[len(ids) - tokens][0]]
+        kept = range(len(text) + 1)
+        return text[: bisect_right(kept, len(ids) - tokens, key=lambda n: len(self.encode([text[:n]])[0])) - 1]
 
     def word(self, token: int, gap: str) -> str | None:
         """The word that this one token is behind `gap`; None for parts of words, signs and special tokens."""
@@ -162,7 +169,7 @@ class PromptTokenizer:
         return cuts
 
     def _encode(self, texts: Sequence[str], *, special: bool) -> list[Encoded]:
-        """Ids and character spans."""
+        """Ids and character spans; empty spans where the tokenizer cannot say them, as those in Python alone."""
         if not texts:
             return []
         if any(map(is_marked, texts)):
@@ -171,12 +178,13 @@ class PromptTokenizer:
             list(texts),
             split_special_tokens=True,
             add_special_tokens=special,
-            return_offsets_mapping=True,
+            return_offsets_mapping=self._has_spans,
             return_attention_mask=False,
             verbose=False,
         )
         drop = len(self.after) if special else 0
-        rows = zip(out["input_ids"], out["offset_mapping"], strict=True)
+        spans = out["offset_mapping"] if self._has_spans else [[(0, 0)] * len(ids) for ids in out["input_ids"]]
+        rows = zip(out["input_ids"], spans, strict=True)
         return [(list(ids[: len(ids) - drop]), list(spans[: len(ids) - drop])) for ids, spans in rows]
 
     @cached_property
