@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from autoprompt_search.core.answers import Completion
 from autoprompt_search.core.arrays import Floats
 
 
@@ -152,3 +153,32 @@ def plain_exclusive_seq2seq_logliks(
 
         out[row] = exclusive_logliks(words, following)
     return out
+
+
+@torch.no_grad()
+def plain_completions(model: Any, tokenizer: Any, prompts: Sequence[str], tokens: int) -> list[Completion]:
+    """The greedy answer to each prompt, by transformers' own `generate`, one prompt at a time.
+
+    The text is what the new tokens add to the prompt's, as decoding both together shows it.
+
+    Args:
+        model: A causal or a sequence-to-sequence LM of transformers.
+        tokenizer: Its tokenizer; special tokens written in a text are read as text.
+        prompts: Texts.
+        tokens: Most new tokens.
+    """
+    found = []
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    for prompt in prompts:
+        ids = torch.tensor([tokenizer(prompt, split_special_tokens=True)["input_ids"]], device=model.device)
+        mask = torch.ones_like(ids)
+        whole = model.generate(
+            input_ids=ids, attention_mask=mask, max_new_tokens=tokens, do_sample=False, num_beams=1, pad_token_id=0
+        )[0].tolist()
+        before = [] if model.config.is_encoder_decoder else ids[0].tolist()
+        new = whole[1:] if model.config.is_encoder_decoder else whole[len(before) :]
+        finish = "end" if new[-1] in ends else "length"
+        shown = [tokenizer.decode(some, skip_special_tokens=True) for some in (before, before + new)]
+        found.append(Completion(shown[1][len(shown[0]) :], finish, len(new)))
+    return found

@@ -11,10 +11,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols.model import Scored
+from autoprompt_search.core.protocols.model import Generated, Scored
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Rendered, SoftPrompt
 
@@ -25,7 +26,7 @@ _BEST = 0.98
 
 
 class ScriptedBackend:
-    """Answers by a written rule; implements `Backend`, `Scores`, `Embeds` and `ProposesWords`.
+    """Answers by a written rule; implements `Backend`, `Scores`, `Generates`, `Embeds` and `ProposesWords`.
 
     The query is what the data fields hold after the last demonstration. The right answers are those
     whose word (or whose cue, see `cues`) is a word of the query; where there is none, answers are noise. The
@@ -48,6 +49,9 @@ class ScriptedBackend:
         bonus_per_demo: What one demonstration adds to the share.
         cues: Answer word -> word of the query that makes it the right one.
         context: Longest prompt with answer, in words.
+        replies: Word of the query -> the text that is the right reply to it; the same share of replies is right. None:
+            the answers of `cues`. A query without such a word gets a reply of the others.
+        tail: What is written behind every reply, again and again; empty: the text ends there.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class ScriptedBackend:
         bonus_per_demo: float = 0.05,
         cues: Mapping[str, str] | None = None,
         context: Annotated[int, Field(ge=1)] = 4096,
+        replies: Mapping[str, str] | None = None,
+        tail: str = "",
     ) -> None:
         self.skill = skill
         self.seconds = seconds
@@ -68,13 +74,16 @@ class ScriptedBackend:
         self.bonus_per_demo = bonus_per_demo
         self.cues = dict(cues or {})
         self.context = context
+        self.replies = dict(replies) if replies is not None else {cue: answer for answer, cue in self.cues.items()}
+        self.tail = tail
         self.scored = 0
         """Prompts scored by this instance so far."""
 
     @property
     def fingerprint(self) -> str:
         """Fingerprint of the rule; `seconds` and `fail_on` change no score."""
-        return fingerprint(("scripted", self.skill, self.seed, self.bonus_per_demo, self.cues, self.context))
+        parts = ("scripted", self.skill, self.seed, self.bonus_per_demo, self.cues, self.context)
+        return fingerprint((*parts, self.replies, self.tail) if self.replies or self.tail else parts)
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """See `Backend.problems`."""
@@ -90,19 +99,14 @@ class ScriptedBackend:
 
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
         """See `Scores.score`."""
-        if soft is not None and soft.base_model != self.fingerprint:
-            raise ConfigError(f"the soft prompt was trained on model {soft.base_model}, not on {self.fingerprint}")
-        time.sleep(self.seconds)
-        before = soft.tokens if soft else 0
-        longest = self._longest(prompts, answers) + before
-        if longest > self.context:
-            raise TrialError(self._too_long(longest))
-        if self.fail_on and any(self.fail_on in prompt.text for prompt in prompts):
-            raise TrialError(f"scripted failure: the prompt contains {self.fail_on!r}")
-        self.scored += len(prompts)
+        tokens = self._asked(prompts, max((len(a.split()) for a in answers), default=0), soft)
         rows = [self._logliks(prompt, answers) for prompt in prompts]
-        tokens = tuple(before + count for count in self.count_tokens(prompts))
         return Scored(np.array(rows, dtype=np.float32).reshape(len(prompts), len(answers)), tokens)
+
+    def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:
+        """See `Generates.generate`."""
+        tokens = self._asked(prompts, limits.tokens, soft)
+        return Generated(tuple(self._written(prompt, limits) for prompt in prompts), tokens)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """See `Embeds.embed`. Hashed words: texts that share words are near each other."""
@@ -141,6 +145,37 @@ class ScriptedBackend:
                     del shares[best]
         return [tuple(words) for words in chosen]
 
+    def _asked(self, prompts: Sequence[Rendered], words: int, soft: SoftPrompt | None) -> tuple[int, ...]:
+        """Tokens of each prompt; sleeps and fails as the options say. An answer has so many words at most."""
+        if soft is not None and soft.base_model != self.fingerprint:
+            raise ConfigError(f"the soft prompt was trained on model {soft.base_model}, not on {self.fingerprint}")
+        time.sleep(self.seconds)
+        counts = tuple(count + (soft.tokens if soft else 0) for count in self.count_tokens(prompts))
+        longest = max(counts, default=0) + words
+        if prompts and longest > self.context:
+            raise TrialError(self._too_long(longest))
+        if self.fail_on and any(self.fail_on in prompt.text for prompt in prompts):
+            raise TrialError(f"scripted failure: the prompt contains {self.fail_on!r}")
+        self.scored += len(prompts)
+        return counts
+
+    def _written(self, prompt: Rendered, limits: Limits) -> Completion:
+        own = prompt.query or prompt.segments
+        query = " ".join(s.text for s in own if s.origin != "template")
+        frame = "".join(s.text for s in own if s.origin == "template").strip()
+        drawn = f"{limits.seed} {limits.temperature} {limits.top_p}" if limits.temperature else ""
+        replies = list(dict.fromkeys(self.replies.values())) or ["nothing"]
+        cues = [{cue for cue, text in self.replies.items() if text == reply} for reply in replies]
+        reply = replies[self._choice(query + drawn, frame, len(prompt.shots), replies, cues)]
+        text = f" {reply}" + self.tail * (limits.tokens if self.tail.strip() else 0)
+        words = re.findall(r"\s*\S+", text)[: limits.tokens]
+        cut = "".join(words)
+        finish = "length" if len(words) == limits.tokens else "end"
+        stops = [at for at in map(cut.find, limits.stop) if at >= 0]
+        if stops:
+            cut, finish = cut[: min(stops)], "stop"
+        return Completion(cut, finish, len(words))
+
     def _logliks(self, prompt: Rendered, answers: Sequence[str]) -> list[float]:
         """The chosen answer gets between 0.6 and 0.95 of the probability, the others share the rest."""
         if len(answers) < 2:
@@ -149,16 +184,16 @@ class ScriptedBackend:
         own = prompt.segments[demo_ends[-1] + 1 if demo_ends else 0 :]
         query = " ".join(s.text for s in own if s.origin != "template")
         frame = "".join(s.text for s in own if s.origin == "template").strip()
-        chosen = self._choice(query, frame, len(demo_ends), answers)
+        cues = [{self.cues.get(answer.strip(), answer.strip()).lower()} for answer in answers]
+        chosen = self._choice(query, frame, len(demo_ends), answers, cues)
         sure = 0.6 + 0.35 * self._draw("sure", query, frame)
         rest = np.log((1 - sure) / (len(answers) - 1))
         return [float(np.log(sure) if i == chosen else rest) for i in range(len(answers))]
 
-    def _choice(self, query: str, frame: str, demos: int, answers: Sequence[str]) -> int:
+    def _choice(self, query: str, frame: str, demos: int, answers: Sequence[str], cues: Sequence[set[str]]) -> int:
         words = set(_words(query))
-        signs = [self.cues.get(answer.strip(), answer.strip()).lower() for answer in answers]
         order = sorted(range(len(answers)), key=lambda i: self._draw("answer", query, answers[i]))
-        right = [i for i in order if signs[i] in words]
+        right = [i for i in order if cues[i] & words]
         if not right:
             return order[0]
         share = self.skill + self.bonus_per_demo * min(demos, _MOST_DEMOS) + 0.1 * (self._draw("frame", frame) - 0.5)

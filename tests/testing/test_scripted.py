@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.protocols.model import ProposesWords
 from autoprompt_search.core.protocols.tuning import Tunes
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
 from autoprompt_search.prompting import answer_words, render
-from autoprompt_search.testing.backend_contract import EmbedsContract, ScoresContract
+from autoprompt_search.testing.backend_contract import EmbedsContract, ScoresContract, rendered
+from autoprompt_search.testing.generation_contract import GeneratesContract
 from autoprompt_search.testing.scripted import ScriptedBackend
 
 LABELS = ("negative", "positive")
@@ -32,6 +34,38 @@ class TestContract(ScoresContract, EmbedsContract):
     @pytest.fixture
     def backend(self, make):
         return make()
+
+
+REPLIES = {"good": "a happy one\nand more", "awful": "an unhappy one", "fine": "so so", "bad": "no"}
+
+
+class TestWriting(GeneratesContract):
+    @pytest.fixture(params=["", "\n\nReview: and so on"], ids=["ends", "goes on"])
+    def make(self, request):
+        return lambda **options: ScriptedBackend(replies=REPLIES, tail=request.param, **options)
+
+
+def test_replies_are_right_on_a_share_of_queries_that_is_the_skill():
+    rows = [rendered(f"film {i} was {('good', 'awful')[i % 2]}") for i in range(400)]
+    for skill in (0.3, 0.9):
+        backend = ScriptedBackend(skill=skill, replies={"good": "yes", "awful": "not at all"})
+        found = backend.generate(rows, Limits(8)).completions
+        right = sum(one.text == (" yes", " not at all")[i % 2] for i, one in enumerate(found)) / len(found)
+        assert abs(right - skill) < 0.12
+        assert {one.finish for one in found} == {"end"}
+
+
+def test_without_replies_it_writes_the_answers_of_its_cues():
+    backend = ScriptedBackend(skill=1.0, cues={"yes": "good", "no": "bad"}, tail="\n\nReview: next")
+    (one,) = backend.generate([rendered("a good film")], Limits(9, stop=("\n\n",))).completions
+    assert (one.text, one.finish) == (" yes", "stop")
+    (cut,) = backend.generate([rendered("a good film")], Limits(3)).completions
+    assert (cut.text, cut.finish, cut.tokens) == (" yes\n\nReview: next", "length", 3)
+
+
+def test_what_it_writes_is_part_of_its_fingerprint():
+    prints = [ScriptedBackend(**o).fingerprint for o in ({}, {"replies": {"a": "b"}}, {"tail": "x"})]
+    assert len(set(prints)) == 3
 
 
 def accuracy(backend, demos=0, text="Review: {text} Sentiment:"):

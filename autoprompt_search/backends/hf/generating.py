@@ -96,7 +96,7 @@ def generated(
         loaded, writer, decoder_of(spec.tokenizer.raw), found, limits, soft=soft, budget=budget
     )
     inside = soft.length if soft is not None and soft.place.at == "decoder" else 0
-    counts = [len(one.source) + inside if one.source else len(one.ids) + outside for one in found]
+    counts = [len(one.source or one.ids) + outside + inside for one in found]
     return Generated(tuple(made), tuple(counts), computed)
 
 

@@ -30,9 +30,12 @@ _TOKENIZER_FILES = (
 _VOLATILE = ("_name_or_path", "name_or_path", "transformers_version")
 """Fields of JSON files that say where a model came from, not what it is."""
 
+_ENDS = ("eos_token_id", "forced_bos_token_id")
+"""Fields of the generation settings that decide which text a model writes."""
+
 
 def model_fingerprint(folder: Path) -> str:
-    """Digest of configuration, tokenizer and weights; equal for equal content in any place.
+    """Digest of configuration, tokenizer, weights and end tokens; equal for equal content in any place.
 
     Args:
         folder: A model folder with safetensors weights.
@@ -44,7 +47,17 @@ def model_fingerprint(folder: Path) -> str:
         path = folder / name
         if path.is_file():
             parts[name] = _text_digest(path)
-    return fingerprint(parts)
+    ends = _generation_ends(folder)
+    return fingerprint({**parts, "generation_config.json": fingerprint(ends)} if ends else parts)
+
+
+def _generation_ends(folder: Path) -> dict[str, object]:
+    """What generation takes from `generation_config.json`, where that says anything else than `config.json`."""
+    path = folder / "generation_config.json"
+    if not path.is_file():
+        return {}
+    said, known = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (path.name, "config.json"))
+    return {name: said[name] for name in _ENDS if said.get(name) is not None and said[name] != known.get(name)}
 
 
 def weight_files(folder: Path) -> list[Path]:
