@@ -75,7 +75,7 @@ class Transcript:
         """Whether the newest token completes a stop string, as far as the last few tokens tell."""
         ids = [*self._anchor, *self.tokens]
         new = self._decode(ids[self._from :])[len(self._decode(ids[self._from : self._known])) :]
-        seen = self._text[len(self._text) - self._reach :] + new if self._reach else new
+        seen = self._text[max(0, len(self._text) - self._reach) :] + new
         if new and not new.endswith(_UNFINISHED):
             self._text, self._from, self._known = self._text + new, self._known, len(ids)
         return self._cut(seen) is not None
