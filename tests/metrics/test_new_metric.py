@@ -10,12 +10,16 @@ import pytest
 from autoprompt_search.confirm import Confirmation, Seal, confirm
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.statistics.additive import ScoreModel
 from autoprompt_search.core.types import Outcome
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import METRICS, metric_named
 from autoprompt_search.runners.local import LocalRunner
-from autoprompt_search.studies.pruning import PRUNERS, Terms, usual
+from autoprompt_search.studies.corpus import CorpusRacing
+from autoprompt_search.studies.pruning import Pruner, PrunerName, PrunerTerms, chosen, usual
 from autoprompt_search.studies.racing import Racing
+from autoprompt_search.studies.spending import Spending
+from autoprompt_search.studies.terms import SearchBudget
 from autoprompt_search.testing.factories import LABELS, examples, job
 from autoprompt_search.testing.metric_contract import MetricContract
 from autoprompt_search.testing.runner_contract import drive
@@ -52,20 +56,25 @@ class TestExactMatch(MetricContract):
         return ExactMatch()
 
 
-@pytest.mark.parametrize("pruner", ["gradient", "wilcoxon", "racing"])
-def test_pruners_for_means_take_it_and_refuse_what_is_none(pruner: str) -> None:
-    def terms(metric: str) -> Terms:
-        return Terms(10, (8, 24), 1000, 3, 0.05, metric_named(metric, LABELS))
+@pytest.mark.parametrize("pruner", ["knowledge-gradient", "wilcoxon", "racing"])
+def test_pruners_for_means_take_it_and_refuse_what_is_none(pruner: PrunerName) -> None:
+    budget, rungs = SearchBudget(10, passes=1000), (8, 24)
 
-    assert PRUNERS[pruner](terms("exact_match"))  # type: ignore[index]
-    assert usual(terms("exact_match")) == "gradient"
+    def terms(metric: str) -> PrunerTerms:
+        return PrunerTerms(budget, rungs, 3, 0.05, metric_named(metric, LABELS))
+
+    def made(metric: str) -> Pruner:
+        return chosen(pruner, terms(metric), ScoreModel(rungs), Spending(budget))[0]
+
+    assert usual(terms("exact_match")) == "knowledge-gradient"
     assert usual(terms("opaque")) == "halving"
     if pruner == "racing":
-        assert isinstance(PRUNERS["racing"](terms("exact_match")), Racing)
-        assert not isinstance(PRUNERS["racing"](terms("opaque")), Racing)
+        assert isinstance(made("exact_match"), Racing)
+        assert isinstance(made("opaque"), CorpusRacing)
     else:
+        made("exact_match")
         with pytest.raises(ConfigError, match="mean of its examples"):
-            PRUNERS[pruner](terms("opaque"))  # type: ignore[index]
+            made("opaque")
 
 
 def confirmed(folder: Path, metric: str) -> Confirmation:
