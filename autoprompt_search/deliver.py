@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +150,8 @@ def _material(plan: Plan, confirmation: Confirmation) -> dict[str, Any]:
     """What the report shows beyond result.json and the study, so that it can be made again without data or model."""
     baseline, best = confirmation.baseline, confirmation.best
     return {
-        "baseline_outcomes": [asdict(o) for o in baseline.test.outcomes],
-        "best_outcomes": [asdict(o) for o in best.test.outcomes],
+        "baseline_outcomes": [o.to_plain() for o in baseline.test.outcomes],
+        "best_outcomes": [o.to_plain() for o in best.test.outcomes],
         "texts": {e.id: "\n".join(e.inputs.values()) for e in plan.splits.test},
         "baseline_prompt": baseline.record.preview,
         "best_prompt": best.record.preview,
@@ -176,7 +176,7 @@ def _report_data(
 
 
 def _outcomes(stored: Sequence[Mapping[str, Any]]) -> tuple[Outcome, ...]:
-    return tuple(Outcome(**{**o, "logprobs": tuple(o["logprobs"])}) for o in stored)
+    return tuple(Outcome.from_plain(o) for o in stored)
 
 
 def _headline(plain: Mapping[str, Any]) -> dict[str, float]:

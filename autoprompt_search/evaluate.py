@@ -5,49 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from autoprompt_search.core.arrays import Floats
+from autoprompt_search.answering import ANSWERING
+from autoprompt_search.core.answers import Completion
 from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.nesting import mode_of
-from autoprompt_search.core.protocols.model import Backend, Scored, Scores
+from autoprompt_search.core.protocols.answering import Answering, Responses
+from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
 from autoprompt_search.core.types import (
+    Answered,
     Cost,
     Demonstrations,
     Example,
     Fidelity,
     Measurement,
     Outcome,
-    Prediction,
     Prompt,
     Rendered,
 )
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.metrics import metric_named
-from autoprompt_search.prompting import answer_words, render_with, shot
-
-DIGITS = 5
-"""Log-probabilities are kept to this many decimals: coarser than float noise between batches, finer than any use."""
-SCORING = "label log-likelihood"
-"""The scoring mode, part of every ledger key."""
-
-
-class ScoringBackend(Backend, Scores, Protocol):
-    """A model that can compare answers."""
+from autoprompt_search.prompting import render_with, shot
 
 
 class PredictionStore(Protocol):
     """Predictions made before: the ledger, or a dict of this process."""
 
-    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
         """Example id -> prediction, for those examples that are known under `key`."""
         ...
 
@@ -57,9 +48,9 @@ class PredictionCache:
 
     def __init__(self, behind: PredictionStore | None = None) -> None:
         self._behind = behind
-        self._seen: dict[tuple[str, str], Prediction] = {}
+        self._seen: dict[tuple[str, str], Answered] = {}
 
-    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
         """From memory first, then from behind."""
         found = {e.id: self._seen[key, e.id] for e in examples if (key, e.id) in self._seen}
         missing = [e for e in examples if e.id not in found]
@@ -68,7 +59,7 @@ class PredictionCache:
     def add(self, measurement: Measurement) -> None:
         """Remember every outcome of `measurement`."""
         for o in measurement.outcomes:
-            self._seen[measurement.prompt, o.example] = (o.logprobs, o.prompt_tokens)
+            self._seen[measurement.prompt, o.example] = Answered(o.response, o.prompt_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,64 +76,67 @@ class Predicted:
 def measure(
     prompt: Prompt,
     examples: Sequence[Example],
-    labels: Sequence[str],
-    backend: ScoringBackend,
+    backend: Backend,
     *,
     metric: str = "accuracy",
     fidelity: Fidelity | None = None,
     known: PredictionStore | None = None,
 ) -> Measurement:
     """Predict, judge and summarise one prompt on `examples`: the one way anything is ever measured."""
-    made = predict(prompt, examples, labels, backend, known)
+    made = predict(prompt, examples, backend, known)
     fidelity = fidelity or Fidelity(len(examples), is_full=True)
-    return replace(_summary(made.outcomes, labels, metric, fidelity), cost=made.cost, prompt=made.key, soft=prompt.soft)
+    summary = _summary(made.outcomes, prompt.answers.labels, metric, fidelity)
+    return replace(summary, cost=made.cost, prompt=made.key, soft=prompt.soft)
 
 
 def predict(
-    prompt: Prompt,
-    examples: Sequence[Example],
-    labels: Sequence[str],
-    backend: ScoringBackend,
-    known: PredictionStore | None = None,
+    prompt: Prompt, examples: Sequence[Example], backend: Backend, known: PredictionStore | None = None
 ) -> Predicted:
     """The prompt's answer to every example; targets are passed on and never looked at.
 
     Only examples that `known` does not hold go through the model, and only what the model computed is counted as
-    cost. A calibrated prompt's predictions are those of the same prompt without calibration, shifted; where
-    those are known the model is not asked.
+    cost. Where the responses follow from those of another prompt, as a calibrated prompt's do, the model is asked about
+    that one, if they are not known.
     """
-    key = ledger_key(prompt, labels, backend)
+    answering = answering_of(prompt)
+    key = ledger_key(prompt, backend)
     found = dict(known.get(key, examples)) if known else {}
     todo = [e for e in examples if e.id not in found]
     cost = Cost()
-    if todo and prompt.calibration:
-        plain = predict(replace(prompt, calibration=None), todo, labels, backend, known)
-        cost, offsets = plain.cost, prompt.calibration.offsets
-        found |= {o.example: (shifted(o.logprobs, offsets), o.prompt_tokens) for o in plain.outcomes}
+    if todo and (derived := answering.source(prompt)):
+        plain = predict(derived.prompt, todo, backend, known)
+        cost = plain.cost
+        found |= {o.example: Answered(derived.turn(o.response), o.prompt_tokens) for o in plain.outcomes}
     elif todo:
-        asked, cost = _ask(prompt, todo, labels, backend)
+        asked, cost = _ask(prompt, todo, backend)
         found |= asked
-    return Predicted(tuple(outcome_of(e, labels, found[e.id]) for e in examples), cost, key)
+    return Predicted(tuple(outcome_of(prompt, e, found[e.id]) for e in examples), cost, key)
 
 
-def shifted(logprobs: Sequence[float], offsets: Sequence[float]) -> tuple[float, ...]:
-    """Log-probabilities of labels less the offsets, normalised again: p(label) / p(label without a reason)."""
-    moved = np.subtract(logprobs, offsets)
-    return tuple((moved - np.logaddexp.reduce(moved)).round(DIGITS).tolist())
+def outcome_of(prompt: Prompt, example: Example, answered: Answered) -> Outcome:
+    """What a stored response says about an example, under the prompt's way to read it."""
+    return answering_of(prompt).read(prompt, example, answered.response, answered.prompt_tokens)
 
 
-def ledger_key(prompt: Prompt, labels: Sequence[str], backend: Backend) -> str:
-    """Address of a prompt's predictions: model, prompt, answers and scoring mode. The example completes it."""
-    answers = answer_words(prompt, labels)
-    return fingerprint([backend.fingerprint, prompt.fingerprint, answers, mode_of(SCORING, answers[0])])
+def ledger_key(prompt: Prompt, backend: Backend) -> str:
+    """Address of a prompt's responses: model, text, and what else decides them. The example completes it."""
+    return fingerprint([backend.fingerprint, prompt.text_fingerprint, answering_of(prompt).key(prompt)])
 
 
-def render_all(
-    prompt: Prompt, examples: Sequence[Example], labels: Sequence[str], embed: EmbedTexts | None
-) -> list[Rendered]:
+@cache
+def _way(name: str) -> Answering:
+    return ANSWERING.build(ComponentSpec(type=name))
+
+
+def answering_of(prompt: Prompt) -> Answering:
+    """How this prompt's answers are asked for and read."""
+    return _way(prompt.answers.way)
+
+
+def render_all(prompt: Prompt, examples: Sequence[Example], embed: EmbedTexts | None) -> list[Rendered]:
     """The prompt on every example, each with the demonstrations it gets; an example never demonstrates itself."""
     if prompt.demos.per_query:
-        chosen = selector_of(prompt, labels, embed).select(examples)
+        chosen = selector_of(prompt, embed).select(examples)
     else:
         chosen = [tuple(d for d in prompt.demos.examples if d.id != e.id) for e in examples]
     shown = {demo.id: demo for demos in chosen for demo in demos}
@@ -153,9 +147,9 @@ def render_all(
     ]
 
 
-def selector_of(prompt: Prompt, labels: Sequence[str], embed: EmbedTexts | None) -> DemoSelector:
+def selector_of(prompt: Prompt, embed: EmbedTexts | None) -> DemoSelector:
     """The selector of a per-query prompt, built once from what the prompt says about itself."""
-    return _selector(prompt.demos, tuple(labels), embed)
+    return _selector(prompt.demos, prompt.answers.labels, embed)
 
 
 @lru_cache(maxsize=4)
@@ -169,37 +163,28 @@ def embedder(backend: object) -> EmbedTexts | None:
     return getattr(backend, "embed", None)
 
 
-def _ask(
-    prompt: Prompt, examples: Sequence[Example], labels: Sequence[str], backend: ScoringBackend
-) -> tuple[dict[str, Prediction], Cost]:
-    """Ask the model. The words of one label are alternatives: their probabilities add."""
+def _ask(prompt: Prompt, examples: Sequence[Example], backend: Backend) -> tuple[dict[str, Answered], Cost]:
+    """Ask the model about examples of which nothing is known."""
     started = time.monotonic()
-    answers, groups = answer_words(prompt, labels)
+    answering = answering_of(prompt)
 
-    def score(of: Sequence[Example]) -> Scored:
-        return backend.score(render_all(prompt, of, labels, embedder(backend)), answers, prompt.soft)
+    def ask(of: Sequence[Example]) -> Responses:
+        return answering.ask(backend, render_all(prompt, of, embedder(backend)), prompt, of)
 
     try:
-        scored = score(examples)
+        asked = ask(examples)
     except (SearchError, MemoryError):  # that memory is gone says nothing about an example
         raise
     except Exception as exc:
-        poison = _poison(score, examples)
+        poison = _poison(ask, examples)
         if poison is None:
             raise
         raise TrialError(f"{poison} breaks the model: {type(exc).__name__}: {str(exc).strip()}") from exc
-    is_number = np.isfinite(scored.logliks.max(axis=1))
-    if not is_number.all():
-        where = "" if not is_number.any() else f" on the example {examples[int(np.argmin(is_number))].id!r}"
-        raise TrialError(
-            f"the model's scores of the answers are not a number (NaN){where}, or all answers are impossible to it"
-        )
-    rows = _label_logprobs(scored.logliks, groups, len(labels)).tolist()
-    made = {e.id: (tuple(row), n) for e, row, n in zip(examples, rows, scored.prompt_tokens, strict=True)}
-    return made, _cost(scored, time.monotonic() - started)
+    pairs = zip(examples, asked.responses, asked.prompt_tokens, strict=True)
+    return {e.id: Answered(response, tokens) for e, response, tokens in pairs}, _cost(asked, time.monotonic() - started)
 
 
-def _poison(score: Callable[[Sequence[Example]], Scored], examples: Sequence[Example]) -> str | None:
+def _poison(ask: Callable[[Sequence[Example]], Responses], examples: Sequence[Example]) -> str | None:
     """The example that the model cannot be asked about, in words, and the field at fault; None where it is not one
     example's fault, because the first and the last one fail alone.
 
@@ -208,7 +193,7 @@ def _poison(score: Callable[[Sequence[Example]], Scored], examples: Sequence[Exa
 
     def fails(some: Sequence[Example]) -> bool:
         try:
-            score(some)
+            ask(some)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - whatever it was the first time
@@ -227,36 +212,22 @@ def _poison(score: Callable[[Sequence[Example]], Scored], examples: Sequence[Exa
     return f"the example {culprit.id!r}" + (f" (its field {at_fault[0]!r})" if at_fault else "")
 
 
-def _cost(scored: Scored, seconds: float) -> Cost:
+def _cost(asked: Responses, seconds: float) -> Cost:
     """Of what went through the model; which prompts those were is not said, so their mean length is taken."""
-    asked, tokens = len(scored.prompt_tokens), sum(scored.prompt_tokens)
-    computed = asked if scored.computed is None else scored.computed
-    return Cost(computed, round(tokens * computed / asked), 0, seconds)
-
-
-def _label_logprobs(logliks: Floats, groups: Sequence[int], labels: int) -> NDArray[np.float64]:
-    """[prompts, answers] log-likelihoods to [prompts, labels] log-probabilities given that one of them is it."""
-    member = np.eye(labels, dtype=bool)[list(groups)]  # [answers, labels]
-    spread = np.where(member[None], logliks.astype(np.float64)[:, :, None], -np.inf)
-    per_label = np.logaddexp.reduce(spread, axis=1)
-    normalised: NDArray[np.float64] = per_label - np.logaddexp.reduce(per_label, axis=1, keepdims=True)
-    return normalised.round(DIGITS)
-
-
-def outcome_of(example: Example, labels: Sequence[str], prediction: Prediction) -> Outcome:
-    """The most probable label is the answer; a tie goes to the label named first."""
-    logprobs, tokens = prediction
-    best = max(range(len(labels)), key=lambda i: (logprobs[i], -i))
-    return Outcome(example.id, example.target, labels[best], tuple(logprobs), tokens)
+    number = len(asked.prompt_tokens)
+    computed = number if asked.computed is None else asked.computed
+    written = sum(r.tokens for r in asked.responses if isinstance(r, Completion))
+    prompt_tokens, completion_tokens = (round(n * computed / number) for n in (sum(asked.prompt_tokens), written))
+    return Cost(computed, prompt_tokens, completion_tokens, seconds)
 
 
 def _summary(outcomes: Sequence[Outcome], labels: Sequence[str], metric: str, fidelity: Fidelity) -> Measurement:
     """Every metric of these outcomes; the search's own one is the score."""
-    cards = {
-        name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted({metric, "accuracy", "macro_f1"})
-    }
-    metrics = {name: card.score for name, card in cards.items()}
-    metrics["loss"] = float(np.mean(losses(outcomes, labels)))
+    names = {metric, *(("accuracy", "macro_f1") if labels else ())}
+    cards = {name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted(names)}
+    metrics = {name: card.score for name, card in cards.items()} | _shares(outcomes)
+    if known := losses(outcomes):
+        metrics["loss"] = float(np.mean(known))
     return Measurement(
         score=metrics[metric],
         stderr=stderr(cards[metric]),
@@ -267,7 +238,15 @@ def _summary(outcomes: Sequence[Outcome], labels: Sequence[str], metric: str, fi
     )
 
 
-def losses(outcomes: Sequence[Outcome], labels: Sequence[str]) -> list[float]:
-    """Negative log-probability of the right label, per outcome."""
-    places = {label: i for i, label in enumerate(labels)}
-    return [-o.logprobs[places[o.target]] for o in outcomes]
+def losses(outcomes: Sequence[Outcome]) -> list[float]:
+    """Negative log-probability of the right answer, per outcome of a model that gives probabilities."""
+    return [o.loss for o in outcomes if o.loss is not None]
+
+
+def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Of generated answers the share that could not be read, and the share that was cut at the cap."""
+    written = [o for o in outcomes if isinstance(o.response, Completion)]
+    if not written:
+        return {}
+    cut = sum(o.response.finish == "length" for o in written if isinstance(o.response, Completion))
+    return {"unscored": sum(bool(o.unscored) for o in written) / len(written), "cut": cut / len(written)}

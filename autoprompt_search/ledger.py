@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from autoprompt_search.core.answers import response_from_plain, response_to_plain
 from autoprompt_search.core.disk import reading, unwritable, writing
 from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Cost, Example, Measurement, Prediction
+from autoprompt_search.core.types import Answered, Cost, Example, Measurement
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
-    prompt TEXT NOT NULL, example TEXT NOT NULL, logprobs TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+    prompt TEXT NOT NULL, example TEXT NOT NULL, response TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
     PRIMARY KEY (prompt, example)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS costs (
     purpose TEXT PRIMARY KEY, forward_passes INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
@@ -49,7 +50,7 @@ class Ledger:
         except sqlite3.DatabaseError as exc:
             raise StateError(f"{path} is not a readable ledger ({exc}); remove it or start with --fresh") from exc
 
-    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
         """Example id -> prediction, for those examples that are known under `key`."""
         with reading(self._path, sqlite3.DatabaseError):
             return _lookup(self._db, key, examples)
@@ -57,7 +58,12 @@ class Ledger:
     def add(self, measurement: Measurement, examples: Mapping[str, Example], purpose: str) -> None:
         """Keep a measurement's outcomes, and its cost under `purpose` (once), in one transaction."""
         rows = [
-            (measurement.prompt, address(examples[o.example]), json.dumps(o.logprobs), o.prompt_tokens)
+            (
+                measurement.prompt,
+                address(examples[o.example]),
+                json.dumps(response_to_plain(o.response), ensure_ascii=False),
+                o.prompt_tokens,
+            )
             for o in measurement.outcomes
         ]
         cost = measurement.cost
@@ -88,7 +94,7 @@ class LedgerReader:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+    def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
         """As `Ledger.get`."""
         if not self._path.exists():
             return {}
@@ -112,10 +118,10 @@ def _address(name: str, inputs: tuple[tuple[str, str], ...]) -> str:
     return fingerprint([name, dict(inputs)])
 
 
-def _lookup(db: sqlite3.Connection, key: str, examples: Sequence[Example]) -> dict[str, Prediction]:
-    rows = db.execute("SELECT example, logprobs, prompt_tokens FROM predictions WHERE prompt = ?", (key,)).fetchall()
+def _lookup(db: sqlite3.Connection, key: str, examples: Sequence[Example]) -> dict[str, Answered]:
+    rows = db.execute("SELECT example, response, prompt_tokens FROM predictions WHERE prompt = ?", (key,)).fetchall()
     if not rows:
         return {}
-    known = {example: (tuple(json.loads(logprobs)), tokens) for example, logprobs, tokens in rows}
+    known = {example: Answered(response_from_plain(json.loads(response)), tokens) for example, response, tokens in rows}
     pairs = ((e.id, known.get(address(e))) for e in examples)
     return {name: prediction for name, prediction in pairs if prediction is not None}

@@ -87,8 +87,8 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
     backend = backend_of(config.backend)
     job = TrialJob(
         backend=config.backend,
-        book=config.book(task.labels),
-        labels=task.labels,
+        book=config.book(task.answers),
+        answers=task.answers,
         train=splits.train,
         dev=splits.dev,
         metric=task.metric,

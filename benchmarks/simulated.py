@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
@@ -66,7 +67,7 @@ class Exam:
         said = [t if x > 0 else LABELS[t == LABELS[0]] for t, x in zip(targets, lead, strict=True)]
         loss = np.logaddexp(0, -lead)
         outcomes = tuple(
-            Outcome(str(i), target, answer, (float(-miss), float(-miss - x)))
+            Outcome(str(i), target, answer, LabelLogprobs((float(-miss), float(-miss - x))))
             for i, (target, answer, miss, x) in enumerate(zip(targets, said, loss, lead, strict=True))
         )
         card = Scorecard.of(outcomes, metric_named(metric, LABELS))

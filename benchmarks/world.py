@@ -152,8 +152,8 @@ def measured_world(keep: Path | None) -> World:
         job = prepare(config, place, runner).job
         backend = backend_of(job.backend)
         for n, point in enumerate(every):
-            made = measure(build_prompt(job, point, backend), job.dev, job.labels, backend, metric=job.metric)
-            right[n], loss[n] = [o.is_right for o in made.outcomes], losses(made.outcomes, job.labels)
+            made = measure(build_prompt(job, point, backend), job.dev, backend, metric=job.metric)
+            right[n], loss[n] = [o.is_right for o in made.outcomes], losses(made.outcomes)
             if n % 50 == 0:
                 print(f"{n} of {len(every)} points measured", flush=True, file=sys.stderr)
     if keep is not None:

@@ -1,7 +1,17 @@
-"""How answers in words are read, by name. Knows no model and no metric."""
+"""Ways to ask for answers and to read them, by name: an answer of any kind has its home here."""
 
 from autoprompt_search.answering.parsing import Parser
+from autoprompt_search.core.protocols.answering import Answering
 from autoprompt_search.core.registry import Registry
+
+ANSWERING: Registry[Answering] = Registry(
+    "answering",
+    {
+        "likelihood": "autoprompt_search.answering.likelihood:Likelihood",
+        "completion": "autoprompt_search.answering.completion:Generation",
+    },
+)
+"""How answers are asked for and read."""
 
 PARSERS: Registry[Parser] = Registry(
     "parsers",
@@ -17,3 +27,4 @@ PARSERS: Registry[Parser] = Registry(
         "code-block": "autoprompt_search.answering.structured:code_block",
     },
 )
+"""How an answer is found in generated text."""

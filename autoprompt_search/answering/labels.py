@@ -70,7 +70,7 @@ def option_letter() -> Parser:
 
 def options_of(example: Example) -> Sequence[str]:
     """The options of an example; () where it says nothing about them."""
-    return tuple(getattr(example, "options", ()))
+    return example.options
 
 
 def _goes_on(end: int, text: str) -> bool:

@@ -77,7 +77,7 @@ class Parser:
 
 def references(example: Example) -> tuple[str, ...]:
     """All right answers of an example."""
-    return (example.target,)
+    return example.targets
 
 
 def verbatim() -> Parser:

@@ -67,7 +67,7 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
         problems += check_data(draft.config, splits)
     memory = _warm(draft.config, splits, problems) if splits and _is_whole(draft) and not problems else None
     backend = _backend(draft, problems)
-    book = draft.config.book(draft.task.labels) if draft.task and splits is not None else None
+    book = draft.config.book(draft.task.answers) if draft.task and splits is not None else None
     if backend is not None and book is not None and splits is not None and _is_whole(draft) and not problems:
         problems += check_model(draft.config, book, splits, backend)
     elif backend is not None:
@@ -204,7 +204,7 @@ def _samples(config: SearchConfig, splits: Splits, book: PromptBook) -> Iterator
     example, k = splits.dev[0], min(2, most_demonstrations(config))
     is_auto = config.space.baseline(config.baseline).get("verbalizer") == AUTO
     for place, (name, prompt) in enumerate(_prompts(config, book)):
-        answers = ("label words: proposed by the model",) if is_auto else tuple(_answers(prompt, book.labels))
+        answers = ("label words: proposed by the model",) if is_auto else tuple(_answers(prompt, book.form.labels))
         if place < 3:
             yield _sample(f"template {name}", render(prompt, example), answers)
         if place == 0 and k:
@@ -255,12 +255,12 @@ def _nested_words(config: SearchConfig, book: PromptBook, splits: Splits, backen
     for template, _ in _prompts(config, book):
         for chosen in verbalizers or [{}]:
             prompt = book.compose({**base, "template": template, **chosen})
-            answers, groups = answer_words(prompt, book.labels)
+            answers, groups = answer_words(prompt, book.form.labels)
             for short, long in pairs_of([render(prompt, splits.dev[0])], answers):
                 if groups[short] != groups[long]:
                     yield (
-                        f"the answer {answers[short]!r} ({book.labels[groups[short]]}) begins {answers[long]!r} "
-                        f"({book.labels[groups[long]]}): it is scored without what goes on to the longer one"
+                        f"the answer {answers[short]!r} ({book.form.labels[groups[short]]}) begins {answers[long]!r} "
+                        f"({book.form.labels[groups[long]]}): it is scored without what goes on to the longer one"
                     )
 
 

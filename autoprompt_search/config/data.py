@@ -183,7 +183,7 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
         for words, gap in product(verbalizers, gaps):
             where = f"templates.{template}" + "".join(f" with verbalizers.{v}" for v in words.values())
             prompt = book.compose({**fixed, **words, **gap})
-            answers, _ = answer_words(prompt, book.labels)
+            answers, _ = answer_words(prompt, book.form.labels)
             yield where, prompt, answers[:1] if AUTO in words.values() else answers
 
 

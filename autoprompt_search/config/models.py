@@ -14,9 +14,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from autoprompt_search.config.deprecated import renewed
 from autoprompt_search.config.dialect import Dumper
 from autoprompt_search.config.sections import Aim, Budget, Component, Confirm, Preset, Proposals, Section, preset_named
+from autoprompt_search.core.answers import AnswerForm, Verbalizer
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Scalar, Template, Verbalizer
+from autoprompt_search.core.types import Scalar, Template
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace
 
@@ -122,7 +123,7 @@ class SearchConfig(Section):
             raise ValueError("must be whole numbers above 0, each larger than the one before")
         return value
 
-    def book(self, labels: tuple[str, ...]) -> PromptBook:
+    def book(self, form: AnswerForm) -> PromptBook:
         """All texts of this search, for `PromptBook.compose`."""
         return PromptBook(
             templates={n: Template(n, t.text, t.style) for n, t in self.templates.items()},
@@ -130,7 +131,7 @@ class SearchConfig(Section):
             intros={n: t.instruction for n, t in self.templates.items() if t.instruction},
             instructions=dict(self.instructions),
             verbalizers={n: _verbalizer(v) for n, v in self.verbalizers.items()},
-            labels=tuple(labels),
+            form=form,
         )
 
     @property

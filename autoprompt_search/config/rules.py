@@ -71,7 +71,7 @@ def _task(draft: Draft, problems: list[Problem]) -> tuple[Task | None, tuple[str
         return None, None
     draft.task = task
     try:
-        return task, tuple(task.labels)
+        return task, tuple(task.answers.labels)
     except (ConfigError, MissingExtraError) as exc:
         problems += task_problems(spec, exc)
         draft.broken.add("data")

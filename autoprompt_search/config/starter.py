@@ -55,7 +55,7 @@ def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
     """
     columns = {_field(column, text): column for column in text}
     task = TASKS.build(_spec(data, columns, label))
-    splits, labels = task.load(0), task.labels
+    splits, labels = task.load(0), task.answers.labels
     sizes = {name: min(len(getattr(splits, name)), most) for name, most in MOST.items()}
     longest = max(_length(e) for e in (*splits.train, *splits.dev, *splits.test))
     k = _most_demonstrations(splits, labels, longest, sizes["train"])

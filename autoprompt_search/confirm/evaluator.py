@@ -52,7 +52,8 @@ class FinalistEvaluator:
         known = self._ledger.get(last.prompt, dev)
         if len(known) < len(dev):  # a power failure took the ledger's last seconds
             return self.on_dev(candidate)
-        return replace(last, outcomes=tuple(outcome_of(e, self._job.labels, known[e.id]) for e in dev))
+        prompt = self._job.book.compose(record.params)
+        return replace(last, outcomes=tuple(outcome_of(prompt, e, known[e.id]) for e in dev))
 
     def on_dev(self, candidate: Candidate) -> Measurement:
         """On all of dev, measured once."""

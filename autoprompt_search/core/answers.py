@@ -76,6 +76,10 @@ class OptionAnswers:
 
     way: ClassVar[str] = "options"
 
+    labels: ClassVar[tuple[str, ...]] = ()
+    verbalizer: ClassVar[Verbalizer] = {}
+    calibration: ClassVar[Calibration | None] = None
+
     normalise: str = "none"
     """`none` compares whole log-likelihoods, `token` and `byte` per token and per byte of the option, `pmi` takes off
     the option's log-likelihood without the question (Holtzman et al. 2021, arXiv 2104.08315)."""
@@ -90,6 +94,7 @@ class TextAnswers:
     """Text that the model generates, and the parser that reads an answer out of it."""
 
     way: ClassVar[str] = "completion"
+    calibration: ClassVar[Calibration | None] = None
 
     limits: Limits
     parser: str = "verbatim"

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any, Self
 
+from autoprompt_search.core.answers import (
+    Answers,
+    Completion,
+    LabelLogprobs,
+    Response,
+    response_from_plain,
+    response_to_plain,
+)
 from autoprompt_search.core.chat import Chat, Conversation
 from autoprompt_search.core.chat import Segment as Segment  # noqa: PLC0414 - part of this module's names
 from autoprompt_search.core.fingerprint import fingerprint
@@ -26,7 +35,17 @@ class Example:
     inputs: Mapping[str, str]
     """Field name -> text, as templates name them."""
     target: str
-    """The gold answer; for classification a label name."""
+    """The gold answer that a demonstration shows: a label name, the right option, a text; empty where the right answer
+    is that there is none."""
+    alternatives: tuple[str, ...] = ()
+    """Further right answers."""
+    options: tuple[str, ...] = ()
+    """What may be answered, where every example has options of its own."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Every right answer, the one that demonstrations show first."""
+        return (self.target, *self.alternatives)
 
 
 SPLITS = ("train", "dev", "test")
@@ -69,10 +88,6 @@ class Layout:
     """Between the end of the filled template and the answer word."""
     answer: str = "{}"
     """Around every answer word: `It was {}.` makes the word `good` the answer `It was good.`"""
-
-
-Verbalizer = Mapping[str, tuple[str, ...]]
-"""Label -> its words, without the gap. Several words of one label are alternatives: their probabilities add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,35 +137,29 @@ class SoftPrompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What is taken off the labels' log-probabilities, so that none is preferred for no reason."""
-
-    method: str
-    """`contextual` (Zhao et al. 2021, arXiv 2102.09690) or `batch` (Zhou et al. 2024, arXiv 2309.17249)."""
-    offsets: tuple[float, ...]
-    """For each label, in order: the logarithm of its mean probability where the model should have no preference."""
-
-
-@dataclass(frozen=True, slots=True)
 class Prompt:
     """A candidate, complete without the space: everything that turns an example into model input."""
 
     template: Template
-    verbalizer: Verbalizer
+    answers: Answers
     instruction: str = ""
     layout: Layout = Layout()
     demos: Demonstrations = Demonstrations()
     soft: SoftPrompt | None = None
-    calibration: Calibration | None = None
     chat: Chat | None = None
     """How the prompt is set into the model's chat template; None: it is plain text."""
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal content; names of templates do not count."""
+        return fingerprint((self.text_fingerprint, self.answers))
+
+    @property
+    def text_fingerprint(self) -> str:
+        """Of what the model reads before it answers, so far as the prompt decides it."""
         soft = (self.soft.sha256, self.soft.place) if self.soft else None
-        parts = (self.template.text, self.verbalizer, self.instruction, self.layout, self.demos, soft)
-        return fingerprint((*parts, *(part for part in (self.calibration, self.chat) if part)))
+        parts = (self.template.text, self.instruction, self.layout, self.demos, soft)
+        return fingerprint((*parts, self.chat) if self.chat else parts)
 
     @property
     def kind(self) -> str:
@@ -245,8 +254,13 @@ class Cost:
         )
 
 
-Prediction = tuple[tuple[float, ...], int]
-"""What the ledger keeps of one prompt on one example: (log-probability of each label, tokens of the prompt)."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the ledger keeps of one prompt on one example."""
+
+    response: Response
+    prompt_tokens: int = 0
+    """Tokens of the whole prompt, soft tokens included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,14 +270,47 @@ class Outcome:
     example: str
     target: str
     prediction: str
-    logprobs: tuple[float, ...]
-    """Log-probability of each label given that the answer is one of them, in label order; sums to one in exp."""
+    """The answer that was read; empty where none could be."""
+    response: Response
+    """What the model said."""
     prompt_tokens: int = 0
     """Tokens of the whole prompt, soft tokens included."""
+    alternatives: tuple[str, ...] = ()
+    """Further right answers."""
+    loss: float | None = None
+    """The negative log-probability of the right answer; None where the model gave no probabilities."""
+    unscored: str = ""
+    """Why no answer could be read: `cut`, `empty`, `not parsed`, `refused`; empty where one was."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Every right answer."""
+        return (self.target, *self.alternatives)
 
     @property
     def is_right(self) -> bool:
-        return self.prediction == self.target
+        """Whether the answer is, letter by letter, a right one."""
+        return not self.unscored and self.prediction in self.targets
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """The log-probability of each label, in label order; () where the model compared no labels."""
+        return self.response.values if isinstance(self.response, LabelLogprobs) else ()
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens that the model generated."""
+        return self.response.tokens if isinstance(self.response, Completion) else 0
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "response": response_to_plain(self.response)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """What `to_plain` wrote."""
+        alternatives = tuple(plain["alternatives"])
+        return cls(**{**plain, "alternatives": alternatives, "response": response_from_plain(plain["response"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +322,8 @@ class Measurement:
     stderr: float
     """Standard error of `score`, from the examples."""
     metrics: Mapping[str, float]
-    """Every metric of the task by name, and `loss`: mean negative log-probability of the right label."""
+    """Every metric of the task by name. `loss`, the mean negative log-probability of the right answer, is there where
+    the model gives probabilities; `unscored` and `cut`, shares of the examples, where it generates text."""
     fidelity: Fidelity
     cost: Cost = Cost()
     prompt: str = ""

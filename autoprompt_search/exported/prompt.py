@@ -8,11 +8,11 @@ from typing import Any
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
-from autoprompt_search.core.protocols.model import Scores
+from autoprompt_search.core.protocols.model import Backend, Scores
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Outcome
-from autoprompt_search.evaluate import ScoringBackend, embedder, predict, render_all
+from autoprompt_search.evaluate import embedder, predict, render_all
 from autoprompt_search.exported.results import Evaluation, Prediction, evaluation_of, prediction_of
 from autoprompt_search.exported.rows import Row, check_targets, counted, examples_of, sound_rows
 from autoprompt_search.exporters.document import GOLDEN, Document, read
@@ -53,7 +53,7 @@ def load_prompt(folder: Path | str, *, backend: Mapping[str, Any] | None = None,
 class ExportedPrompt:
     """One prompt with its model. Made by `load_prompt`."""
 
-    def __init__(self, document: Document, backend: ScoringBackend, golden: Sequence[tuple[Row, str]] = ()) -> None:
+    def __init__(self, document: Document, backend: Backend, golden: Sequence[tuple[Row, str]] = ()) -> None:
         self._document = document
         self._backend = backend
         self._golden = tuple(golden)
@@ -139,7 +139,7 @@ class ExportedPrompt:
         prompt = self._document.prompt
         examples = examples_of(rows, targets or [""] * len(rows), {e.id for e in prompt.demos.examples})
         try:
-            return predict(prompt, examples, self.labels, self._backend).outcomes
+            return predict(prompt, examples, self._backend).outcomes
         except TrialError as exc:
             problems = self._length_problems(examples)
             if not problems:
@@ -150,7 +150,7 @@ class ExportedPrompt:
         """Which rows the model cannot take, found after the fact."""
         prompt = self._document.prompt
         answers, _ = answer_words(prompt, self.labels)
-        prompts = render_all(prompt, examples, self.labels, embedder(self._backend))
+        prompts = render_all(prompt, examples, embedder(self._backend))
         found = [
             f"row {number}: {problem}"
             for number, one in enumerate(prompts, start=1)
@@ -179,7 +179,7 @@ def _open(folder: Path) -> tuple[Document, tuple[tuple[Row, str], ...]]:
     return document, tuple(golden)
 
 
-def _model(document: Document, options: Mapping[str, Any]) -> ScoringBackend:
+def _model(document: Document, options: Mapping[str, Any]) -> Backend:
     """The recorded backend, some of its options replaced, on the very model the prompt was made for."""
     is_same_type = options.get("type", document.backend.get("type")) == document.backend.get("type")
     section = {**document.backend, **options} if is_same_type else dict(options)

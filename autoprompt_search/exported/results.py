@@ -56,7 +56,7 @@ def evaluation_of(
     return Evaluation(
         metric=metric,
         scores={n: interval(Scorecard.of(outcomes, metric_named(n, labels))) for n in names},
-        loss=sum(losses(outcomes, labels)) / len(outcomes),
+        loss=sum(losses(outcomes)) / len(outcomes),
         examples=len(outcomes),
         labels=labels,
         confusion=confusion(outcomes, labels).counts,

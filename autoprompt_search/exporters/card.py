@@ -95,7 +95,7 @@ def _prompt(final: FinalPrompt) -> str:
         "{@pair}": "is where the second of two texts begins",
         "{demonstrations}": "are chosen for every query",
     }
-    rule = rule_of(final.backend, calibrated=prompt.calibration is not None)
+    rule = rule_of(final.backend, calibrated=prompt.answers.calibration is not None)
     lines = [block(_shortened(text)), "", *(f"- `{mark}` {what}" for mark, what in marks.items() if mark in text)]
     lines += [
         f"- {inline(label)} is answered by {' or '.join(inline(a) for a in answers)}"
@@ -103,10 +103,10 @@ def _prompt(final: FinalPrompt) -> str:
     ]
     lines += [_demonstrations(final)] if prompt.demos.strategy != "none" else []
     lines += [_soft(prompt.soft, final)] if prompt.soft is not None else []
-    if prompt.calibration is not None:
-        offsets = zip(final.labels, prompt.calibration.offsets, strict=True)
+    if prompt.answers.calibration is not None:
+        offsets = zip(final.labels, prompt.answers.calibration.offsets, strict=True)
         listed = ", ".join(f"{inline(label)} {offset:.4g}" for label, offset in offsets)
-        lines.append(f"- Calibrated ({inline(prompt.calibration.method)}): offsets {listed}")
+        lines.append(f"- Calibrated ({inline(prompt.answers.calibration.method)}): offsets {listed}")
     return "\n".join(["## Prompt", "", *lines, f"- How a label is found: {rule}"])
 
 
@@ -192,7 +192,7 @@ def _limits(final: FinalPrompt) -> str:
         "Probabilities are relative to the labels"
         + (
             ": calibration takes off what a label gets without a reason, it does not make them hit rates;"
-            if prompt.calibration
+            if prompt.answers.calibration
             else " and not calibrated;"
         )
         + " texts that fit no label get one all the same.",

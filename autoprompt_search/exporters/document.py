@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from autoprompt_search.core.answers import Calibration, LabelAnswers
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.types import (
-    Calibration,
     Demonstrations,
     Example,
     Layout,
@@ -89,10 +89,10 @@ def document(final: FinalPrompt) -> dict[str, Any]:
         "decoding": {
             "mode": "label log-likelihood",
             "rule": rule_of(
-                final.backend, calibrated=prompt.calibration is not None, nests=_nests(prompt, final.labels)
+                final.backend, calibrated=prompt.answers.calibration is not None, nests=_nests(prompt, final.labels)
             ),
         },
-        "calibration": _calibration(prompt.calibration, final.labels),
+        "calibration": _calibration(prompt.answers.calibration, final.labels),
         "soft_prompt": _soft(prompt.soft),
         "parts": {
             "labels": list(final.labels),
@@ -100,7 +100,7 @@ def document(final: FinalPrompt) -> dict[str, Any]:
             "template": plain(prompt.template),
             "instruction": prompt.instruction,
             "layout": plain(prompt.layout),
-            "verbalizer": {label: list(prompt.verbalizer[label]) for label in final.labels},
+            "verbalizer": {label: list(prompt.answers.verbalizer[label]) for label in final.labels},
             "demonstrations": _demonstrations(prompt.demos),
             "fingerprint": prompt.fingerprint,
         },
@@ -154,12 +154,15 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
     demos = _read_demonstrations(parts["demonstrations"], files)
     prompt = Prompt(
         template=TypeAdapter(Template).validate_python(parts["template"]),
-        verbalizer=TypeAdapter(dict[str, tuple[str, ...]]).validate_python(parts["verbalizer"]),
+        answers=LabelAnswers(
+            labels=_TEXTS.validate_python(parts["labels"]),
+            verbalizer=TypeAdapter(dict[str, tuple[str, ...]]).validate_python(parts["verbalizer"]),
+            calibration=_read_calibration(content.get("calibration"), _TEXTS.validate_python(parts["labels"])),
+        ),
         instruction=_TEXT.validate_python(parts["instruction"]),
         layout=TypeAdapter(Layout).validate_python(parts["layout"]),
         demos=demos,
         soft=_read_soft(content["soft_prompt"], files),
-        calibration=_read_calibration(content.get("calibration"), _TEXTS.validate_python(parts["labels"])),
     )
     return Document(
         name=_TEXT.validate_python(content["name"]),

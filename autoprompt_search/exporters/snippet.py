@@ -60,7 +60,7 @@ def _load(case: Case) -> str:
     return filled(
         pieces.LOAD,
         model=_model(case.final.model),
-        page=pieces.CALIBRATED if prompt.calibration else pieces.PAGE,
+        page=pieces.CALIBRATED if prompt.answers.calibration else pieces.PAGE,
         auto=FAMILIES[case.kind].auto,
         revision=case.revision,
         dtype=dtype if dtype in _DTYPES else "float32",
@@ -112,9 +112,9 @@ def _predict(case: Case, scoring: Scoring) -> str:
         ids = f"{{answer: {scoring.ids.replace('ANSWER', 'answer')} {every}}}"
         read, call = (*read, f"logliks = {logliks}", f"only = exclusive(logliks, {ids})"), "only[ANSWER]"
     score = call.replace("ANSWER", "words[0]")
-    if any(len(words) > 1 for words in prompt.verbalizer.values()):
+    if any(len(words) > 1 for words in prompt.answers.verbalizer.values()):
         score = f"torch.stack([{call.replace('ANSWER', 'word')} for word in words]).logsumexp(0)"
-    score += " - offsets[label]" if prompt.calibration else ""
+    score += " - offsets[label]" if prompt.answers.calibration else ""
     read = (*(["inputs = shortened(inputs)"] if case.final.reading.max_chars is not None else []), *read)
     return filled(pieces.PREDICT, read="\n".join(f"    {line}" for line in read), score=score)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from autoprompt_search.core.answers import AnswerForm, Answers, LabelAnswers, Verbalizer
 from autoprompt_search.core.chat import Chat
-from autoprompt_search.core.types import Layout, Params, Prompt, Template, Verbalizer
+from autoprompt_search.core.types import Layout, Params, Prompt, Template
 
 LAYOUT = "layout."
 NAME = "layout.name."
@@ -42,7 +43,8 @@ class PromptBook:
     """Template name -> the instruction written with it."""
     instructions: Mapping[str, str] = field(default_factory=dict)
     verbalizers: Mapping[str, Verbalizer] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
+    form: AnswerForm = field(default_factory=AnswerForm)
+    """What the task's answers are."""
 
     def compose(self, params: Params) -> Prompt:
         """The textual prompt at `params`, without demonstrations and soft prompt.
@@ -58,7 +60,7 @@ class PromptBook:
             template = replace(template, name=value, text=str(params["template" + TEXT]))
         return Prompt(
             template=template,
-            verbalizer=self._verbalizer(name, params),
+            answers=self._answers(name, params),
             instruction=self._instruction(name, params),
             layout=_layout(params),
             chat=_chat(params),
@@ -78,6 +80,9 @@ class PromptBook:
             "verbalizer": {AUTO: _words(self._own_words()), **verbalizers},
         }
 
+    def _answers(self, template: str, params: Params) -> Answers:
+        return LabelAnswers(self.form.labels, self._verbalizer(template, params))
+
     def _verbalizer(self, template: str, params: Params) -> Verbalizer:
         if params.get("verbalizer") == AUTO:
             return self._own_words()
@@ -90,7 +95,7 @@ class PromptBook:
         return self._own_words()
 
     def _own_words(self) -> Verbalizer:
-        return {label: (label,) for label in self.labels}
+        return {label: (label,) for label in self.form.labels}
 
     def _instruction(self, template: str, params: Params) -> str:
         if "instruction" not in params:

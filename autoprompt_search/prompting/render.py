@@ -54,8 +54,8 @@ def answer_gap(prompt: Prompt) -> str:
 
 
 def answer_word(prompt: Prompt, label: str) -> str:
-    """The answer that demonstrations give for `label`: gap, and its first word in the layout's form."""
-    return _answer(prompt, prompt.verbalizer[label][0])
+    """The answer that demonstrations give for `label`: gap, and its spelling in the layout's form."""
+    return _answer(prompt, prompt.answers.spelled(label))
 
 
 def render_text(prompt: Prompt, example: Example, demos: Sequence[Example] = (), *, answer: bool = False) -> str:
@@ -104,7 +104,8 @@ def own_words(prompt: Prompt) -> str:
 
 def answer_words(prompt: Prompt, labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """All answers as exact continuations (with the gap), and the index of each answer's label."""
-    pairs = [(_answer(prompt, w), i) for i, label in enumerate(labels) for w in prompt.verbalizer[label]]
+    words = prompt.answers.verbalizer
+    pairs = [(_answer(prompt, w), i) for i, label in enumerate(labels) for w in words[label]]
     return tuple(a for a, _ in pairs), tuple(i for _, i in pairs)
 
 
@@ -126,7 +127,7 @@ def _joined(blocks: Sequence[tuple[Segment, ...]], gap: Segment) -> tuple[Segmen
 
 
 def _bare(prompt: Prompt) -> Prompt:
-    return Prompt(prompt.template, prompt.verbalizer, layout=prompt.layout)
+    return Prompt(prompt.template, prompt.answers, layout=prompt.layout)
 
 
 def _fill(text: str, layout: Layout, inputs: Mapping[str, str]) -> tuple[Segment, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import unknown
@@ -60,6 +61,11 @@ class ClassificationTask:
         if self._option is None and self._data == REVIEWS:
             return REVIEWS_LABELS
         return self._labels({} if self._option else self._read(seed=0)).names
+
+    @property
+    def answers(self) -> AnswerForm:
+        """One of `labels`."""
+        return AnswerForm("label", self.labels)
 
     @property
     def fields(self) -> tuple[str, ...]:

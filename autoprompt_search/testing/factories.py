@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from autoprompt_search.core.answers import AnswerForm, Calibration, LabelAnswers, LabelLogprobs, Verbalizer
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.statistics.scores import Scorecard
@@ -20,6 +21,8 @@ from autoprompt_search.trial import TrialJob
 
 LABELS = ("negative", "positive")
 WORDS = {"negative": ("bad",), "positive": ("good",)}
+FORM = AnswerForm("label", LABELS)
+ANSWERS = LabelAnswers(LABELS, WORDS)
 RUNGS = (8, 24)
 _THINGS = ("screen", "battery", "hinge", "price", "sound", "weight", "colour", "cable", "stand", "lens")
 
@@ -35,16 +38,21 @@ def examples(number: int, *, name: str = "dev", seed: int = 0) -> tuple[Example,
     return tuple(drawn)
 
 
+def label_answers(words: Verbalizer, calibration: Calibration | None = None) -> LabelAnswers:
+    """Labels in the order of their words."""
+    return LabelAnswers(tuple(words), words, calibration)
+
+
 def prompt(text: str = "Review: {text} Sentiment:", **parts: Any) -> Prompt:
     """A plain prompt; `parts` are fields of `Prompt`."""
-    return replace(Prompt(Template("plain", text), WORDS), **parts)
+    return replace(Prompt(Template("plain", text), ANSWERS), **parts)
 
 
 def book() -> PromptBook:
     """Three templates, all with the words of `examples`."""
     texts = {"plain": "Review: {text} Sentiment:", "cloze": "{text} All in all it was", "ask": "{text}{@sep}Verdict?"}
     templates = {name: Template(name, text) for name, text in texts.items()}
-    return PromptBook(templates, words=dict.fromkeys(texts, WORDS), labels=LABELS)
+    return PromptBook(templates, words=dict.fromkeys(texts, WORDS), form=FORM)
 
 
 def space() -> SearchSpace:
@@ -64,7 +72,7 @@ def job(state: Path, **changes: Any) -> TrialJob:
     default = TrialJob(
         backend=ComponentSpec(type="scripted"),
         book=book(),
-        labels=LABELS,
+        answers=FORM,
         train=examples(20, name="train"),
         dev=examples(RUNGS[-1]),
         metric="accuracy",
@@ -126,7 +134,9 @@ def measurement(
 
 def label_outcomes(targets: Sequence[str], predictions: Sequence[str]) -> tuple[Outcome, ...]:
     """Answers to a classification, as a metric sees them: nothing else is known of the examples."""
-    return tuple(Outcome(str(i), t, p, ()) for i, (t, p) in enumerate(zip(targets, predictions, strict=True)))
+    return tuple(
+        Outcome(str(i), t, p, LabelLogprobs(())) for i, (t, p) in enumerate(zip(targets, predictions, strict=True))
+    )
 
 
 def label_card(

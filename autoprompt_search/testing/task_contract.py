@@ -24,9 +24,9 @@ class TaskContract:
     def test_labels_and_fields_have_names(self) -> None:
         """Two labels or more, none twice; fields that a template can name; a metric."""
         task = self.make()
-        assert len(task.labels) >= 2
-        assert len(set(task.labels)) == len(task.labels), "a label stands twice"
-        assert all(label.strip() for label in task.labels), "a label is blank"
+        assert len(task.answers.labels) >= 2
+        assert len(set(task.answers.labels)) == len(task.answers.labels), "a label stands twice"
+        assert all(label.strip() for label in task.answers.labels), "a label is blank"
         assert task.fields, "no field"
         assert all(parse("{" + field + "}")[0].value == field for field in task.fields)
         assert task.metric
@@ -38,7 +38,7 @@ class TaskContract:
             assert tuple(example.inputs) == task.fields, f"{example.id} has the fields {tuple(example.inputs)}"
             assert all(isinstance(text, str) for text in example.inputs.values()), f"{example.id} is not all text"
             assert any(text.strip() for text in example.inputs.values()), f"{example.id} has no text"
-            assert example.target in task.labels, f"{example.id} has the unknown label {example.target!r}"
+            assert example.target in task.answers.labels, f"{example.id} has the unknown label {example.target!r}"
 
     def test_splits_are_disjoint(self) -> None:
         """No id and no inputs occur in two splits."""
@@ -55,7 +55,7 @@ class TaskContract:
         task = self.make()
         splits = task.load(1)
         for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
-            missing = set(task.labels) - {example.target for example in part}
+            missing = set(task.answers.labels) - {example.target for example in part}
             assert not missing, f"{name} has no {sorted(missing)}"
 
     def test_same_seed_same_splits(self) -> None:

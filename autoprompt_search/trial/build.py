@@ -9,13 +9,13 @@ from typing import cast
 
 import numpy as np
 
+from autoprompt_search.core.answers import Calibration, LabelAnswers, Verbalizer
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.protocols.model import ProposesWords
+from autoprompt_search.core.protocols.model import Backend, ProposesWords
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import (
-    Calibration,
     Cost,
     Example,
     Layout,
@@ -23,11 +23,10 @@ from autoprompt_search.core.types import (
     Prompt,
     Rendered,
     Segment,
-    Verbalizer,
 )
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.demos.orders import in_turn
-from autoprompt_search.evaluate import PredictionCache, ScoringBackend, embedder, losses, measure, predict
+from autoprompt_search.evaluate import PredictionCache, embedder, losses, measure, predict
 from autoprompt_search.prompting import AUTO, answer_gap, own_words, render
 from autoprompt_search.trial.job import TrialJob, options
 
@@ -44,7 +43,7 @@ _LEAST = 1e-6
 class PromptBuilder:
     """Makes prompts for one search on one model, and counts what that takes of the model."""
 
-    def __init__(self, job: TrialJob, backend: ScoringBackend) -> None:
+    def __init__(self, job: TrialJob, backend: Backend) -> None:
         self._job, self._backend = job, backend
         self._spent = Cost()
 
@@ -53,7 +52,8 @@ class PromptBuilder:
         job = self._job
         prompt = job.book.compose(params)
         if params.get("verbalizer") == AUTO:
-            prompt = replace(prompt, verbalizer=self._words(prompt, int(params.get("verbalizer.words", 1))))
+            words = self._words(prompt, int(params.get("verbalizer.words", 1)))
+            prompt = replace(prompt, answers=LabelAnswers(job.labels, words))
         strategy = str(params.get("demos.strategy", "none"))
         if strategy == "none":
             return prompt
@@ -68,13 +68,14 @@ class PromptBuilder:
         They depend on the whole prompt, soft prompt included, and on nothing of dev and test.
         """
         method = str(params.get("calibration", "none"))
-        if method == "none":
+        if method == "none" or not isinstance(prompt.answers, LabelAnswers):
             return prompt
-        made = predict(prompt, CALIBRATIONS[method](self._job, prompt), self._job.labels, self._backend)
+        made = predict(prompt, CALIBRATIONS[method](self._job, prompt), self._backend)
         self._spent += made.cost
         means = np.exp([o.logprobs for o in made.outcomes]).mean(axis=0)
         offsets = np.log(np.maximum(means, _LEAST)).round(_DIGITS)
-        return replace(prompt, calibration=Calibration(method, tuple(offsets.tolist())))
+        answers = replace(prompt.answers, calibration=Calibration(method, tuple(offsets.tolist())))
+        return replace(prompt, answers=answers)
 
     def spent(self) -> Cost:
         """What was computed since this was last asked."""
@@ -102,10 +103,10 @@ class PromptBuilder:
         point = {name: v for name, v in job.baseline.items() if not name.startswith(("demos.", "soft."))}
         prompt = self.finished(self.draft(point), point)
         memory = _remembered(fingerprint(job.train))
-        made = measure(prompt, examples, job.labels, self._backend, metric=job.metric, known=memory)
+        made = measure(prompt, examples, self._backend, metric=job.metric, known=memory)
         memory.add(made)
         self._spent += made.cost
-        return losses(made.outcomes, job.labels)
+        return losses(made.outcomes)
 
 
 def balanced(job: TrialJob, number: int) -> list[Example]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import cast
 
 from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Params, Scalar, SoftPrompt
-from autoprompt_search.evaluate import ScoringBackend
 from autoprompt_search.prompting import PromptBook
 
 
@@ -23,7 +23,8 @@ class TrialJob:
 
     backend: ComponentSpec
     book: PromptBook
-    labels: tuple[str, ...]
+    answers: AnswerForm
+    """What the task's answers are."""
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
     """Dev examples in rung order."""
@@ -36,6 +37,11 @@ class TrialJob:
     """The point of trial 0: its text says which training examples are hard."""
     times_first: bool = False
     """Whether latency is measured on the first rung already, not only on the last."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All label names, in order; () where answers are no labels."""
+        return self.answers.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Failure:
     """Whether the worker was at fault, so that another one may succeed."""
 
 
-def backend_of(spec: ComponentSpec) -> ScoringBackend:
+def backend_of(spec: ComponentSpec) -> Backend:
     """The model of `spec`, built once per process and kept; the same one for all threads."""
     with _BUILDING:
         return _backend(spec.model_dump_json())
@@ -70,8 +76,8 @@ _BUILDING = Lock()
 
 
 @lru_cache(maxsize=2)
-def _backend(spec: str) -> ScoringBackend:
-    return cast("ScoringBackend", BACKENDS.build(ComponentSpec.model_validate_json(spec)))
+def _backend(spec: str) -> Backend:
+    return BACKENDS.build(ComponentSpec.model_validate_json(spec))
 
 
 def params_key(params: Params) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 
+from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Prompt
-from autoprompt_search.evaluate import ScoringBackend, embedder, render_all
-from autoprompt_search.prompting import answer_words
+from autoprompt_search.evaluate import answering_of, embedder, render_all
 from autoprompt_search.trial.build import unshown
 from autoprompt_search.trial.job import TrialJob
 
@@ -17,7 +17,7 @@ _WARM = 1
 """Prompts that are asked first and not counted: the common prefix is then cached, as it is in a service."""
 
 
-def latency(job: TrialJob, prompt: Prompt, backend: ScoringBackend) -> float | None:
+def latency(job: TrialJob, prompt: Prompt, backend: Backend) -> float | None:
     """Milliseconds from the rendered text to the scores of all answers: the median of a few single prompts.
 
     On examples that the model has not read with this prompt, because what it remembers takes no time: those of train
@@ -25,14 +25,14 @@ def latency(job: TrialJob, prompt: Prompt, backend: ScoringBackend) -> float | N
     forward passes: they predict nothing, and a trial that is run again is timed again. None where nothing could be
     timed.
     """
-    answers, _ = answer_words(prompt, job.labels)
+    answering = answering_of(prompt)
     seconds: list[float] = []
     for example in (*unshown(prompt, job.train), *reversed(job.dev)):
-        rendered = render_all(prompt, [example], job.labels, embedder(backend))
+        rendered = render_all(prompt, [example], embedder(backend))
         started = time.perf_counter()
-        scored = backend.score(rendered, answers, prompt.soft)
+        asked = answering.ask(backend, rendered, prompt, [example])
         took = time.perf_counter() - started
-        if scored.computed != 0:
+        if asked.computed != 0:
             seconds.append(took)
         if len(seconds) == TIMED:
             break

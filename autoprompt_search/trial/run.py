@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Fidelity, Measurement, Params, Prompt, SoftPrompt
-from autoprompt_search.evaluate import PredictionCache, ScoringBackend, embedder, measure, render_all
+from autoprompt_search.evaluate import PredictionCache, embedder, measure, render_all
 from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.build import PromptBuilder
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
@@ -66,7 +67,7 @@ def run_rungs(job: TrialJob, params: Params) -> Iterator[Measurement]:
 
     def on_dev(candidate: Prompt, fidelity: Fidelity) -> Measurement:
         examples = job.dev[: fidelity.examples]
-        found = measure(candidate, examples, job.labels, backend, metric=job.metric, fidelity=fidelity, known=known)
+        found = measure(candidate, examples, backend, metric=job.metric, fidelity=fidelity, known=known)
         known.add(found)
         return found
 
@@ -89,11 +90,11 @@ def run_test(job: TrialJob, task: TestTask) -> Measurement:
     maker = PromptBuilder(job, backend)
     prompt = maker.finished(replace(maker.draft(task.params), soft=task.soft), task.params)
     known = LedgerReader(job.state / "ledger.sqlite")
-    made = measure(prompt, task.examples, job.labels, backend, metric=job.metric, known=known)
+    made = measure(prompt, task.examples, backend, metric=job.metric, known=known)
     return replace(made, cost=made.cost + maker.spent(), preview=_preview(job, prompt, backend))
 
 
-def build_prompt(job: TrialJob, params: Params, backend: ScoringBackend, soft: SoftPrompt | None = None) -> Prompt:
+def build_prompt(job: TrialJob, params: Params, backend: Backend, soft: SoftPrompt | None = None) -> Prompt:
     """The prompt that a trial at `params` measured, complete with the soft prompt it trained."""
     maker = PromptBuilder(job, backend)
     return maker.finished(replace(maker.draft(params), soft=soft), params)
@@ -101,5 +102,5 @@ def build_prompt(job: TrialJob, params: Params, backend: ScoringBackend, soft: S
 
 def _preview(job: TrialJob, prompt: Prompt, backend: object) -> str:
     """The prompt on the first example; a line stands for an answer that is not at its end."""
-    shown = render_all(prompt, job.dev[:1], job.labels, embedder(backend))[0]
+    shown = render_all(prompt, job.dev[:1], embedder(backend))[0]
     return f"{shown.text}____{shown.rest}" if shown.rest else shown.text

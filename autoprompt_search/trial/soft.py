@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
+from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.protocols.tuning import SoftMethod, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Prompt, SoftPrompt
-from autoprompt_search.evaluate import ScoringBackend, embedder, render_all
+from autoprompt_search.evaluate import embedder, render_all
 from autoprompt_search.prompting import answer_words, own_words, render_text
 from autoprompt_search.soft import SOFT
 from autoprompt_search.trial.build import PromptBuilder, balanced, unshown
@@ -35,9 +36,7 @@ class SoftTraining:
         maker: Calibrates every snapshot that is measured: what it prefers for no reason is its own.
     """
 
-    def __init__(
-        self, job: TrialJob, params: Params, prompt: Prompt, backend: ScoringBackend, maker: PromptBuilder
-    ) -> None:
+    def __init__(self, job: TrialJob, params: Params, prompt: Prompt, backend: Backend, maker: PromptBuilder) -> None:
         self._job, self._params, self._prompt = job, params, prompt
         self._backend, self._maker = backend, maker
         # `soft.start` says which text the study puts into the point, `soft.draw` the seed: no options of the method.
@@ -78,7 +77,7 @@ class SoftTraining:
         examples = unshown(prompt, job.train)
         answers, groups = answer_words(prompt, job.labels)
         return TuneData(
-            prompts=tuple(render_all(prompt, examples, job.labels, embedder(self._backend))),
+            prompts=tuple(render_all(prompt, examples, embedder(self._backend))),
             targets=tuple(job.labels.index(e.target) for e in examples),
             answers=answers,
             groups=groups,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from autoprompt_search.config import check_data, check_model
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.testing.scripted import ScriptedBackend
@@ -17,7 +18,7 @@ def loaded(space_file):
 
 
 def model_problems(config, splits, backend):
-    return check_model(config, config.book(("neg", "pos")), splits, backend)
+    return check_model(config, config.book(AnswerForm("label", ("neg", "pos"))), splits, backend)
 
 
 def test_a_sound_search_has_no_problems(loaded):
@@ -136,7 +137,7 @@ def test_words_that_are_not_known_yet_are_not_compared(space_file, loaded):
     config = space_file.load()
     alike = {"neg": "so so", "pos": "so  so"}
     train = tuple(replace(e, target=alike[e.target]) for e in splits.train)
-    book = config.book(tuple(alike.values()))
+    book = config.book(AnswerForm("label", tuple(alike.values())))
     assert check_model(config, book, replace(splits, train=train), ScriptedBackend()) == []
 
 

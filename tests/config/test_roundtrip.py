@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.config import SearchConfig, load_config
+from autoprompt_search.core.answers import AnswerForm
 
 words = st.text(min_size=1, max_size=12).filter(lambda t: t.strip() and t != "none")
 tricky = st.sampled_from(
@@ -159,11 +160,11 @@ def test_numbers_as_labels_are_names():
 def test_the_book_holds_every_text(space_file):
     space_file.data["instructions"] = {"short": "Judge."}
     space_file.data["verbalizers"] = {"v": {"neg": "no", "pos": "yes"}}
-    book = space_file.load().book(("neg", "pos"))
+    book = space_file.load().book(AnswerForm("label", ("neg", "pos")))
     prompt = book.compose({"template": "cloze", "instruction": "short", "verbalizer": "v"})
-    assert (prompt.template.style, prompt.instruction, prompt.verbalizer) == (
+    assert (prompt.template.style, prompt.instruction, prompt.answers.verbalizer) == (
         "question",
         "Judge.",
         {"neg": ("no",), "pos": ("yes",)},
     )
-    assert book.compose({"template": "plain"}).verbalizer == {"neg": ("bad",), "pos": ("good", "fine")}
+    assert book.compose({"template": "plain"}).answers.verbalizer == {"neg": ("bad",), "pos": ("good", "fine")}

@@ -15,6 +15,7 @@ from autoprompt_search.confirm.ablation import TextAblation
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.crossfit import FOLDS, CrossFit, cross_fitted, folds
 from autoprompt_search.confirm.selection import SelectionRule
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.ranking import ranked
@@ -38,7 +39,10 @@ def fitted(right: np.ndarray, comparison: ScoreComparison = COMPARISON, seed: in
 
     def said(number: int) -> list[Outcome]:
         pairs = zip(TARGETS, right[number], strict=True)
-        return [Outcome(str(i), target, target if hit else other[target], ()) for i, (target, hit) in enumerate(pairs)]
+        return [
+            Outcome(str(i), target, target if hit else other[target], LabelLogprobs(()))
+            for i, (target, hit) in enumerate(pairs)
+        ]
 
     found = cross_fitted(comparison, seed, TARGETS, lambda rows: int(right[:, list(rows)].mean(axis=1).argmax()), said)
     assert found is not None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.types import (
     Cost,
     Demonstrations,
@@ -19,7 +20,7 @@ from autoprompt_search.core.types import (
     TrialState,
     kind_of,
 )
-from autoprompt_search.testing.factories import examples, ladder, prompt
+from autoprompt_search.testing.factories import examples, label_answers, ladder, prompt
 
 SOFT = SoftPrompt("prompt-tuning", 4, "model", b"weights", "a" * 64)
 
@@ -33,7 +34,7 @@ def test_costs_add_up() -> None:
     "change",
     [
         {"template": Template("plain", "{text} It was")},
-        {"verbalizer": {"negative": ("poor",), "positive": ("good",)}},
+        {"answers": label_answers({"negative": ("poor",), "positive": ("good",)})},
         {"instruction": "Judge."},
         {"layout": Layout(answer_gap="")},
         {"demos": Demonstrations("random", examples(2))},
@@ -82,8 +83,8 @@ def test_a_record_shows_its_highest_rung() -> None:
 
 
 def test_an_outcome_knows_whether_it_is_right() -> None:
-    assert Outcome("1", "good", "good", (0.0,)).is_right
-    assert not Outcome("1", "good", "bad", (0.0,)).is_right
+    assert Outcome("1", "good", "good", LabelLogprobs((0.0,))).is_right
+    assert not Outcome("1", "good", "bad", LabelLogprobs((0.0,))).is_right
 
 
 def test_a_rendering_joins_its_segments_without_a_gap() -> None:

@@ -11,15 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoprompt_search.answering.likelihood import calibrated
+from autoprompt_search.core.answers import Calibration, LabelLogprobs
 from autoprompt_search.core.protocols.model import Scored
-from autoprompt_search.core.types import Calibration, Cost, Rendered, SoftPrompt
-from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, predict, shifted
-from autoprompt_search.testing.factories import LABELS, examples, prompt
+from autoprompt_search.core.types import Cost, Rendered, SoftPrompt
+from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, predict
+from autoprompt_search.testing.factories import WORDS, examples, label_answers, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
 DEV = examples(30)
 TILTED = Calibration("batch", (-0.2, -1.8))
 """Of a prompt that says `negative` for no reason."""
+
+
+def shifted(logprobs: Sequence[float], offsets: Sequence[float]) -> tuple[float, ...]:
+    return calibrated(LabelLogprobs(tuple(logprobs)), Calibration("batch", tuple(offsets))).values
+
+
+TILTED_PROMPT = prompt(answers=label_answers(WORDS, TILTED))
 
 numbers = st.floats(-8, 0)
 rows = st.integers(2, 5).flatmap(
@@ -52,8 +61,8 @@ def test_the_label_wins_that_gains_most_over_its_offset() -> None:
 
 
 def test_a_calibrated_prompt_is_another_prompt_with_shifted_predictions() -> None:
-    plain, made = (measure(p, DEV, LABELS, ScriptedBackend()) for p in (prompt(), prompt(calibration=TILTED)))
-    assert made.prompt == ledger_key(prompt(calibration=TILTED), LABELS, ScriptedBackend()) != plain.prompt
+    plain, made = (measure(p, DEV, ScriptedBackend()) for p in (prompt(), TILTED_PROMPT))
+    assert made.prompt == ledger_key(TILTED_PROMPT, ScriptedBackend()) != plain.prompt
     assert [o.logprobs for o in made.outcomes] == [shifted(o.logprobs, TILTED.offsets) for o in plain.outcomes]
     assert [o.prediction for o in made.outcomes] != [o.prediction for o in plain.outcomes]
     assert made.cost.forward_passes == plain.cost.forward_passes == 30
@@ -62,26 +71,26 @@ def test_a_calibrated_prompt_is_another_prompt_with_shifted_predictions() -> Non
 @pytest.mark.parametrize("known", [0, 10, 30])
 def test_what_is_known_without_calibration_is_not_asked_again(known: int) -> None:
     memory, backend = PredictionCache(), ScriptedBackend()
-    memory.add(measure(prompt(), DEV[:known], LABELS, backend)) if known else None
-    fresh = measure(prompt(calibration=TILTED), DEV, LABELS, ScriptedBackend())
-    made = measure(prompt(calibration=TILTED), DEV, LABELS, backend, known=memory)
+    memory.add(measure(prompt(), DEV[:known], backend)) if known else None
+    fresh = measure(TILTED_PROMPT, DEV, ScriptedBackend())
+    made = measure(TILTED_PROMPT, DEV, backend, known=memory)
     assert made.cost.forward_passes == 30 - known
     assert replace(made, cost=Cost()) == replace(fresh, cost=Cost())
 
 
 def test_calibrated_predictions_are_remembered_under_their_own_name() -> None:
     memory, backend = PredictionCache(), ScriptedBackend()
-    first = measure(prompt(calibration=TILTED), DEV, LABELS, backend, known=memory)
+    first = measure(TILTED_PROMPT, DEV, backend, known=memory)
     memory.add(first)
-    again = measure(prompt(calibration=TILTED), DEV, LABELS, backend, known=memory)
+    again = measure(TILTED_PROMPT, DEV, backend, known=memory)
     assert backend.scored == 30
     assert again == replace(first, cost=Cost())
 
 
 def test_predictions_need_no_targets() -> None:
     hidden = [replace(e, target="") for e in DEV]
-    made = predict(prompt(), hidden, LABELS, ScriptedBackend())
-    measured = measure(prompt(), DEV, LABELS, ScriptedBackend())
+    made = predict(prompt(), hidden, ScriptedBackend())
+    measured = measure(prompt(), DEV, ScriptedBackend())
     assert [o.prediction for o in made.outcomes] == [o.prediction for o in measured.outcomes]
     assert (made.key, made.cost.forward_passes) == (measured.prompt, 30)
 
@@ -94,8 +103,8 @@ class Half(ScriptedBackend):
 
 
 def test_only_what_went_through_the_model_is_cost() -> None:
-    whole = measure(prompt(), DEV, LABELS, ScriptedBackend())
-    made = measure(prompt(), DEV, LABELS, Half())
+    whole = measure(prompt(), DEV, ScriptedBackend())
+    made = measure(prompt(), DEV, Half())
     assert made.cost.forward_passes == 15
     assert made.cost.prompt_tokens == pytest.approx(whole.cost.prompt_tokens / 2, abs=1)
     assert np.isclose(made.prompt_tokens, whole.prompt_tokens)

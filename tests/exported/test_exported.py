@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.statistics import scores
 from autoprompt_search.core.statistics.scores import interval
-from autoprompt_search.core.types import Calibration, Example, Prompt, Template
+from autoprompt_search.core.types import Example, Prompt, Template
 from autoprompt_search.exported import ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.exporters.prompt import PromptFolder
-from autoprompt_search.testing.factories import label_card
+from autoprompt_search.testing.factories import label_answers, label_card
 
 from ..exporters.finals import LABELS, SCRIPTED, TEMPLATE, WORDS, final_prompt, fixed, nearest, reviews  # noqa: TID252
 
@@ -38,14 +39,14 @@ def test_predictions_are_those_of_the_search(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["tfidf", "embedding"])
 def test_demonstrations_per_query(tmp_path: Path, by: str) -> None:
-    final = final_prompt(Prompt(TEMPLATE, WORDS, demos=nearest(reviews(8, "train"), by=by)))
+    final = final_prompt(Prompt(TEMPLATE, label_answers(WORDS), demos=nearest(reviews(8, "train"), by=by)))
     found = exported(tmp_path, final).predict(e.inputs for e, _ in final.golden)
     assert [p.label for p in found] == [label for _, label in final.golden]
 
 
 def test_a_calibrated_prompt_is_calibrated_after_the_export(tmp_path: Path) -> None:
-    plain = Prompt(TEMPLATE, WORDS)
-    final = final_prompt(replace(plain, calibration=Calibration("batch", (-0.1, -2.5))))
+    plain = Prompt(TEMPLATE, label_answers(WORDS))
+    final = final_prompt(replace(plain, answers=replace(plain.answers, calibration=Calibration("batch", (-0.1, -2.5)))))
     prompt = exported(tmp_path, final)
     rows = [e.inputs for e, _ in final.golden]
     found = [p.label for p in prompt.predict(rows)]
@@ -70,7 +71,7 @@ def test_what_was_asked_before_changes_nothing(tmp_path: Path) -> None:
 def test_every_bad_row_is_named(tmp_path: Path) -> None:
     template = Template("t", "{title}: {text} =")
     golden = [Example("a", {"title": "x", "text": "good"}, "positive")]
-    prompt = exported(tmp_path, final_prompt(Prompt(template, WORDS), golden=golden))
+    prompt = exported(tmp_path, final_prompt(Prompt(template, label_answers(WORDS)), golden=golden))
     assert prompt.fields == ("title", "text")
     with pytest.raises(ConfigError) as caught:
         prompt.predict([{"title": "x", "text": "y"}, {"text": "y"}, "z", {"title": 3, "text": "y"}, 5])  # type: ignore[list-item, dict-item]
@@ -91,7 +92,7 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
 def test_fields_that_only_choose_demonstrations_are_needed_too(tmp_path: Path) -> None:
     pool = [Example(e.id, {"aspect": "plot", **e.inputs}, e.target) for e in reviews(4, "train")]
     golden = [Example(e.id, {"aspect": "plot", **e.inputs}, e.target) for e in reviews(4)]
-    final = final_prompt(Prompt(TEMPLATE, WORDS, demos=nearest(pool)), golden=golden)
+    final = final_prompt(Prompt(TEMPLATE, label_answers(WORDS), demos=nearest(pool)), golden=golden)
     prompt = exported(tmp_path, final)
     assert prompt.fields == ("text", "aspect")
     assert len(prompt.predict(e.inputs for e in golden)) == 4
@@ -108,8 +109,8 @@ def test_an_input_beyond_the_context_is_named(tmp_path: Path) -> None:
 def test_ids_of_demonstrations_mean_nothing_outside(tmp_path: Path) -> None:
     examples = tuple(replace(e, id=f"input-{i}") for i, e in enumerate(fixed(3).examples))
     demos = replace(fixed(3), examples=examples)
-    one = exported(tmp_path / "a", final_prompt(Prompt(TEMPLATE, WORDS, demos=demos)))
-    other = exported(tmp_path / "b", final_prompt(Prompt(TEMPLATE, WORDS, demos=fixed(3))))
+    one = exported(tmp_path / "a", final_prompt(Prompt(TEMPLATE, label_answers(WORDS), demos=demos)))
+    other = exported(tmp_path / "b", final_prompt(Prompt(TEMPLATE, label_answers(WORDS), demos=fixed(3))))
     texts = [e.inputs for e in reviews(40)]
     assert one.predict(texts) == other.predict(texts)
     clashing = [replace(e, id="train-0") for e in reviews(40)]

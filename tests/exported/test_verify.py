@@ -17,6 +17,7 @@ from autoprompt_search.exported import load_prompt, verify
 from autoprompt_search.exporters.document import ADAPTER_WEIGHTS, FORMAT
 from autoprompt_search.exporters.manifest import LIMITS, TEXT_MANIFEST, check_folder
 from autoprompt_search.exporters.prompt import PromptFolder
+from autoprompt_search.testing.factories import label_answers
 
 from ..exporters.finals import TEMPLATE, WORDS, final_prompt, nearest, reviews  # noqa: TID252
 
@@ -33,7 +34,7 @@ FILES = (
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    final = final_prompt(Prompt(TEMPLATE, WORDS, demos=nearest(reviews(6, "train"))))
+    final = final_prompt(Prompt(TEMPLATE, label_answers(WORDS), demos=nearest(reviews(6, "train"))))
     soft = SoftPrompt("prompt-tuning", 2, final.model_fingerprint, b"vectors", sha256_bytes(b"vectors"), {"a": None})
     made = replace(final, prompt=replace(final.prompt, soft=soft))
     return PromptFolder().export(made, tmp_path_factory.mktemp("export"))

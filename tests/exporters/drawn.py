@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from autoprompt_search.core.answers import Calibration, LabelAnswers
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.types import (
-    Calibration,
     Demonstrations,
     Example,
     Layout,
@@ -31,7 +31,11 @@ def prompts(draw: st.DrawFn) -> Prompt:
     """With and without demonstrations, marks, calibration and a soft prompt."""
     return Prompt(
         Template(draw(texts), _template(draw)),
-        {label: tuple(draw(st.lists(words, min_size=1, max_size=2))) for label in LABELS},
+        LabelAnswers(
+            LABELS,
+            {label: tuple(draw(st.lists(words, min_size=1, max_size=2))) for label in LABELS},
+            Calibration(draw(texts), (draw(numbers), draw(numbers))) if draw(st.booleans()) else None,
+        ),
         instruction=draw(texts),
         layout=Layout(
             draw(texts),
@@ -43,7 +47,6 @@ def prompts(draw: st.DrawFn) -> Prompt:
         ),
         demos=_demonstrations(draw),
         soft=_soft(draw) if draw(st.booleans()) else None,
-        calibration=Calibration(draw(texts), (draw(numbers), draw(numbers))) if draw(st.booleans()) else None,
     )
 
 

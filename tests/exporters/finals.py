@@ -10,6 +10,7 @@ from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
 from autoprompt_search.evaluate import measure
+from autoprompt_search.testing.factories import label_answers
 
 ODD = "\n\t \r:#-'\"|>`{}[]&*!%@~?,\\\x00\x1b\x85\xa0\u2028\u2029\u202e\ufeff😀"
 """Characters that YAML, JSON, Markdown or a terminal give a meaning."""
@@ -62,10 +63,10 @@ def final_prompt(
     name: str = "quick start",
 ) -> FinalPrompt:
     """As the search makes it: golden predictions are measured on the backend itself."""
-    prompt = prompt or Prompt(TEMPLATE, WORDS, instruction="Judge.", demos=fixed())
+    prompt = prompt or Prompt(TEMPLATE, label_answers(WORDS), instruction="Judge.", demos=fixed())
     examples = reviews(12) if golden is None else golden
     model = BACKENDS.build(ComponentSpec(**backend))
-    found = measure(prompt, examples, labels, model).outcomes if examples else ()  # type: ignore[arg-type]
+    found = measure(prompt, examples, model).outcomes if examples else ()
     return FinalPrompt(
         name=name,
         prompt=prompt,

@@ -175,9 +175,9 @@ def _final(case: Case, folder: Path) -> tuple[FinalPrompt, tuple[Sequence[Sequen
     rows = [case.inputs(row) for row in (*(e.inputs for e in reviews(8)), *ODD)]
     golden = [Example(f"g{i}", row, case.labels[0]) for i, row in enumerate(rows)]
     prompt = case.prompt(backend)
-    offsets = prompt.calibration.offsets if prompt.calibration else (0.0,) * len(case.labels)
+    offsets = prompt.answers.calibration.offsets if prompt.answers.calibration else (0.0,) * len(case.labels)
     read = [replace(e, inputs={n: shorten(t, case.reading.max_chars) for n, t in e.inputs.items()}) for e in golden]
-    outcomes = measure(replace(prompt, calibration=None), read, case.labels, backend).outcomes
+    outcomes = measure(replace(prompt, answers=replace(prompt.answers, calibration=None)), read, backend).outcomes
     scores = np.array([o.logprobs for o in outcomes]) - np.array(offsets)
     labels = [case.labels[i] for i in scores.argmax(1)]
     final = final_prompt(prompt, backend=options, labels=case.labels, golden=golden)

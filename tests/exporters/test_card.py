@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.types import Calibration, Prompt, SoftPosition, SoftPrompt, Template
+from autoprompt_search.core.types import Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.demos.similarity import _WORDS
 from autoprompt_search.exporters.card import card
 from autoprompt_search.exporters.snippet import snippet
+from autoprompt_search.testing.factories import label_answers
 
 from .drawn import backends, prompts, texts
 from .finals import WORDS, final_prompt, nearest, reviews
@@ -61,7 +63,7 @@ def test_the_card_says_what_matters() -> None:
 
 
 def test_a_long_prompt_is_cut_in_the_card_only() -> None:
-    final = final_prompt(Prompt(final_prompt().prompt.template, WORDS, instruction="w " + "o" * 25000))
+    final = final_prompt(Prompt(final_prompt().prompt.template, label_answers(WORDS), instruction="w " + "o" * 25000))
     text = card(final).decode()
     assert "characters more, see prompt.yaml" in text
     assert len(text) < 15_000
@@ -128,7 +130,9 @@ def test_the_card_says_what_is_special_about_a_family() -> None:
 
 
 def test_marks_and_calibration_are_explained() -> None:
-    prompt = Prompt(Template("t", "{text} is{@answer}.{@pair}So?"), WORDS, calibration=Calibration("batch", (-0.5, -2)))
+    prompt = Prompt(
+        Template("t", "{text} is{@answer}.{@pair}So?"), label_answers(WORDS, Calibration("batch", (-0.5, -2)))
+    )
     text = card(replace(final_prompt(golden=()), prompt=prompt, backend={"type": "hf-masked"})).decode()
     assert "- `{@answer}` is the answer's place" in text
     assert "- `{@pair}` is where the second of two texts begins" in text

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.core.types import Calibration, Demonstrations, Example, Prompt, SoftPosition, Template
+from autoprompt_search.core.types import Demonstrations, Example, Prompt, SoftPosition, Template
 from autoprompt_search.evaluate import render_all
 from autoprompt_search.exporters.document import DOCUMENT, golden_lines, read
 from autoprompt_search.exporters.formats import from_yaml, to_yaml
 from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.exporters.prompt import files_of
 from autoprompt_search.exporters.written import pool_lines, readable, rendered
+from autoprompt_search.testing.factories import label_answers
 
 from .drawn import backends, prompts, texts
 from .finals import LABELS, SCRIPTED, WORDS, final_prompt, fixed, nearest, reviews
@@ -49,7 +51,7 @@ def test_rendered_texts_are_what_a_model_reads(prompt: Prompt, kind: str) -> Non
     shown = rendered(prompt, LABELS, backend)
     left, right = (_filled(shown.get(part, ""), query.inputs) for part in ("query", "rest"))
     full = replace(prompt, demos=Demonstrations("random", prompt.demos.examples), soft=None)
-    made = render_all(full, [query], LABELS, None)[0]
+    made = render_all(full, [query], None)[0]
     if kind == "hf-encoder":  # demonstrations are not read
         assert shown["prefix"] + "".join(left) == "".join(s.text for s in made.query or made.segments)
         assert right == [""]
@@ -74,10 +76,14 @@ def test_a_prompt_of_the_first_version_can_be_read(tmp_path: Path) -> None:
         (tmp_path / path).write_bytes(content.encode("latin-1"))
     found = read({path: (tmp_path / path).read_bytes() for path in check_folder(tmp_path)})
     assert found.prompt.template.text == "Review: {text}{@sep}Sentiment:"
-    assert found.prompt.verbalizer == {"negative": ("bad",), "positive": ("good", "fine")}
+    assert found.prompt.answers.verbalizer == {"negative": ("bad",), "positive": ("good", "fine")}
     assert found.prompt.demos == fixed()
     assert found.prompt.soft is not None
-    assert (found.prompt.soft.place, found.prompt.soft.tokens, found.prompt.calibration) == (SoftPosition(), 2, None)
+    assert (found.prompt.soft.place, found.prompt.soft.tokens, found.prompt.answers.calibration) == (
+        SoftPosition(),
+        2,
+        None,
+    )
     assert read(files_of(replace(final_prompt(), prompt=found.prompt, backend=found.backend))).prompt == found.prompt
 
 
@@ -95,7 +101,9 @@ def test_how_rows_are_read_comes_back() -> None:
 
 
 def test_marks_second_texts_and_calibration_are_written_for_people() -> None:
-    prompt = Prompt(Template("t", "{text} is{@answer}.{@pair}So?"), WORDS, calibration=Calibration("batch", (-0.5, -2)))
+    prompt = Prompt(
+        Template("t", "{text} is{@answer}.{@pair}So?"), label_answers(WORDS, Calibration("batch", (-0.5, -2)))
+    )
     written = from_yaml(files_of(replace(final_prompt(golden=()), prompt=prompt))[DOCUMENT], "x")
     assert written["rendered"]["query"] == "{text} is"
     assert written["rendered"]["rest"] == [".", "So?"]
@@ -105,7 +113,9 @@ def test_marks_second_texts_and_calibration_are_written_for_people() -> None:
 
 
 def test_demonstrations_of_an_encoder_are_prototypes() -> None:
-    prompt = Prompt(Template("t", "About {text}{@answer}!"), {**WORDS, "positive": ("good", "fine")}, demos=fixed(2))
+    prompt = Prompt(
+        Template("t", "About {text}{@answer}!"), label_answers({**WORDS, "positive": ("good", "fine")}), demos=fixed(2)
+    )
     assert rendered(prompt, LABELS, ENCODER) == {
         "prefix": "",
         "query": "About {text}!",
@@ -141,7 +151,9 @@ def test_golden_items_that_are_demonstrations_are_left_out() -> None:
 
 
 def test_pool_lines_hold_their_text_as_a_demonstration() -> None:
-    prompt = Prompt(Template("t", "{text} ="), WORDS, instruction="Judge.", demos=nearest(reviews(2, "train")))
+    prompt = Prompt(
+        Template("t", "{text} ="), label_answers(WORDS), instruction="Judge.", demos=nearest(reviews(2, "train"))
+    )
     assert [row["text"] for row in pool_lines(prompt, SCRIPTED)] == [
         "train film 0 was bad, dull = bad\n\n",
         "train film 1 was good, lovely = good\n\n",

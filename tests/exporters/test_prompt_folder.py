@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from autoprompt_search import load_prompt
+from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols.output import Exporter, FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Calibration, Prompt, SoftPosition, SoftPrompt, Template
+from autoprompt_search.core.types import Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.document import read
 from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.exporters.prompt import PromptFolder
+from autoprompt_search.testing.factories import label_answers
 
 from .finals import TEMPLATE, WORDS, final_prompt, nearest, reviews
 
@@ -86,7 +88,7 @@ def test_the_text_alone_is_an_exported_prompt_inside(tmp_path: Path) -> None:
 
 
 def test_with_a_pool_of_demonstrations_both_have_it(tmp_path: Path) -> None:
-    final = final_prompt(Prompt(TEMPLATE, WORDS, demos=nearest(reviews(4, "train"))))
+    final = final_prompt(Prompt(TEMPLATE, label_answers(WORDS), demos=nearest(reviews(4, "train"))))
     soft = replace(final, prompt=replace(final.prompt, soft=SOFT), text_alone=final)
     place = PromptFolder().export(soft, tmp_path)
     check_folder(place)
@@ -140,7 +142,9 @@ def test_both_can_be_used_on_a_real_architecture(tmp_path: Path) -> None:
     from .scripts import soft
 
     backend = {"type": "hf-masked", "model": str(tiny_model(tmp_path / "model", "bert")), "device": "cpu"}
-    prompt = Prompt(Template("t", "{text} It was{@answer}, so."), WORDS, calibration=Calibration("batch", (-0.5, -2.0)))
+    prompt = Prompt(
+        Template("t", "{text} It was{@answer}, so."), label_answers(WORDS, Calibration("batch", (-0.5, -2.0)))
+    )
     vectors = soft(hf_masked(backend["model"], device="cpu"), SoftPosition("before-answer", replaces=1))
     alone = final_prompt(prompt, backend=backend)
     final = replace(final_prompt(replace(prompt, soft=vectors), backend=backend), text_alone=alone)

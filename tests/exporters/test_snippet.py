@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from autoprompt_search.core import families
+from autoprompt_search.core.answers import Calibration, LabelAnswers, Verbalizer
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import (
-    Calibration,
     Demonstrations,
     Example,
     Layout,
     Prompt,
     SoftPosition,
     Template,
-    Verbalizer,
 )
 
 from .finals import LABELS, diverse, nearest, reviews
@@ -40,10 +39,16 @@ PREFIX = SoftPosition(kind="prefix")
 def case(kind: str, family: str, text: str = PLAIN, place: SoftPosition | None = None, **parts: Any) -> Case:
     """A prompt on a model; `parts` are fields of `Prompt` or `Case`."""
     words = parts.pop("words", CLASSES if kind == "hf-classifier" else WORDS)
+    labels, calibration = parts.get("labels", tuple(words)), parts.pop("calibration", None)
     own = {name: parts.pop(name) for name in ("labels", "inputs", "options", "argument", "reading") if name in parts}
 
     def prompt(backend: Any) -> Prompt:
-        return Prompt(Template("t", text), words, soft=soft(backend, place) if place else None, **parts)
+        return Prompt(
+            Template("t", text),
+            LabelAnswers(labels, words, calibration),
+            soft=soft(backend, place) if place else None,
+            **parts,
+        )
 
     return Case(kind, prompt, family, **own)
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import StateError
-from autoprompt_search.core.types import Cost, Example, Measurement
+from autoprompt_search.core.types import Answered, Cost, Example, Measurement
 from autoprompt_search.evaluate import measure
 from autoprompt_search.ledger import Ledger, LedgerReader, address
-from autoprompt_search.testing.factories import LABELS, examples, prompt
+from autoprompt_search.testing.factories import examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
 DEV = examples(12)
@@ -24,7 +25,7 @@ BY_ID = {e.id: e for e in DEV}
 
 
 def measured(examples: tuple[Example, ...] = DEV, text: str = "{text} It was") -> Measurement:
-    return measure(prompt(text), examples, LABELS, ScriptedBackend())
+    return measure(prompt(text), examples, ScriptedBackend())
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def test_what_is_added_is_found_by_writer_and_reader(ledger: Ledger, tmp_path: Path) -> None:
     made = measured()
     ledger.add(made, BY_ID, "trial 0 rung 12")
-    wanted = {o.example: (o.logprobs, o.prompt_tokens) for o in made.outcomes}
+    wanted = {o.example: Answered(o.response, o.prompt_tokens) for o in made.outcomes}
     for known in (ledger, LedgerReader(tmp_path / "state" / "ledger.sqlite")):
         assert known.get(made.prompt, DEV) == wanted
         assert known.get(made.prompt, DEV[:1]) == {DEV[0].id: wanted[DEV[0].id]}
@@ -48,7 +49,7 @@ def test_a_measurement_again_costs_nothing_and_is_the_same(ledger: Ledger) -> No
     made = measured()
     ledger.add(made, BY_ID, "trial 0 rung 12")
     backend = ScriptedBackend()
-    again = measure(prompt("{text} It was"), DEV, LABELS, backend, known=ledger)
+    again = measure(prompt("{text} It was"), DEV, backend, known=ledger)
     assert backend.scored == 0
     assert again == replace(made, cost=Cost())
 
@@ -56,9 +57,11 @@ def test_a_measurement_again_costs_nothing_and_is_the_same(ledger: Ledger) -> No
 def test_the_first_word_stands(ledger: Ledger) -> None:
     made = measured(DEV[:1])
     ledger.add(made, BY_ID, "one")
-    changed = replace(made.outcomes[0], logprobs=(-9.0, -0.1), prompt_tokens=99)
+    changed = replace(made.outcomes[0], response=LabelLogprobs((-9.0, -0.1)), prompt_tokens=99)
     ledger.add(replace(made, outcomes=(changed,)), BY_ID, "two")
-    assert ledger.get(made.prompt, DEV[:1]) == {DEV[0].id: (made.outcomes[0].logprobs, made.outcomes[0].prompt_tokens)}
+    assert ledger.get(made.prompt, DEV[:1]) == {
+        DEV[0].id: Answered(made.outcomes[0].response, made.outcomes[0].prompt_tokens)
+    }
 
 
 def test_edited_data_never_meets_old_predictions(ledger: Ledger) -> None:
@@ -87,9 +90,9 @@ def test_costs_count_once_per_purpose_and_over_all_runs(ledger: Ledger, tmp_path
 
 def test_an_impossible_label_survives_the_round_trip(ledger: Ledger) -> None:
     made = measured(DEV[:1])
-    odd = replace(made.outcomes[0], logprobs=(float("-inf"), 0.0))
+    odd = replace(made.outcomes[0], response=LabelLogprobs((float("-inf"), 0.0)))
     ledger.add(replace(made, outcomes=(odd,)), BY_ID, "one")
-    assert ledger.get(made.prompt, DEV[:1])[DEV[0].id][0] == (float("-inf"), 0.0)
+    assert ledger.get(made.prompt, DEV[:1])[DEV[0].id].response == LabelLogprobs((float("-inf"), 0.0))
 
 
 def test_a_measurement_that_cannot_be_kept_whole_is_not_kept_at_all(ledger: Ledger) -> None:
@@ -150,12 +153,13 @@ def test_a_driver_does_not_write_over_a_broken_file(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+from autoprompt_search.core.answers import LabelLogprobs
 from dataclasses import replace
 from pathlib import Path
-from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome
+from autoprompt_search.core.types import Answered, Cost, Example, Fidelity, Measurement, Outcome
 from autoprompt_search.ledger import Ledger
 dev = {f"dev:{i}": Example(f"dev:{i}", {"text": str(i)}, "a") for i in range(12)}
-outcomes = tuple(Outcome(i, "a", "a", (-0.1, -2.0), 7) for i in dev)
+outcomes = tuple(Outcome(i, "a", "a", LabelLogprobs((-0.1, -2.0)), 7) for i in dev)
 ledger = Ledger(Path(sys.argv[1]))
 print("ready", flush=True)
 for i in range(int(sys.argv[2]), 10**6):

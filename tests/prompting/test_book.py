@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.types import Layout, Params, Template
 from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook
 from autoprompt_search.testing.factories import LABELS
@@ -12,14 +13,14 @@ BOOK = PromptBook(
     intros={"first": "Written with it."},
     instructions={"short": "Judge."},
     verbalizers={"named": NAMED, "other": OTHER},
-    labels=LABELS,
+    form=AnswerForm("label", LABELS),
 )
 
 
 def test_without_a_parameter_the_first_template_speaks() -> None:
     made = BOOK.compose({})
     assert made.template == TEMPLATES["first"]
-    assert made.verbalizer == OWN
+    assert made.answers.verbalizer == OWN
     assert made.instruction == "Written with it."
     assert made.layout == Layout()
     assert made.demos.strategy == "none"
@@ -28,25 +29,25 @@ def test_without_a_parameter_the_first_template_speaks() -> None:
 
 def test_a_parameter_wins_over_what_is_written_with_the_template() -> None:
     made = BOOK.compose({"template": "first", "verbalizer": "other", "instruction": "short"})
-    assert (made.verbalizer, made.instruction) == (OTHER, "Judge.")
+    assert (made.answers.verbalizer, made.instruction) == (OTHER, "Judge.")
     assert BOOK.compose({"template": "first", "instruction": "none"}).instruction == ""
 
 
 def test_what_belongs_to_one_template_is_not_lent_to_another() -> None:
     made = BOOK.compose({"template": "second"})
     assert made.instruction == ""
-    assert made.verbalizer == {label: (label,) for label in LABELS}
+    assert made.answers.verbalizer == {label: (label,) for label in LABELS}
 
 
 def test_a_single_verbalizer_serves_all_templates_without_words() -> None:
-    book = PromptBook(TEMPLATES, words={"first": OWN}, verbalizers={"named": NAMED}, labels=LABELS)
-    assert book.compose({"template": "second"}).verbalizer == NAMED
-    assert book.compose({"template": "first"}).verbalizer == OWN
+    book = PromptBook(TEMPLATES, words={"first": OWN}, verbalizers={"named": NAMED}, form=AnswerForm("label", LABELS))
+    assert book.compose({"template": "second"}).answers.verbalizer == NAMED
+    assert book.compose({"template": "first"}).answers.verbalizer == OWN
 
 
 def test_labels_stand_for_themselves_until_the_model_has_proposed_words() -> None:
     made = BOOK.compose({"template": "first", "verbalizer": AUTO})
-    assert made.verbalizer == {label: (label,) for label in LABELS}
+    assert made.answers.verbalizer == {label: (label,) for label in LABELS}
 
 
 def test_every_layout_parameter_arrives() -> None:
@@ -77,11 +78,11 @@ def test_a_written_text_stands_for_its_value_and_keeps_the_words_it_descends_fro
     params: Params = {"template": "new-1", "template.text": "{text}!", "template.like": "first"}
     made = BOOK.compose(params)
     assert (made.template.name, made.template.text) == ("new-1", "{text}!")
-    assert (made.verbalizer, made.instruction) == (OWN, "Written with it.")
+    assert (made.answers.verbalizer, made.instruction) == (OWN, "Written with it.")
     told: Params = {**params, "instruction": "new-4", "instruction.text": "Tell me."}
     assert BOOK.compose(told).instruction == "Tell me."
     assert BOOK.compose({"template": "second", "instruction": "new-4", "instruction.text": "Tell me."}).fingerprint == (
-        PromptBook(TEMPLATES, instructions={"named": "Tell me."}, labels=LABELS)
+        PromptBook(TEMPLATES, instructions={"named": "Tell me."}, form=AnswerForm("label", LABELS))
         .compose({"template": "second", "instruction": "named"})
         .fingerprint
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.types import Example, Layout, Prompt, Segment, Template
 from autoprompt_search.prompting import CASINGS, answer_words, own_words, prefix_and_query, render, render_text
-from autoprompt_search.testing.factories import LABELS, WORDS, examples, prompt
+from autoprompt_search.testing.factories import LABELS, WORDS, examples, label_answers, prompt
 
 QUERY = Example("q", {"text": "Fine."}, "negative")
 DEMO = Example("d", {"text": "Nice."}, "positive")
@@ -105,7 +105,7 @@ def cases(draw: st.DrawFn) -> Case:
         )
     )
     template = Template("drawn", "".join(marks))
-    made = Prompt(template, words, instruction=draw(texts), layout=layout)
+    made = Prompt(template, label_answers(words), instruction=draw(texts), layout=layout)
     return Case(made, example("q"), [example(f"d{i}") for i in range(draw(st.integers(0, 3)))])
 
 
@@ -135,20 +135,22 @@ def test_a_demonstration_is_written_as_a_query_would_be_with_its_answer(case: Ca
 
 
 def test_a_marked_answer_does_not_appear_before_it_is_due() -> None:
-    marked = prompt(verbalizer={"negative": ("XNEG",), "positive": ("XPOS",)})
+    marked = prompt(answers=label_answers({"negative": ("XNEG",), "positive": ("XPOS",)}))
     for query in examples(6):
         shown = render(marked, query, [d for d in examples(6, name="train") if d.target != query.target]).text
         assert f"X{query.target[:3].upper()}" not in shown
 
 
 def test_answers_are_exact_continuations_with_the_index_of_their_label() -> None:
-    made = prompt(verbalizer={"negative": ("bad", "poor"), "positive": ("good",)}, layout=Layout(answer_gap=" -> "))
+    made = prompt(
+        answers=label_answers({"negative": ("bad", "poor"), "positive": ("good",)}), layout=Layout(answer_gap=" -> ")
+    )
     assert answer_words(made, LABELS) == ((" -> bad", " -> poor", " -> good"), (0, 0, 1))
     assert answer_words(made, LABELS[::-1]) == ((" -> good", " -> bad", " -> poor"), (0, 1, 1))
 
 
 def test_the_first_word_of_a_label_is_shown_in_demonstrations() -> None:
-    made = prompt("{text}", verbalizer={**WORDS, "positive": ("good", "great")})
+    made = prompt("{text}", answers=label_answers({**WORDS, "positive": ("good", "great")}))
     assert render(made, QUERY, [DEMO]).text == "Nice. good\n\nFine."
 
 

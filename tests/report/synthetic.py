@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.types import Cost, Fidelity, Measurement, Outcome, TrialRecord, TrialState
 from autoprompt_search.report import ReportData
 
@@ -57,7 +58,7 @@ def outcomes(labels: Sequence[str], rate: float, count: int, seed: int) -> list[
     for i in range(count):
         target = gold.choice(labels)
         prediction = target if rng.random() < rate else rng.choice(labels)
-        made.append(Outcome(f"test/{i}", target, prediction, (), 30))
+        made.append(Outcome(f"test/{i}", target, prediction, LabelLogprobs(()), 30))
     return made
 
 

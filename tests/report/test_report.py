@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.types import Outcome, TrialState
 from autoprompt_search.report import ReportData, importance, write_report
 
@@ -230,7 +231,7 @@ def test_all_failed_but_the_baseline(tmp_path: Path) -> None:
 def test_twelve_labels_long_prompts_and_answers_that_are_no_label(tmp_path: Path) -> None:
     labels = [f"label {i}" for i in range(12)]
     data = search(trials=12, labels=labels, verdict="tie", best_prompt="word " * 3000)
-    stray = [Outcome(o.example, o.target, "neither", ()) for o in data.best_outcomes[:5]]
+    stray = [Outcome(o.example, o.target, "neither", LabelLogprobs(())) for o in data.best_outcomes[:5]]
     data = dataclasses.replace(data, best_outcomes=[*stray, *data.best_outcomes[5:]])
     page, markdown, _ = write(tmp_path, data)
     assert page.text.count("word") >= 3000

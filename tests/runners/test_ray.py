@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import ConfigError, SystemicError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Template, TrialRecord, TrialState
@@ -60,7 +61,7 @@ def dangerous(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Itera
     work = job(
         folder / "state",
         backend=ComponentSpec.model_validate(spec),
-        book=PromptBook(templates, words=dict.fromkeys(TEXTS, WORDS), labels=LABELS),
+        book=PromptBook(templates, words=dict.fromkeys(TEXTS, WORDS), form=AnswerForm("label", LABELS)),
     )
     over = SearchSpace.model_validate({"template": {"kind": "choice", "values": list(TEXTS)}})
     two = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 2, "timeout": 8, "retries": 1}))

@@ -11,6 +11,7 @@ import pytest
 import ray
 
 from autoprompt_search.backends.hf import loaded_model, step_batcher
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Measurement, Params, Template, TrialState
 from autoprompt_search.prompting import PromptBook
@@ -134,7 +135,7 @@ def test_a_trial_that_kills_its_worker_dies_alone(runner: Runner, tmp_path: Path
     work = job(
         tmp_path / "state",
         backend=ComponentSpec.model_validate(spec),
-        book=PromptBook(templates, words=dict.fromkeys(TEXTS, WORDS), labels=LABELS),
+        book=PromptBook(templates, words=dict.fromkeys(TEXTS, WORDS), form=AnswerForm("label", LABELS)),
     )
     over = SearchSpace.model_validate({"template": {"kind": "choice", "values": list(TEXTS)}})
     three = RUNNERS.build(ComponentSpec.model_validate({"type": "ray", "concurrency": 3, "share": 3}))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Outcome
 from autoprompt_search.metrics import metric_named
@@ -16,10 +17,10 @@ from autoprompt_search.testing.factories import measurement
 ACCURACY, MACRO_F1 = metric_named("accuracy", ()), metric_named("macro_f1", ("x", "y", "z"))
 
 OUTCOMES = (
-    Outcome("a", "x", "x", (-0.1, -2.35)),
-    Outcome("b", "x", "y", (-1.5, -0.25)),
-    Outcome("c", "y", "y", (-math.inf, 0.0)),
-    Outcome("d", "y", "y", (0.0,)),
+    Outcome("a", "x", "x", LabelLogprobs((-0.1, -2.35))),
+    Outcome("b", "x", "y", LabelLogprobs((-1.5, -0.25))),
+    Outcome("c", "y", "y", LabelLogprobs((-math.inf, 0.0))),
+    Outcome("d", "y", "y", LabelLogprobs((0.0,))),
 )
 
 
@@ -38,7 +39,9 @@ def test_there_are_none_where_the_score_is_no_mean_over_examples() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 200)), min_size=1, max_size=40))
 def test_they_survive_as_text_in_tenths(drawn: list[tuple[bool, float]]) -> None:
-    outcomes = tuple(Outcome(str(i), "x", "x" if hit else "y", (0.0, -size)) for i, (hit, size) in enumerate(drawn))
+    outcomes = tuple(
+        Outcome(str(i), "x", "x" if hit else "y", LabelLogprobs((0.0, -size))) for i, (hit, size) in enumerate(drawn)
+    )
     items = PairedScores.of(
         measurement(sum(hit for hit, _ in drawn) / len(drawn), len(drawn), outcomes=outcomes), ACCURACY
     )
@@ -59,7 +62,7 @@ def test_values_between_right_and_wrong_survive_as_text(drawn: list[tuple[float,
 
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(["x", "y", "z", "other"])), min_size=1, max_size=40))
 def test_statistics_survive_as_text(drawn: list[tuple[str, str]]) -> None:
-    outcomes = tuple(Outcome(str(i), target, said, (0.0,)) for i, (target, said) in enumerate(drawn))
+    outcomes = tuple(Outcome(str(i), target, said, LabelLogprobs((0.0,))) for i, (target, said) in enumerate(drawn))
     kept = PairedStatistics.of(measurement(0.123, len(drawn), outcomes=outcomes), MACRO_F1)
     assert kept is not None
     assert np.array_equal(PairedStatistics.from_text(kept.to_text()).values, kept.values)

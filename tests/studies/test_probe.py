@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Outcome, TrialState
 from autoprompt_search.metrics import metric_named
@@ -52,7 +53,9 @@ def test_there_are_none_where_every_prompt_is_trained() -> None:
 def made(share: float, examples: int, total: int = RUNGS[-1]) -> Any:
     """The first examples of a prompt that is right on a share of all, and on the same ones as any better prompt."""
     hits = [(7 * i) % total < share * total for i in range(examples)]
-    outcomes = tuple(Outcome(str(i), "a", "a" if hit else "b", (-0.1, -2.4)) for i, hit in enumerate(hits))
+    outcomes = tuple(
+        Outcome(str(i), "a", "a" if hit else "b", LabelLogprobs((-0.1, -2.4))) for i, hit in enumerate(hits)
+    )
     return measurement(sum(hits) / examples, examples, is_full=examples == total, outcomes=outcomes)
 
 

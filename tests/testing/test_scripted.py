@@ -16,6 +16,7 @@ from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
 from autoprompt_search.prompting import answer_words, render
 from autoprompt_search.testing.backend_contract import EmbedsContract, ScoresContract, rendered
+from autoprompt_search.testing.factories import label_answers
 from autoprompt_search.testing.generation_contract import GeneratesContract
 from autoprompt_search.testing.scripted import ScriptedBackend
 
@@ -69,7 +70,7 @@ def test_what_it_writes_is_part_of_its_fingerprint():
 
 
 def accuracy(backend, demos=0, text="Review: {text} Sentiment:"):
-    prompt = Prompt(Template("t", text), WORDS, demos=Demonstrations())
+    prompt = Prompt(Template("t", text), label_answers(WORDS), demos=Demonstrations())
     shown = [Example("d", {"text": "a dull one"}, "negative")] * demos
     answers, groups = answer_words(prompt, LABELS)
     logliks = backend.score([render(prompt, e, shown) for e in EXAMPLES], answers).logliks
@@ -104,7 +105,7 @@ def test_the_seed_decides_which_queries_are_hard():
 
 
 def proposed(count, gap=" ", examples=EXAMPLES[:60]):
-    prompt = Prompt(Template("t", "good or bad: {text} So"), WORDS)
+    prompt = Prompt(Template("t", "good or bad: {text} So"), label_answers(WORDS))
     targets = [LABELS.index(e.target) for e in examples]
     return ScriptedBackend().propose_words([render(prompt, e) for e in examples], targets, 2, count, gap)
 
@@ -125,13 +126,13 @@ def test_there_are_no_more_words_than_the_data_have():
 
 
 def test_tokens_are_words():
-    rows = [render(Prompt(Template("t", "{text} It was"), WORDS), e) for e in EXAMPLES[:3]]
+    rows = [render(Prompt(Template("t", "{text} It was"), label_answers(WORDS)), e) for e in EXAMPLES[:3]]
     backend = ScriptedBackend()
     assert tuple(backend.count_tokens(rows)) == backend.score(rows, [" good", " bad"]).prompt_tokens
 
 
 def test_it_fails_on_demand_and_takes_its_time(monkeypatch):
-    prompt = Prompt(Template("t", "{text}"), WORDS)
+    prompt = Prompt(Template("t", "{text}"), label_answers(WORDS))
     rows = [render(prompt, EXAMPLES[0])]
     with pytest.raises(TrialError, match="'watch'"):
         ScriptedBackend(fail_on="watch").score(rows, [" good"])

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.types import Params, Prompt, Rendered, Template
 from autoprompt_search.evaluate import losses, measure, predict
 from autoprompt_search.prompting import PromptBook
-from autoprompt_search.testing.factories import LABELS, WORDS, examples, job
+from autoprompt_search.testing.factories import LABELS, WORDS, examples, job, label_answers
 from autoprompt_search.testing.scripted import ScriptedBackend
 from autoprompt_search.trial import SAMPLE, TrialJob, build_prompt
 from autoprompt_search.trial.build import CALIBRATIONS, PromptBuilder, balanced
@@ -31,7 +32,7 @@ def work(tmp_path: Path) -> TrialJob:
 
 
 def offsets(work: TrialJob, params: Params) -> tuple[float, ...]:
-    made = build_prompt(work, params, ScriptedBackend()).calibration
+    made = build_prompt(work, params, ScriptedBackend()).answers.calibration
     assert made is not None
     assert made.method == params["calibration"]
     return made.offsets
@@ -42,7 +43,7 @@ def test_offsets_are_logarithms_of_mean_probabilities(work: TrialJob, params: Pa
     backend = ScriptedBackend()
     plain = build_prompt(work, {n: v for n, v in params.items() if n != "calibration"}, backend)
     asked = CALIBRATIONS[str(params["calibration"])](work, plain)
-    outcomes = predict(plain, asked, LABELS, backend).outcomes
+    outcomes = predict(plain, asked, backend).outcomes
     means = [sum(math.exp(o.logprobs[i]) for o in outcomes) / len(outcomes) for i in range(2)]
     assert offsets(work, params) == tuple(round(math.log(m), 3) for m in means)
 
@@ -72,7 +73,10 @@ def test_the_sample_is_seeded_small_and_leaves_demonstrations_out(work: TrialJob
     assert asked != CALIBRATIONS["batch"](replace(work, seed=1), prompt)
     assert not {e.id for e in asked} & {e.id for e in prompt.demos.examples}
     few = replace(work, train=work.train[:10])
-    assert len(CALIBRATIONS["batch"](few, replace(prompt, demos=Prompt(prompt.template, WORDS).demos))) == 10
+    assert (
+        len(CALIBRATIONS["batch"](few, replace(prompt, demos=Prompt(prompt.template, label_answers(WORDS)).demos)))
+        == 10
+    )
 
 
 def test_where_all_examples_are_demonstrations_each_is_asked_under_the_others(work: TrialJob) -> None:
@@ -88,7 +92,7 @@ def test_an_impossible_label_has_a_finite_offset(work: TrialJob) -> None:
             scored.logliks[:] = [0.0, -math.inf]
             return scored
 
-    made = build_prompt(work, BATCH, Sure()).calibration
+    made = build_prompt(work, BATCH, Sure()).answers.calibration
     assert made is not None
     assert made.offsets[0] == 0
     assert math.isfinite(made.offsets[1])
@@ -96,11 +100,13 @@ def test_an_impossible_label_has_a_finite_offset(work: TrialJob) -> None:
 
 def test_the_model_proposes_the_words_that_tell_labels_apart(work: TrialJob) -> None:
     maker = PromptBuilder(work, ScriptedBackend())
-    assert maker.draft(AUTO).verbalizer == {"negative": ("bad",), "positive": ("good",)}
+    assert maker.draft(AUTO).answers.verbalizer == {"negative": ("bad",), "positive": ("good",)}
     assert maker.spent().forward_passes == SAMPLE
     assert maker.spent().forward_passes == 0
-    turned = replace(work, labels=LABELS[::-1])
-    assert PromptBuilder(turned, ScriptedBackend()).draft(AUTO).verbalizer == maker.draft(AUTO).verbalizer
+    turned = replace(work, answers=AnswerForm("label", LABELS[::-1]))
+    assert (
+        PromptBuilder(turned, ScriptedBackend()).draft(AUTO).answers.verbalizer == maker.draft(AUTO).answers.verbalizer
+    )
 
 
 class Asked(ScriptedBackend):
@@ -116,7 +122,7 @@ class Asked(ScriptedBackend):
 def test_words_are_asked_for_zero_shot_on_a_balanced_sample_in_the_trial_s_own_text(work: TrialJob) -> None:
     backend = Asked()
     made = PromptBuilder(work, backend).draft({**AUTO, "verbalizer.words": 2, "demos.strategy": "random", "demos.k": 2})
-    assert [len(words) for words in made.verbalizer.values()] == [2, 2]
+    assert [len(words) for words in made.answers.verbalizer.values()] == [2, 2]
     assert made.demos.strategy == "random"
     assert backend.targets == [0, 1] * (SAMPLE // 2)
     assert [e.id for e in balanced(work, SAMPLE)] == [e.id for e in balanced(work, 2 * SAMPLE)][:SAMPLE]
@@ -135,7 +141,7 @@ def test_words_are_asked_for_zero_shot_on_a_balanced_sample_in_the_trial_s_own_t
 def test_what_the_layout_puts_around_a_word_stands_around_its_place(
     work: TrialJob, text: str, answer: str, before: str, rest: str
 ) -> None:
-    backend, book = Asked(), PromptBook({"t": Template("t", text)}, labels=LABELS)
+    backend, book = Asked(), PromptBook({"t": Template("t", text)}, form=AnswerForm("label", LABELS))
     PromptBuilder(replace(work, book=book), backend).draft({"verbalizer": "auto", "layout.answer": answer})
     assert all(p.text.endswith(before) and p.rest == rest for p in backend.prompts)
     assert backend.gap == " "
@@ -153,8 +159,8 @@ def test_too_few_words_end_the_trial(work: TrialJob) -> None:
 def test_hard_demonstrations_are_what_the_baseline_text_gets_most_wrong(work: TrialJob) -> None:
     baseline: Params = {"template": "cloze", "demos.strategy": "random", "demos.k": 1, "soft.method": "prompt-tuning"}
     work, backend = replace(work, baseline=baseline), ScriptedBackend()
-    made = measure(build_prompt(work, {"template": "cloze"}, backend), work.train, LABELS, backend)
-    lost = dict(zip([e.id for e in work.train], losses(made.outcomes, LABELS), strict=True))
+    made = measure(build_prompt(work, {"template": "cloze"}, backend), work.train, backend)
+    lost = dict(zip([e.id for e in work.train], losses(made.outcomes), strict=True))
     worst = sorted(work.train, key=lambda e: -lost[e.id])[:3]
     assert {e.id for e in build_prompt(work, HARD, backend).demos.examples} == {e.id for e in worst}
 

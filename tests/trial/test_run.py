@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
@@ -33,7 +34,7 @@ def work(tmp_path: Path) -> TrialJob:
 
 def key(work: TrialJob, params: Params, soft: SoftPrompt | None = None) -> str:
     backend = backend_of(work.backend)
-    return ledger_key(build_prompt(work, params, backend, soft), LABELS, backend)
+    return ledger_key(build_prompt(work, params, backend, soft), backend)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_training_sees_demonstrations_as_texts(work: TrialJob, fake: Fake) -> No
     next(run_rungs(work, {**SOFT_POINT, **shown}))
     prompt = build_prompt(work, {"template": "plain", **shown}, backend_of(work.backend))
     assert len(fake.seen.demo_texts) == 3
-    whole = render_all(prompt, work.dev[:1], LABELS, None)[0].text
+    whole = render_all(prompt, work.dev[:1], None)[0].text
     assert all(text in whole for text in fake.seen.demo_texts)
     assert len(fake.seen.prompts) == 77, "what is shown is not trained on"
 
@@ -182,7 +183,10 @@ def test_training_sees_demonstrations_as_texts(work: TrialJob, fake: Fake) -> No
 def test_without_fixed_demonstrations_some_of_each_label_stand_for_them(
     work: TrialJob, fake: Fake, extra: Params
 ) -> None:
-    work = replace(work, book=PromptBook(work.book.templates, work.book.words, {"plain": "Judge."}, labels=LABELS))
+    work = replace(
+        work,
+        book=PromptBook(work.book.templates, work.book.words, {"plain": "Judge."}, form=AnswerForm("label", LABELS)),
+    )
     next(run_rungs(work, {**SOFT_POINT, **extra}))
     texts = fake.seen.demo_texts
     assert [text.rpartition(" ")[2] for text in texts] == ["bad", "good"] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Splits
 
@@ -13,8 +14,8 @@ class Task(Protocol):
     """Reads labelled examples and says what a right answer is."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """All label names in a fixed order."""
+    def answers(self) -> AnswerForm:
+        """What an answer is; of a classification with all label names."""
         ...
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.statistics import scores
@@ -156,7 +157,9 @@ class Weighed:
 
 
 def weighed(values: Sequence[float], *, is_mean: bool) -> Scorecard:
-    return Scorecard.of([Outcome(str(i), "", str(value), ()) for i, value in enumerate(values)], Weighed(is_mean))
+    return Scorecard.of(
+        [Outcome(str(i), "", str(value), LabelLogprobs(())) for i, value in enumerate(values)], Weighed(is_mean)
+    )
 
 
 def test_the_jackknife_agrees_with_the_formula_where_there_is_one() -> None:

@@ -1,0 +1,93 @@
+"""Answers that the model writes, and the parser that reads them. Knows no metric and no search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import cast
+
+from autoprompt_search.answering import PARSERS
+from autoprompt_search.answering.labels import LETTERS
+from autoprompt_search.answering.parsing import Parser
+from autoprompt_search.core.answers import Completion, Response, TextAnswers
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols.answering import Derived, Responses
+from autoprompt_search.core.protocols.model import Backend, Generates
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Example, Outcome, Prompt, Rendered
+from autoprompt_search.core.unscored import Unscored
+
+GENERATION = "generated text"
+"""The mode, part of every ledger key."""
+_LETTERED = "option-letter"
+_OF_LABELS = "first-label"
+
+
+class Generation:
+    """The model writes and a parser reads. All parsers read the same stored text, so a parser costs no generation."""
+
+    def key(self, prompt: Prompt) -> object:
+        """How the text ends and is drawn, how demonstrations spell answers, and the mode."""
+        answers = _text(prompt)
+        return [answers.limits, answers.verbalizer, GENERATION]
+
+    def source(self, prompt: Prompt) -> Derived | None:  # noqa: ARG002 - the seam's
+        """Text follows from no other prompt's."""
+        return None
+
+    def ask(
+        self,
+        backend: Backend,
+        rendered: Sequence[Rendered],
+        prompt: Prompt,
+        examples: Sequence[Example],  # noqa: ARG002 - the seam's
+    ) -> Responses:
+        """Let the model write one text behind every prompt."""
+        if not isinstance(backend, Generates):
+            raise ConfigError("backend.type: it cannot generate text, and these answers need that")
+        made = backend.generate(rendered, _text(prompt).limits, prompt.soft)
+        return Responses(made.completions, made.prompt_tokens, made.computed)
+
+    def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
+        """What the parser finds; an answer that is no label of the task, or no option of the example, is unscored."""
+        answers, said = _text(prompt), cast("Completion", response)
+        found = _parser(answers)(said.text, example, finish=said.finish)
+        meant = found if isinstance(found, Unscored) else _meant(found, answers, example)
+        prediction, reason = ("", meant.reason) if isinstance(meant, Unscored) else (meant, "")
+        return Outcome(
+            example.id,
+            example.target,
+            prediction,
+            response,
+            prompt_tokens,
+            example.alternatives,
+            unscored=reason,
+        )
+
+
+def _meant(said: str, answers: TextAnswers, example: Example) -> str | Unscored:
+    """The label that a word stands for, the option that a letter stands for; else the text itself."""
+    if answers.labels:
+        words = {word.casefold(): label for label, words in answers.verbalizer.items() for word in words}
+        label = words.get(said.casefold())
+        return Unscored("not-parsed") if label is None else label
+    if answers.parser == _LETTERED and example.options:
+        number = LETTERS.find(said)
+        return example.options[number] if 0 <= number < len(example.options) else Unscored("not-parsed")
+    return said
+
+
+def _parser(answers: TextAnswers) -> Parser:
+    words = tuple(word for words in answers.verbalizer.values() for word in words) if answers.labels else ()
+    return _built(answers.parser, json.dumps(dict(answers.options), sort_keys=True), words)
+
+
+@lru_cache(maxsize=256)
+def _built(name: str, options: str, words: tuple[str, ...]) -> Parser:
+    injected = {"labels": words} if name == _OF_LABELS else {}
+    return PARSERS.build(ComponentSpec(type=name, **json.loads(options)), **injected)
+
+
+def _text(prompt: Prompt) -> TextAnswers:
+    return cast("TextAnswers", prompt.answers)
