@@ -12,15 +12,24 @@ from typing import Any
 
 import yaml
 
-from autoprompt_search.cli.rows import STDIO, InputRow, batched, columns_for, inputs_of, own_column, read_rows, writer
+from autoprompt_search.cli.rows import (
+    STDIO,
+    InputRow,
+    batched,
+    columns_for,
+    inputs_of,
+    own_column,
+    plain,
+    read_rows,
+    writer,
+)
 from autoprompt_search.config.reader import parse_value
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.tasks.examples import Columns, read_examples
 from autoprompt_search.tasks.labels import Labels, names_of
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.readers import read_file
-from autoprompt_search.tasks.tables import Table, columns_of
+from autoprompt_search.tasks.readers import read_table
 
 _ROW = re.compile(r"^row (\d+)\b")
 
@@ -50,14 +59,17 @@ def evaluate_file(
     """Measure the prompt on a labelled file; every bad row is named, none is left out."""
     prompt = load_prompt(folder, backend=options_of(backend))
     problems = Problems()
-    rows = read_file(data, problems)
-    table = Table(data.stem, str(data), rows, columns_of(rows))
+    table = read_table(data, problems)
     known = prompt.reading
     label = label or own_column(known.label, "label", table.columns)
     columns = Columns(columns_for(prompt.fields, text, known.columns, table.columns), label)
     labels = Labels(names_of(prompt.labels, known.labels), label)
-    pool = read_examples(table, columns, labels, problems)
+    pool = read_examples(table, columns, labels, problems, known.leave_out)
     problems.check()
+    for note in table.notes:
+        sys.stderr.write(f"{note}\n")
+    if left := sum(pool.left_out.values()):
+        sys.stderr.write(f"{left} of {len(table.rows)} rows left out, as in the search: no label, or an unknown one\n")
     return prompt.evaluate(pool.examples, metric)
 
 
@@ -93,7 +105,9 @@ def _placed(line: str, rows: Sequence[InputRow]) -> str:
 
 
 def _output(row: InputRow, columns: Mapping[str, str], prediction: Prediction) -> dict[str, Any]:
-    own = {next(iter(columns)): row.values} if isinstance(row.values, str) else dict(row.values)
+    own = {next(iter(columns)): row.values} if isinstance(row.values, str) else plain(row.values)
+    if taken := [name for name in ("prediction", "probabilities") if name in own]:
+        raise ConfigError(f"{row.where}: has a column {taken[0]!r} of its own, which would be lost: rename it")
     probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
     return {**own, "prediction": prediction.label, "probabilities": probabilities}
 

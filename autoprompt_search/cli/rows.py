@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any, TextIO
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import unknown
+from autoprompt_search.tasks.examples import BadRowError, texts_of
+from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.readers import read_table
+from autoprompt_search.tasks.tables import Row
 
 STDIO = "-"
 
@@ -33,20 +38,19 @@ def read_rows(source: str) -> Iterator[InputRow]:
         yield from _lines(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="strict"), "stdin", is_plain=True)
         return
     path = Path(source)
-    kind = path.suffix.lower()
-    if kind == ".parquet":
-        yield from _whole(path)
+    if path.suffix.lower() == ".txt":
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                yield from _lines(file, source, is_plain=True)
+        except OSError as exc:
+            raise ConfigError(f"--input: {source}: {exc.strerror or exc}") from exc
         return
-    if kind not in (".jsonl", ".json", ".csv", ".tsv", ".txt"):
-        raise ConfigError(f"--input: {unknown('kind of file', kind, ['.jsonl', '.csv', '.tsv', '.parquet', '.txt'])}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if kind in (".csv", ".tsv"):
-                yield from _table(file, source, "," if kind == ".csv" else "\t")
-            else:
-                yield from _lines(file, source, is_plain=kind == ".txt")
-    except OSError as exc:
-        raise ConfigError(f"--input: {source}: {exc.strerror or exc}") from exc
+    problems = Problems()
+    table = read_table(path, problems)
+    problems.check()
+    for note in table.notes:
+        sys.stderr.write(f"{note}\n")
+    yield from (InputRow(row.where, row.values) for row in table.rows)
 
 
 def batched(rows: Iterable[InputRow], size: int) -> Iterator[list[InputRow]]:
@@ -113,14 +117,25 @@ def inputs_of(row: InputRow, columns: Mapping[str, str]) -> dict[str, str]:
         if len(columns) != 1:
             raise ConfigError(f"{row.where}: is one text, and the prompt has the fields {', '.join(columns)}")
         return {next(iter(columns)): row.values}
-    missing = [c for c in columns.values() if c not in row.values]
-    if missing:
-        raise ConfigError(f"{row.where}: {unknown('column', missing[0], map(str, row.values))}")
-    return {field: _text(row.values[column]) for field, column in columns.items()}
+    try:
+        return texts_of(Row(0, row.where, row.values), columns)
+    except BadRowError as exc:
+        raise ConfigError(f"{row.where}: {exc}") from exc
 
 
-def _text(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def plain(value: Any) -> Any:
+    """What JSON can hold: dates, decimals and bytes as texts, what is no number as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (str, int)) else str(value)
 
 
 def _lines(file: TextIO, name: str, *, is_plain: bool) -> Iterator[InputRow]:
@@ -144,32 +159,3 @@ def _json(text: str, where: str, *, is_plain: bool) -> Mapping[str, Any] | str:
     if not isinstance(value, (dict, str)):
         raise ConfigError(f"{where}: must be an object or a text (got {type(value).__name__})")
     return value
-
-
-def _table(file: TextIO, name: str, delimiter: str) -> Iterator[InputRow]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    header: list[str] = []
-    try:
-        for cells in reader:
-            where = f"{name}:{reader.line_num}"
-            if not header:
-                header = [cell.strip() for cell in cells]
-            elif len(cells) == len(header):
-                yield InputRow(where, dict(zip(header, cells, strict=True)))
-            elif cells:
-                raise ConfigError(f"{where}: {len(cells)} cells under a header of {len(header)}")
-    except csv.Error as exc:
-        raise ConfigError(f"{name}:{reader.line_num}: broken CSV: {exc}") from exc
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"{name}: after line {reader.line_num}: is not UTF-8 text") from exc
-
-
-def _whole(path: Path) -> Iterator[InputRow]:
-    """Parquet is read by the same code as training data."""
-    from autoprompt_search.tasks.problems import Problems
-    from autoprompt_search.tasks.readers import read_file
-
-    problems = Problems()
-    rows = read_file(path, problems)
-    problems.check()
-    yield from (InputRow(row.where, row.values) for row in rows)

@@ -89,7 +89,7 @@ def rungs_for(dev: int) -> list[int]:
 
 def _field(column: str, columns: Sequence[str]) -> str:
     """The column's name as a template slot can spell it."""
-    name = re.sub(r"[^\w .-]", "_", column).strip()
+    name = re.sub(r"[^\w -]", "_", column).strip()
     name = name if re.match(r"[^\W\d]", name) else f"field_{name}"
     return name if name == column or name not in columns else f"{name}_{columns.index(column)}"
 

@@ -18,6 +18,8 @@ class Reading:
     """Raw value as it is spelled in a table -> label; empty where the labels are the values."""
     max_chars: int | None = None
     """Longest text of a field; longer ones are cut where a word ends. None for any length."""
+    leave_out: tuple[str, ...] = ()
+    """Reasons for which labelled rows are left out instead of refused: `missing`, `unknown`."""
 
 
 AS_IT_IS = Reading()

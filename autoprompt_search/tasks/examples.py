@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from autoprompt_search.core.types import Example
 from autoprompt_search.tasks.labels import Labels, is_missing, spelling
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.sources import suggest
-from autoprompt_search.tasks.tables import Row, Table
+from autoprompt_search.tasks.tables import Row, Table, has_column, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +41,25 @@ class Pool:
     """How many examples were read, whatever has been left out since."""
     cut: int = 0
     """How many of them had a text longer than `max_chars`."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Reason in `REASONS` -> rows left out for it."""
 
 
-class _BadRowError(Exception):
-    """This row is no example: what is wrong, and the kind of mistake."""
+REASONS = ("missing", "unknown")
+"""For which a row may be left out: it has no label, or one that is none of those wanted."""
 
-    def __init__(self, what: str, kind: str = "") -> None:
+
+class BadRowError(Exception):
+    """This row is no example: what is wrong, the kind of mistake, and the reason for which it may be left out."""
+
+    def __init__(self, what: str, kind: str = "", reason: str = "") -> None:
         super().__init__(what)
-        self.kind = kind
+        self.kind, self.reason = kind, reason
 
 
 def check_columns(table: Table, columns: Columns, problems: Problems) -> bool:
     """Whether the table has all columns; each missing one is a problem that names the nearest."""
-    missing = [name for name in (*columns.fields.values(), columns.label) if name not in table.columns]
+    missing = [name for name in (*columns.fields.values(), columns.label) if not has_column(table, name)]
     for name in dict.fromkeys(missing):
         problems.add(
             table.rows[0].where if table.rows else table.origin, f"no column {name!r}{suggest(name, table.columns)}"
@@ -60,23 +67,29 @@ def check_columns(table: Table, columns: Columns, problems: Problems) -> bool:
     return not missing
 
 
-def read_examples(table: Table, columns: Columns, labels: Labels, problems: Problems) -> Pool:
-    """Every good row as an example; every bad one as a problem."""
+def read_examples(
+    table: Table, columns: Columns, labels: Labels, problems: Problems, leave_out: Sequence[str] = ()
+) -> Pool:
+    """Every good row as an example; every bad one as a problem, unless it is left out for one of these reasons."""
+    left: Counter[str] = Counter()
     examples: list[Example] = []
     places: dict[str, str] = {}
     cut = 0
     for row in table.rows:
         try:
-            texts = _texts(row, columns.fields)
+            texts = texts_of(row, columns.fields)
             target = _label(row, columns.label, labels, table.classes.get(columns.label, ()))
-        except _BadRowError as exc:
+        except BadRowError as exc:
+            if exc.reason in leave_out:
+                left[exc.reason] += 1
+                continue
             problems.add(row.where, str(exc), kind=exc.kind)
             continue
         inputs = {name: shorten(text, columns.max_chars) for name, text in texts.items()}
         cut += inputs != texts
         examples.append(Example(f"{table.name}:{row.number}", inputs, target))
         places[examples[-1].id] = row.where
-    return Pool(table.origin, examples, places, table.is_editable, len(examples), cut)
+    return Pool(table.origin, examples, places, table.is_editable, len(examples), cut, left)
 
 
 def is_unlabelled(table: Table, label: str) -> bool:
@@ -95,43 +108,49 @@ def shorten(text: str, limit: int | None) -> str:
     return head.rstrip()
 
 
-def _texts(row: Row, fields: Mapping[str, str]) -> dict[str, str]:
+def texts_of(row: Row, fields: Mapping[str, str]) -> dict[str, str]:
+    """Field -> text of one row; `BadRowError` says what is wrong with it."""
     texts = {name: _text(row, column) for name, column in fields.items()}
     if not any(text.strip() for text in texts.values()):
-        raise _BadRowError(f"empty text in {', '.join(map(repr, fields.values()))}", "empty text")
+        raise BadRowError(f"empty text in {', '.join(map(repr, fields.values()))}", "empty text")
     return texts
 
 
+def _value(row: Row, column: str) -> object:
+    try:
+        return value_of(row.values, column)
+    except KeyError:
+        kind = f"no column {column!r}"
+        raise BadRowError(f"{kind}{suggest(column, list(row.values))}", kind) from None
+
+
 def _text(row: Row, column: str) -> str:
-    if column not in row.values:
-        raise _BadRowError(f"no column {column!r}{suggest(column, list(row.values))}", f"no column {column!r}")
-    value = row.values[column]
+    value = _value(row, column)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         kind = f"{column!r} is no text"
-        raise _BadRowError(f"{kind} but a {type(value).__name__}", kind)
+        raise BadRowError(f"{kind} but a {type(value).__name__}", kind)
     text = str(value)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as exc:
         kind = f"{column!r} holds half a character"
-        raise _BadRowError(f"{kind} (a lone surrogate at {exc.start})", kind) from exc
+        raise BadRowError(f"{kind} (a lone surrogate at {exc.start})", kind) from exc
     return text
 
 
 def _label(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> str:
-    if column not in row.values:
-        raise _BadRowError(f"no column {column!r}{suggest(column, list(row.values))}", f"no column {column!r}")
-    value = row.values[column]
+    value = _value(row, column)
     if is_missing(value, classes):
-        raise _BadRowError(f"no label in {column!r}")
+        what = f"no label in {column!r}"
+        raise BadRowError(f"{what}; `leave_out: [missing]` leaves such rows out", what, "missing")
     name = labels.name(value, classes)
     if name is not None:
         return name
     if spelling(value) is None:
         kind = f"label {column!r} is neither word nor number"
-        raise _BadRowError(f"{kind} but a {type(value).__name__}", kind)
-    what = unknown("label", str(value).strip(), labels.names)
+        raise BadRowError(f"{kind} but a {type(value).__name__}", kind)
+    what = unknown("label", str(value).strip(), labels.known)
     hint = "; name the values: `labels: {0: ..., 1: ...}`" if isinstance(value, int) and not classes else ""
-    raise _BadRowError(what + hint, "unknown label")
+    raise BadRowError(what + hint, "unknown label", "unknown")

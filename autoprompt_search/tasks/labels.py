@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.tasks.tables import Table
+from autoprompt_search.tasks.tables import Table, value_of
 
 LabelNames = Sequence[str] | Mapping[str | int | float | bool, str] | None
 """The `labels` option: names, or raw value -> name, or whatever the data hold."""
@@ -29,6 +31,11 @@ class Labels:
         else:
             self.names = tuple(option)
             self._names = {spelling(name): name for name in self.names}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The values that a table may hold, as they are spelled."""
+        return tuple(name for name in self._names if name is not None)
 
     def name(self, value: object, classes: Sequence[str] = ()) -> str | None:
         """The label's name; None for a value that is none. `classes` name the class numbers of a data set."""
@@ -68,7 +75,9 @@ def spelling(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        text = value.strip()
+        text = unicodedata.normalize("NFC", " ".join(value.split()))
+        if re.fullmatch(r"-?\d+\.0+", text):
+            return text.partition(".")[0]
         return text.lower() if text.lower() in ("true", "false") else text
     return None
 
@@ -98,7 +107,7 @@ def _found(column: str, tables: Sequence[Table]) -> tuple[str, ...]:
     known = next((table.classes[column] for table in tables if column in table.classes), None)
     if known:
         return known
-    values = (row.values.get(column) for table in tables for row in table.rows)
+    values = list(_values(tables, column))
     found = {spelling(value) for value in values if not is_missing(value)} - {None}
     names = sorted((name for name in found if name is not None), key=_rank)
     if len(names) > _MOST:
@@ -110,8 +119,47 @@ def _found(column: str, tables: Sequence[Table]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def doubts(column: str, tables: Sequence[Table]) -> list[str]:
+    """What is odd about the labels that the data hold, one sentence each: a search goes on all the same."""
+    raw = {value for value in _values(tables, column) if isinstance(value, str) and value.strip()}
+    found = sorted({name for value in raw if (name := spelling(value)) is not None})
+    bare = {" ".join(value.split()) for value in raw}
+    forms = len({unicodedata.normalize("NFC", value) for value in bare}) < len(bare)
+    notes = [f"some labels in {column!r} differ in their Unicode form only: they are read as one"] if forms else []
+    folded: dict[str, list[str]] = {}
+    for name in found:
+        folded.setdefault(name.casefold(), []).append(name)
+    notes += [
+        f"the labels {' and '.join(map(repr, alike))} differ in case only and are searched as two; to make them one "
+        f"write `labels: {{{', '.join(f'{name}: {alike[0]}' for name in alike)}, ...}}`"
+        for alike in folded.values()
+        if len(alike) > 1
+    ]
+    notes += [
+        f"{name!r} is searched as a label; if it says that there is none, name the labels (`labels: [...]`) and write "
+        "`leave_out: [unknown]`"
+        for name in found
+        if name.casefold() in _NOTHING
+    ]
+    return notes
+
+
+_NOTHING = {"nan", "null", "none", "n/a", "na", "<na>", "#n/a", "nil"}
+"""Words by which spreadsheets and programs say that nothing is there."""
+
+
+def _values(tables: Iterable[Table], column: str) -> Iterator[object]:
+    for table in tables:
+        for row in table.rows:
+            try:
+                yield value_of(row.values, column)
+            except KeyError:
+                yield None
+
+
 def _rank(name: str) -> tuple[int, float, str]:
     try:
-        return 0, float(name), name
+        number = float(name)
     except ValueError:
-        return 1, 0.0, name
+        number = math.nan
+    return (0, number, name) if math.isfinite(number) else (1, 0.0, name)

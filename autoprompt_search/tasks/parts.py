@@ -47,6 +47,10 @@ def make_splits(pools: Mapping[str, Pool], labels: Sequence[str], numbers: Mappi
     return Splits(parts["train"], parts["dev"], parts["test"], tuple(notes))
 
 
+_FEW = 12
+"""Of a label with fewer examples there are too few to split, and nothing can be shown."""
+
+
 def _disjoint(pools: Mapping[str, Pool], problems: Problems) -> tuple[dict[str, Pool], list[str]]:
     """The pools without what also stands in a later one."""
     kept = dict(pools)
@@ -110,6 +114,8 @@ def _check_labels(name: str, part: Sequence[Example], pool: Pool, labels: Sequen
     counts = Counter(example.target for example in pool.examples)
     for label in (label for label in labels if label not in found):
         what = f"none of the {len(part)} examples has the label {label!r}; {pool.origin} has {counts[label]} in all"
+        if counts[label] < _FEW:
+            what += "; to search without it name the others (`labels: [...]`) and write `leave_out: [unknown]`"
         problems.add(name, what, kind=f"labels without an example in {name}")
 
 

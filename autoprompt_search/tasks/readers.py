@@ -2,46 +2,75 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoprompt_search.core.disk import is_folder, is_there
+from autoprompt_search.tasks.decoding import decode
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.tables import Row
+from autoprompt_search.tasks.separated import read_separated
+from autoprompt_search.tasks.tables import Row, Table, columns_of
 
-_CELL_LIMIT = 1 << 27
-"""Longest CSV cell in characters; the library's own limit of 131072 cuts off long documents."""
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 
-def read_file(path: Path, problems: Problems) -> list[Row]:
-    """All rows of a data file; what is wrong with it goes to `problems` and the rest is still read."""
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the user says of a file; None is guessed."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+GUESSED = Format()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a reader finds in a file."""
+
+    rows: list[Row] = field(default_factory=list)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_table(path: Path, problems: Problems, *, name: str = "", wanted: Format = GUESSED) -> Table:
+    """A data file as a table: the one way in which files are read, whoever asks.
+
+    What is wrong with it goes to `problems`, and the rest is still read.
+    """
+    path = path.expanduser()
+    content = _content(path, wanted, problems)
+    rows = content.rows
+    return Table(name or path.stem, str(path), rows, columns_of(rows), content.classes, notes=content.notes)
+
+
+def _content(path: Path, wanted: Format, problems: Problems) -> Content:
     reader = READERS.get(path.suffix.lower())
     if not is_there(path):
         problems.add(str(path), f"no such file{_nearest(path)}" if path.suffix else "no such file or folder")
+    elif path.suffix.lower() in SPREADSHEETS:
+        what = "is a spreadsheet: save the sheet with the examples as CSV (in Excel: Save As, CSV UTF-8), and give that"
+        problems.add(str(path), what)
     elif reader is None:
         problems.add(str(path), f"unknown kind of file; known are {', '.join(READERS)}")
     else:
-        return _read(path, reader, problems)
-    return []
-
-
-def _read(path: Path, reader: Callable[[Path, Problems], Iterator[Row]], problems: Problems) -> list[Row]:
-    before = problems.count
-    try:
-        if not path.is_file():
-            problems.add(str(path), "is a folder, not a file")
-            return []
-        rows = list(reader(path, problems))
-    except OSError as exc:
-        problems.add(str(path), f"cannot be read: {exc.strerror or exc}")
-        return []
-    if not rows and problems.count == before:
-        problems.add(str(path), "is empty")
-    return rows
+        before = problems.count
+        try:
+            if not path.is_file():
+                problems.add(str(path), "is a folder, not a file")
+                return Content()
+            content = reader(path, wanted, problems)
+        except OSError as exc:
+            problems.add(str(path), f"cannot be read: {exc.strerror or exc}")
+            return Content()
+        if not content.rows and problems.count == before:
+            problems.add(str(path), "is empty")
+        return content
+    return Content()
 
 
 def _nearest(path: Path) -> str:
@@ -52,34 +81,20 @@ def _nearest(path: Path) -> str:
     return f"; did you mean {str(path.parent / close[0])!r}?" if close else ""
 
 
-def _text(path: Path, problems: Problems) -> str:
-    """The file as text; every line that is no UTF-8 is a problem of its own."""
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            problems.add(f"{path}:1", "is UTF-16; save it as UTF-8")
-            return ""
-    for number, line in enumerate(data.split(b"\n"), 1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as exc:
-            byte = f"byte 0x{line[exc.start]:02x} at column {exc.start + 1}"
-            problems.add(f"{path}:{number}", f"broken UTF-8 ({byte})", kind=f"broken UTF-8 in {path}")
-    return data.decode("utf-8", "replace")
+def _json_lines(path: Path, wanted: Format, problems: Problems) -> Content:
+    decoded = decode(path.read_bytes(), path, wanted.encoding, problems, guesses=False)
+    return Content(list(_lines(decoded.text, path, problems)), notes=(decoded.note,) if decoded.note else ())
 
 
-def _json_lines(path: Path, problems: Problems) -> Iterator[Row]:
-    yield from _lines(_text(path, problems), path, problems)
-
-
-def _json(path: Path, problems: Problems) -> Iterator[Row]:
+def _json(path: Path, wanted: Format, problems: Problems) -> Content:
     """JSON lines, or one array of objects."""
-    text = _text(path, problems)
-    if not text.lstrip().startswith("["):
-        yield from _lines(text, path, problems)
-        return
+    decoded = decode(path.read_bytes(), path, wanted.encoding, problems, guesses=False)
+    is_array = decoded.text.lstrip().startswith("[")
+    rows = _array(decoded.text, path, problems) if is_array else _lines(decoded.text, path, problems)
+    return Content(list(rows), notes=(decoded.note,) if decoded.note else ())
+
+
+def _array(text: str, path: Path, problems: Problems) -> Iterator[Row]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -120,61 +135,23 @@ def _object(value: object, number: int, where: str, problems: Problems) -> Itera
         problems.add(where, f"{kind}, not a {type(value).__name__}", kind=kind)
 
 
-def _csv(path: Path, problems: Problems) -> Iterator[Row]:
-    yield from _separated(path, ",", problems)
+def _separated(path: Path, wanted: Format, problems: Problems) -> Content:
+    decoded = decode(path.read_bytes(), path, wanted.encoding, problems, guesses=True)
+    made = read_separated(decoded.text, path, wanted.delimiter, problems)
+    return Content(made.rows, notes=(*([decoded.note] if decoded.note else []), *made.notes))
 
 
-def _tsv(path: Path, problems: Problems) -> Iterator[Row]:
-    yield from _separated(path, "\t", problems)
+def _parquet(path: Path, _: Format, problems: Problems) -> Content:
+    from autoprompt_search.tasks.parquet import class_names, read_parquet
+
+    return Content(list(read_parquet(path, problems)), class_names(path))
 
 
-def _separated(path: Path, delimiter: str, problems: Problems) -> Iterator[Row]:
-    records = _records(path, delimiter, problems)
-    first = next(records, None)
-    if first is None:
-        return
-    start, header = first
-    header = [name.strip() for name in header]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        problems.add(f"{path}:{start}", f"the header names {', '.join(map(repr, twice))} twice")
-        return
-    for start, cells in records:
-        if len(cells) == len(header):
-            yield Row(start, f"{path}:{start}", dict(zip(header, cells, strict=True)))
-        else:
-            what = f"{len(cells)} cells under a header of {len(header)}"
-            problems.add(f"{path}:{start}", what, kind=f"rows of {path} as long as no header")
-
-
-def _records(path: Path, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
-    """First line and cells of each record that is not blank."""
-    limit = csv.field_size_limit(_CELL_LIMIT)
-    reader = csv.reader(io.StringIO(_text(path, problems), newline=""), delimiter=delimiter, strict=True)
-    start = 1
-    try:
-        for cells in reader:
-            if cells:
-                yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as exc:
-        reason = "a quote is never closed" if "end of data" in str(exc) else str(exc)
-        problems.add(f"{path}:{start}", f"broken CSV: {reason}")
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _parquet(path: Path, problems: Problems) -> Iterator[Row]:
-    from autoprompt_search.tasks.parquet import read_parquet
-
-    yield from read_parquet(path, problems)
-
-
-READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path, Format, Problems], Content]] = {
     ".jsonl": _json_lines,
     ".json": _json,
-    ".csv": _csv,
-    ".tsv": _tsv,
+    ".csv": _separated,
+    ".tsv": _separated,
     ".parquet": _parquet,
 }
 """File name ending -> reader."""

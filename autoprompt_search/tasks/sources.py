@@ -10,8 +10,8 @@ from pathlib import Path
 from autoprompt_search.core.disk import is_folder, is_there
 from autoprompt_search.core.types import SPLITS
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.readers import READERS, read_file
-from autoprompt_search.tasks.tables import Row, Table, columns_of
+from autoprompt_search.tasks.readers import GUESSED, READERS, SPREADSHEETS, Format, read_table
+from autoprompt_search.tasks.tables import Row, Table
 
 BUILTIN = "builtin:"
 REVIEWS = "builtin:reviews"
@@ -21,20 +21,22 @@ _HUB_NAME = re.compile(r"(?P<name>[\w-][\w.-]*(/[\w-][\w.-]*)?)(:(?P<config>[\w.
 _STEMS = {"train": "train", "dev": "dev", "valid": "dev", "val": "dev", "validation": "dev", "test": "test"}
 
 
-def read_tables(data: str | Mapping[str, str], columns: Sequence[str], problems: Problems) -> dict[str, Table]:
+def read_tables(
+    data: str | Mapping[str, str], columns: Sequence[str], problems: Problems, wanted: Format = GUESSED
+) -> dict[str, Table]:
     """Split name -> table, always with `train` unless there are problems.
 
     A single file or a data set without splits is `train`, and everything else is split off it.
     """
     if not isinstance(data, str):
-        return _files({split: Path(path) for split, path in data.items()}, problems)
+        return _files({split: Path(path) for split, path in data.items()}, problems, wanted)
     path = Path(data).expanduser()
     if is_folder(path):
-        return _folder(path, columns, problems)
+        return _folder(path, columns, problems, wanted)
     if not _is_path(data):
         return _hub(data, columns, problems)
-    rows = read_file(path, problems)
-    return {"train": Table(path.stem, str(path), rows, columns_of(rows))} if rows else {}
+    table = read_table(path, problems, wanted=wanted)
+    return {"train": table} if table.rows else {}
 
 
 def review_tables(seed: int, sizes: Mapping[str, int]) -> dict[str, Table]:
@@ -59,7 +61,7 @@ def _is_path(data: str) -> bool:
     first = Path(path.parts[0]) if path.parts else path
     return (
         is_there(path)
-        or path.suffix.lower() in READERS
+        or path.suffix.lower() in (*READERS, *SPREADSHEETS)
         or not _HUB_NAME.fullmatch(data)
         or (len(path.parts) > 1 and is_folder(first))
     )
@@ -75,7 +77,7 @@ def _hub(data: str, columns: Sequence[str], problems: Problems) -> dict[str, Tab
     return hub_tables(match["name"], match["config"], columns, problems)
 
 
-def _folder(folder: Path, columns: Sequence[str], problems: Problems) -> dict[str, Table]:
+def _folder(folder: Path, columns: Sequence[str], problems: Problems, wanted: Format) -> dict[str, Table]:
     """What `save_to_disk` wrote, or files named after splits."""
     if any((folder / name).is_file() for name in ("dataset_dict.json", "dataset_info.json", "state.json")):
         from autoprompt_search.tasks.hub import saved_tables
@@ -91,10 +93,10 @@ def _folder(folder: Path, columns: Sequence[str], problems: Problems) -> dict[st
     if "train" not in found:
         problems.add(str(folder), "is a folder without a train file and was not written by save_to_disk")
         return {}
-    return _files({split: paths[0] for split, paths in found.items()}, problems)
+    return _files({split: paths[0] for split, paths in found.items()}, problems, wanted)
 
 
-def _files(paths: Mapping[str, Path], problems: Problems) -> dict[str, Table]:
+def _files(paths: Mapping[str, Path], problems: Problems, wanted: Format) -> dict[str, Table]:
     tables: dict[str, Table] = {}
     owners: dict[Path, str] = {}
     for split in (name for name in SPLITS if name in paths):
@@ -103,9 +105,9 @@ def _files(paths: Mapping[str, Path], problems: Problems) -> dict[str, Table]:
         if other != split:
             problems.add(str(path), f"is given for {other} and for {split}; the parts must be disjoint")
             continue
-        rows = read_file(path, problems)
-        if rows:
-            tables[split] = Table(split, str(path), rows, columns_of(rows))
+        table = read_table(path, problems, name=split, wanted=wanted)
+        if table.rows:
+            tables[split] = table
     return tables
 
 

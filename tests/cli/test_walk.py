@@ -79,10 +79,10 @@ def test_predict_reads_pipes_csv_and_other_columns(searched, cli):
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("in.jsonl", '{"text": "x"}\n{"txt": "y"}\n', "in.jsonl:2: unknown column 'text'"),
-        ("in.jsonl", '{"text": "x"}\nbroken\n', "in.jsonl:2: is not JSON"),
+        ("in.jsonl", '{"text": "x"}\n{"txt": "y"}\n', "in.jsonl:2: no column 'text'"),
+        ("in.jsonl", '{"text": "x"}\nbroken\n', "in.jsonl:2: broken JSON"),
         ("in.csv", "text,a\nx,1\ny\n", "in.csv:3: 1 cells under a header of 2"),
-        ("in.xlsx", "x", "unknown kind of file '.xlsx'"),
+        ("in.xlsx", "x", "save the sheet with the examples as CSV"),
     ],
 )
 def test_bad_rows_are_named_and_no_half_file_is_left(searched, cli, name, text, expected):

@@ -313,8 +313,8 @@ def test_all_bad_rows_are_named_at_once(here):
     )
     assert complaint("a.jsonl", labels=["neg", "pos"]).splitlines()[1:] == [
         "  - a.jsonl:4: empty text in 'text'",
-        "  - a.jsonl:5: no label in 'label'",
-        "  - a.jsonl:6: no label in 'label'",
+        "  - a.jsonl:5: no label in 'label'; `leave_out: [missing]` leaves such rows out",
+        "  - a.jsonl:6: no label in 'label'; `leave_out: [missing]` leaves such rows out",
         "  - a.jsonl:7: unknown label 'poss'; did you mean 'pos'? Known: neg, pos",
         "  - a.jsonl:8: 'text' is no text but a list",
         "  - a.jsonl:9: 'text' is no text but a bool",
@@ -346,7 +346,7 @@ def test_mistakes_of_all_files_come_together(here):
     Path("a.jsonl").write_text("{\n", encoding="utf-8")
     Path("c.xlsx").write_text("x", encoding="utf-8")
     text = complaint({"train": "a.jsonl", "dev": "b.csv", "test": "c.xlsx"})
-    assert all(part in text for part in ("a.jsonl:1: broken JSON", "b.csv: no such file", "c.xlsx: unknown kind"))
+    assert all(part in text for part in ("a.jsonl:1: broken JSON", "b.csv: no such file", "c.xlsx: is a spreadsheet"))
 
 
 @pytest.mark.parametrize(
