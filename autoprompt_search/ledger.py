@@ -19,6 +19,9 @@ from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Answered, Cost, Example, Measurement
 
+VERSION = 2
+"""Version of the columns below, kept in the file as `PRAGMA user_version`. The first version of them had no number, and
+log-probabilities of labels in place of `response`."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
     prompt TEXT NOT NULL, example TEXT NOT NULL, response TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
@@ -44,11 +47,23 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_shared else 'WAL'}")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._check_version()
+            self._db.executescript(f"{_SCHEMA}PRAGMA user_version = {VERSION};")
         except (OSError, sqlite3.OperationalError) as exc:
             raise unwritable(path, exc) from exc
         except sqlite3.DatabaseError as exc:
             raise StateError(f"{path} is not a readable ledger ({exc}); remove it or start with --fresh") from exc
+
+    def _check_version(self) -> None:
+        """Refuse a file whose columns are not these; one without tables is new."""
+        [found] = self._db.execute("PRAGMA user_version").fetchone()
+        is_new = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'predictions'").fetchone()
+        if found != VERSION and not is_new:
+            self._db.close()
+            raise StateError(
+                f"{self._path} was written by another version of autoprompt-search (ledger format {found or 1}, this "
+                f"one reads {VERSION}): go on with that version, or start again with --fresh"
+            )
 
     def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
         """Example id -> prediction, for those examples that are known under `key`."""

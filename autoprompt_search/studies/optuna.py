@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import optuna
-from optuna.samplers import RandomSampler
-from optuna.storages import JournalStorage
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from pydantic import Field
@@ -25,7 +23,6 @@ from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.allocation import Begin, GoOn
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.initial_design import initial_design
-from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.paired import ITEMS, Evidence
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.point_sampler import PointSampler, latest
@@ -47,7 +44,7 @@ from autoprompt_search.studies.samplers import BLIND, OF_COMPLETE, SamplerName, 
 from autoprompt_search.studies.scales import distribution_of
 from autoprompt_search.studies.scheduler import TrialScheduler
 from autoprompt_search.studies.spending import Spending
-from autoprompt_search.studies.storage import database
+from autoprompt_search.studies.storage import stored_study
 from autoprompt_search.studies.terms import SearchTerms
 
 _SECONDS, _ANCHORS = "seconds_used", "anchors"
@@ -123,7 +120,7 @@ class OptunaStudy:
             raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
         place = Path("the study's database") if storage else terms.folder / "study.journal"
         with reading(place, optuna.exceptions.OptunaError):
-            self._study = _stored(terms.name, place, storage)
+            self._study = stored_study(terms.name, place, storage)
             self._scheduler = self._scheduled(pruner, rules, space.size, is_modelled and sampler not in BLIND)
             self._remember()
         self._close_slots()
@@ -328,15 +325,3 @@ class OptunaStudy:
 
 def _sampler_of(terms: SearchTerms, name: SamplerName, space: SearchSpace) -> PointSampler:
     return PointSampler(space, name, terms.seed, terms.texts)
-
-
-def _stored(name: str, place: Path, storage: str | None) -> optuna.Study:
-    """The study in its storage, made where there is none. Its own sampler is never asked."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
-        study_name=name,
-        storage=database(storage) if storage else JournalStorage(Journal(place)),
-        direction="maximize",
-        load_if_exists=True,
-        sampler=RandomSampler(),
-    )

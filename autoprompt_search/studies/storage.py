@@ -1,4 +1,4 @@
-"""A database as the study's storage, waited for while it is away.
+"""Where a study is stored: in a journal file, or in a database that is waited for while it is away.
 
 A server that restarts, a connection that breaks, a file that somebody else has locked: each is over after a while,
 and a search that has run for hours should not end on it. Nothing is measured or decided meanwhile; workers finish
@@ -11,16 +11,20 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import BaseStorage, get_storage
+from optuna.samplers import RandomSampler
+from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, StateError
 from autoprompt_search.core.retry import Patience, retry
 from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.records import NUMBER
 
 T = TypeVar("T")
@@ -31,6 +35,41 @@ AT_START = Patience(tries=4, first=0.5, longest=2.0)
 AT_WORK = Patience(tries=40, first=0.5, longest=10.0)
 """Between three and six minutes."""
 _SAY_EVERY = 6
+
+
+VERSION = 1
+"""Version of what stands in the storage, kept there as an attribute of the study. Studies of version 0.1 of the package
+have none and are alike: they are read, and marked."""
+_VERSION = "format"
+
+
+def stored_study(name: str, place: Path, url: str | None) -> optuna.Study:
+    """The study of this name, made where there is none; its own sampler is never asked.
+
+    Raises `StateError` where it was written in a format that this version cannot read.
+
+    Args:
+        name: Name of the study within its storage.
+        place: The journal file, for a study without another storage; stands in messages.
+        url: Optuna RDB URL of another storage.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=name,
+        storage=database(url) if url else JournalStorage(Journal(place)),
+        direction="maximize",
+        load_if_exists=True,
+        sampler=RandomSampler(),
+    )
+    found = study.user_attrs.get(_VERSION)
+    if found not in (None, VERSION):
+        raise StateError(
+            f"{place} was written by another version of autoprompt-search (study format {found}, this one reads "
+            f"{VERSION}): go on with that version, or start again with --fresh"
+        )
+    if found is None:
+        study.set_user_attr(_VERSION, VERSION)
+    return study
 
 
 def database(url: str | BaseStorage) -> BaseStorage:

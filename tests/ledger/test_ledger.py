@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.types import Answered, Cost, Example, Measurement
 from autoprompt_search.evaluate import measure
-from autoprompt_search.ledger import Ledger, LedgerReader, address
+from autoprompt_search.ledger import VERSION, Ledger, LedgerReader, address
 from autoprompt_search.testing.factories import examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
@@ -194,3 +195,33 @@ def test_a_kill_at_any_moment_keeps_whole_measurements(tmp_path: Path) -> None:
         ledger.close()
         kept = purposes
     assert kept > 4
+
+
+def old_file(path: Path, version: int) -> None:
+    """A ledger as version 0.1 wrote it, with one prediction, marked with a format."""
+    [example] = examples(1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(
+            "CREATE TABLE predictions (prompt TEXT NOT NULL, example TEXT NOT NULL, logprobs TEXT NOT NULL,"
+            " prompt_tokens INTEGER NOT NULL, PRIMARY KEY (prompt, example)) WITHOUT ROWID;"
+            "CREATE TABLE costs (purpose TEXT PRIMARY KEY, forward_passes INTEGER NOT NULL, prompt_tokens INTEGER"
+            " NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;"
+            f"PRAGMA user_version = {version};"
+        )
+        db.execute("INSERT INTO predictions VALUES ('p', ?, '[-0.5, -1.0]', 7)", (address(example),))
+
+
+@pytest.mark.parametrize(("version", "said"), [(0, 1), (99, 99)])
+def test_a_ledger_of_another_version_is_refused_in_one_sentence(tmp_path: Path, version: int, said: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    old_file(path, version)
+    with pytest.raises(StateError, match=rf"ledger\.sqlite was written by another version .*format {said},.*--fresh"):
+        Ledger(path)
+
+
+def test_a_new_ledger_is_marked_and_opens_again(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for _ in range(2):
+        Ledger(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)

@@ -20,11 +20,13 @@ from optuna.trial import TrialState as OptunaState
 
 from autoprompt_search.config.components import INJECTED
 from autoprompt_search.confirm import rank
+from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Params, TrialState
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.optuna import OptunaStudy
+from autoprompt_search.studies.storage import VERSION
 from autoprompt_search.testing.factories import RUNGS, measurement, open_study, space
 from autoprompt_search.testing.study_contract import BASELINE, STUDY_CASES, MakesStudy, facts, finish, play
 
@@ -252,3 +254,20 @@ def test_a_long_prompt_is_in_memory_once_however_many_rungs_it_climbed(tmp_path:
         tracemalloc.stop()
     assert [len(r.measurements[-1].preview) for r in study.records()] == [size] * trials
     assert used < 1.7 * trials * size
+
+
+def test_a_study_of_the_last_version_is_read_and_marked(tmp_path: Path) -> None:
+    """It had no mark; here the mark of a new one is taken out of the journal."""
+    play(make(tmp_path, space(), trials=3))
+    journal = tmp_path / "study.journal"
+    lines = [line for line in journal.read_text().splitlines(keepends=True) if '"format"' not in line]
+    journal.write_text("".join(lines))
+    assert len(play(make(tmp_path, space(), trials=5))) == 2
+    assert stored(tmp_path).user_attrs["format"] == VERSION
+
+
+def test_a_study_of_an_unknown_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    play(make(tmp_path, space(), trials=3))
+    stored(tmp_path).set_user_attr("format", 99)
+    with pytest.raises(StateError, match=r"study\.journal was written by another version .*format 99.*--fresh"):
+        make(tmp_path, space(), trials=5)

@@ -148,7 +148,7 @@ def test_an_answer_that_got_lost_makes_no_trial_twice(
         made.append(LosesAnswers(url))
         return PatientStorage(made[-1], "there")  # type: ignore[arg-type]
 
-    monkeypatch.setattr("autoprompt_search.studies.optuna.database", lossy)
+    monkeypatch.setattr("autoprompt_search.studies.storage.database", lossy)
     study = make(tmp_path)
     while (asked := study.ask()) is not None:
         finish(study, *asked)
