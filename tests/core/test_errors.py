@@ -36,3 +36,20 @@ def test_the_others_survive_it_too(name: str) -> None:
     error = getattr(errors, name)("why")
     back = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (type(back), str(back)) == (type(error), "why")
+
+
+@pytest.mark.parametrize(
+    ("said", "first", "whole"),
+    [
+        ("", "ValueError", "ValueError"),
+        ("  \n ", "ValueError", "ValueError"),
+        ("\n no file\n  at all ", "no file", "no file at all"),
+    ],
+)
+def test_an_exception_is_told_in_a_line(said: str, first: str, whole: str) -> None:
+    assert errors.first_line(ValueError(said)) == first
+    assert errors.one_line(ValueError(said)) == whole
+
+
+def test_one_line_is_cut() -> None:
+    assert errors.one_line(ValueError("word " * 100), most=9) == "word word"
