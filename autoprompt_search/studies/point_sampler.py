@@ -192,7 +192,7 @@ class PointSampler:
 
     def _recent(self) -> optuna.Study:
         """The memory as far as samplers look at it."""
-        shown = lessons(self._study.get_trials(deepcopy=False), _value)
+        shown = training_trials(self._study.get_trials(deepcopy=False), _value)
         return optuna.Study(self._study.study_name, cast("BaseStorage", _LimitedStorage(self._study._storage, shown)))
 
     def _rescored(self, scores: Mapping[int, Estimate]) -> optuna.Study:
@@ -203,7 +203,7 @@ class PointSampler:
             estimate = scores.get(trial.user_attrs.get(NUMBER, -1))
             return estimate.score if estimate else None
 
-        for trial in lessons(self._study.get_trials(deepcopy=False), score_of)[1:]:
+        for trial in training_trials(self._study.get_trials(deepcopy=False), score_of)[1:]:
             score = score_of(trial)
             if score is None or trial.state is OptunaState.FAIL:
                 study.add_trial(trial)
@@ -234,7 +234,7 @@ class _LimitedStorage:
         return [trial for trial in self._shown if states is None or trial.state in states]
 
 
-def lessons(trials: list[FrozenTrial], score: Callable[[FrozenTrial], float | None]) -> list[FrozenTrial]:
+def training_trials(trials: list[FrozenTrial], score: Callable[[FrozenTrial], float | None]) -> list[FrozenTrial]:
     """The first trial, which stands for the one that is being drawn; and of the others `MOST` at most, in their order:
     the best by `score`, and the latest.
 

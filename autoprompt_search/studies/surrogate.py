@@ -53,9 +53,9 @@ def most_promising(
         waiting: Trials without one.
         candidates: At least one.
         most: Trials that are learned from, and
-        fitted: those of them that the length scales are learned from; see `lessons`.
+        fitted: those of them that the length scales are learned from; see `training_indices`.
     """
-    seen = [seen[place] for place in lessons([estimate for _, estimate in seen], most)]
+    seen = [seen[place] for place in training_indices([estimate for _, estimate in seen], most)]
     parts = blocks(space, texts, [*(params for params, _ in seen), *waiting, *candidates])
     if not parts:
         return 0
@@ -65,7 +65,7 @@ def most_promising(
     unit = max(float(scores.std()), 1e-6)
     heights = (scores - scores.mean()) / unit
     noise = np.maximum((np.array([estimate.stderr for _, estimate in seen]) / unit) ** 2, _LEAST)
-    some = lessons([estimate for _, estimate in seen], fitted)
+    some = training_indices([estimate for _, estimate in seen], fitted)
     with threadpool_limits(1, "blas"):  # matrices this small: threads cost more than they give, beside workers tenfold
         model = _fitted([part.shape[1] for part in parts], rows[some], heights[some], noise[some])
         if len(some) < known:
@@ -77,7 +77,7 @@ def most_promising(
         return int(np.argmax(expected_improvement(mean - model.predict(rows[:known]).max(), spread)))
 
 
-def lessons(estimates: Sequence[Estimate], most: int) -> list[int]:
+def training_indices(estimates: Sequence[Estimate], most: int) -> list[int]:
     """Places of at most so many trials, in order: a third of them the best, and the others evenly over all the rest.
 
     The best say where to look further, the others what the whole space is like; the latest alone would not, because a

@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.point_sampler import MOST, PointSampler, lessons
+from autoprompt_search.studies.point_sampler import MOST, PointSampler, training_trials
 from autoprompt_search.studies.samplers import SamplerName
 from autoprompt_search.studies.scales import distribution_of
 
@@ -124,8 +124,8 @@ def test_a_sampler_learns_from_the_best_trials_and_the_latest() -> None:
     asking = create_trial(state=TrialState.RUNNING)
     trials = [asking, *(create_trial(value=float(n % 997)) for n in range(3 * MOST))]
     few = trials[: MOST + 1]
-    assert lessons(few, lambda t: t.value) is few
-    shown = lessons(trials, lambda t: t.value)
+    assert training_trials(few, lambda t: t.value) is few
+    shown = training_trials(trials, lambda t: t.value)
     places = [next(n for n, t in enumerate(trials) if t is one) for one in shown]
     assert places == sorted(set(places))
     assert len(places) == MOST + 1

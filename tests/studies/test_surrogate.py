@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.statistics.additive import Estimate
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.surrogate import MOST, lessons, most_promising
+from autoprompt_search.studies.surrogate import MOST, most_promising, training_indices
 
 SCORES = st.lists(st.floats(0, 1), max_size=60)
 NUMBERS = SearchSpace.model_validate(
@@ -21,8 +21,8 @@ def known(scores: list[float]) -> list[Estimate]:
 
 
 @given(SCORES, st.integers(3, 40))
-def test_the_best_are_among_the_lessons_and_the_others_lie_everywhere(scores: list[float], most: int) -> None:
-    places = lessons(known(scores), most)
+def test_the_best_are_among_the_training_trials_and_the_others_lie_everywhere(scores: list[float], most: int) -> None:
+    places = training_indices(known(scores), most)
     assert places == sorted(set(places))
     assert len(places) == min(most, len(scores))
     by_score = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
