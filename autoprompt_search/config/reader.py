@@ -10,6 +10,7 @@ import yaml
 
 from autoprompt_search.config.dialect import Loader
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.yaml_bounds import check_bounds
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 50_000
@@ -100,27 +101,10 @@ def _text_of(path: Path) -> str:
 
 
 def _refuse_bombs(root: yaml.Node, where: str) -> None:
-    sizes: dict[int, int] = {}
-    open_nodes: set[int] = set()
-
-    def size(node: yaml.Node) -> int:
-        if id(node) in open_nodes:
-            raise ConfigError(f"line {node.start_mark.line + 1}: an alias refers to itself", where=where)
-        if id(node) not in sizes:
-            open_nodes.add(id(node))
-            sizes[id(node)] = 1 + sum(size(child) for child in _children(node))
-            open_nodes.discard(id(node))
-        return sizes[id(node)]
-
-    total = size(root)
-    if total > MAX_NODES:
-        raise ConfigError(f"its aliases stand for {total:.3g} values, at most {MAX_NODES:,} are read", where=where)
-
-
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [n for pair in node.value for n in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+    try:
+        check_bounds(root, MAX_NODES)
+    except ValueError as exc:
+        raise ConfigError(str(exc), where=where) from exc
 
 
 def _walk(node: yaml.Node, place: Place, origins: dict[Place, str], problems: list[str]) -> None:

@@ -6,6 +6,7 @@ Knows the types of a prompt and nothing of models, searches or folders.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,7 @@ def read(files: Mapping[str, bytes]) -> Document:
     try:
         made = _assemble(content, files)
         is_whole = content["rendered"] == rendered(made.prompt, made.labels, made.backend)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise TamperedError(f"{DOCUMENT} is incomplete or malformed: {_explain(exc)}") from exc
     if not is_whole:
         raise TamperedError(f"{DOCUMENT}: the text under `rendered` is not what its `parts` give")
@@ -156,7 +157,7 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
         template=TypeAdapter(Template).validate_python(parts["template"]),
         answers=LabelAnswers(
             labels=_TEXTS.validate_python(parts["labels"]),
-            verbalizer=TypeAdapter(dict[str, tuple[str, ...]]).validate_python(parts["verbalizer"]),
+            verbalizer=_read_words(parts["verbalizer"]),
             calibration=_read_calibration(content.get("calibration"), _TEXTS.validate_python(parts["labels"])),
         ),
         instruction=_TEXT.validate_python(parts["instruction"]),
@@ -229,7 +230,7 @@ def _read_soft(content: Mapping[str, Any] | None, files: Mapping[str, bytes]) ->
         base_model=_TEXT.validate_python(content["base_model"]),
         weights=files[ADAPTER_WEIGHTS],
         sha256=_TEXT.validate_python(content["sha256"]),
-        adapter=_ANY.validate_python(json.loads(files[ADAPTER_CONFIG])),
+        adapter=_ANY.validate_python(_read_json(files[ADAPTER_CONFIG], ADAPTER_CONFIG)),
         place=TypeAdapter(SoftPosition).validate_python(content.get("place", {})),
     )
 
@@ -248,7 +249,16 @@ def _read_calibration(content: Mapping[str, Any] | None, labels: Sequence[str]) 
     if content is None:
         return None
     offsets = TypeAdapter(dict[str, float]).validate_python(content["offsets"])
+    if odd := [label for label, value in offsets.items() if not math.isfinite(value)]:
+        raise ValueError(f"calibration.offsets: that of {odd[0]!r} is no number")
     return Calibration(_TEXT.validate_python(content["method"]), tuple(offsets[label] for label in labels))
+
+
+def _read_words(content: Any) -> dict[str, tuple[str, ...]]:
+    found = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(content)
+    if empty := [label for label, words in found.items() if not words]:
+        raise ValueError(f"parts.verbalizer: the label {empty[0]!r} has no word")
+    return found
 
 
 def _read_reading(content: Mapping[str, Any], labels: Sequence[str]) -> Reading:
@@ -260,6 +270,13 @@ def _read_reading(content: Mapping[str, Any], labels: Sequence[str]) -> Reading:
     if found.max_chars is not None and found.max_chars < 1:
         raise ValueError(f"reading.max_chars: must be 1 or more (got {found.max_chars})")
     return found
+
+
+def _read_json(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise TamperedError(f"{name} cannot be read: {first_line(exc)}") from exc
 
 
 def _explain(exc: BaseException) -> str:

@@ -14,6 +14,10 @@ from typing import Any
 import yaml
 
 from autoprompt_search.core.errors import TamperedError
+from autoprompt_search.core.yaml_bounds import check_bounds
+
+_MOST_VALUES = 200_000
+"""In one file: a prompt of hundreds of labels has some thousands."""
 
 
 def to_yaml(content: Mapping[str, Any], head: str = "") -> bytes:
@@ -25,7 +29,15 @@ def to_yaml(content: Mapping[str, Any], head: str = "") -> bytes:
 def from_yaml(data: bytes, name: str) -> Any:
     """What the YAML holds; `TamperedError` names the file."""
     try:
-        return yaml.safe_load(data.decode())
+        loader = yaml.SafeLoader(data.decode())
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            check_bounds(node, _MOST_VALUES)
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise TamperedError(f"{name} cannot be read: {first_line(exc)}") from exc
 

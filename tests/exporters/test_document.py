@@ -166,6 +166,11 @@ def test_pool_lines_hold_their_text_as_a_demonstration() -> None:
         (lambda c: c.update(format=4), "reads up to 3"),
         (lambda c: c.pop("format"), "names no format"),
         (lambda c: c.pop("reading"), "no 'reading'"),
+        (lambda c: c["parts"]["verbalizer"].update(positive=[]), "the label 'positive' has no word"),
+        (
+            lambda c: c.update(calibration={"method": "batch", "offsets": {"negative": 1.0, "positive": float("nan")}}),
+            "that of 'positive' is no number",
+        ),
         (lambda c: c["reading"].update(max_chars=0), "max_chars: must be 1 or more"),
         (lambda c: c["reading"].update(labels={"0": "neutral"}), "'neutral' is none of the labels"),
         (lambda c: c["parts"].pop("template"), "no 'template'"),
@@ -184,6 +189,17 @@ def test_a_document_that_does_not_hold_together_is_refused(change: Any, message:
     change(content)
     with pytest.raises(TamperedError, match=message):
         read({**files, DOCUMENT: to_yaml(content)})
+
+
+def test_aliases_that_stand_for_billions_of_values_are_refused_unread() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 20)]
+    with pytest.raises(TamperedError, match="aliases stand for"):
+        from_yaml("\n".join(lines).encode(), DOCUMENT)
+    with pytest.raises(TamperedError, match="refers to itself"):
+        from_yaml(b"a: &a [*a]", DOCUMENT)
+    with pytest.raises(TamperedError, match=DOCUMENT):
+        from_yaml(b"[" * 100_000, DOCUMENT)
 
 
 @pytest.mark.parametrize("data", [b"", b"[1]", b"\xff", b"name: x"])
