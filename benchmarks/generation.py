@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import machine
 import measuring
 import torch
 from harness import command_line, save
@@ -239,8 +240,8 @@ def main() -> None:
     row = {**named, **measured(bench, options)}
     known = json.loads(options.out.read_text(encoding="utf-8"))["rows"] if options.add and options.out.exists() else []
     found: dict[str, Any] = {
-        "machine": measuring.machine(bench.device),
-        "versions": measuring.versions("torch", "transformers", "tokenizers", "lm_eval"),
+        "machine": machine.timed_on(bench.device),
+        "versions": machine.versions("torch", "transformers", "tokenizers", "lm_eval"),
         "clock": measuring.clock(bench.device),
         "repeats": options.repeats,
         "rows": [*known, row],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
@@ -73,6 +73,7 @@ _UNICODE = _unicode()
 _BYTE_TOKENS = _byte_tokens()
 
 
+@example(text=":::", stop=[":::", "::::"])
 @given(text=TEXTS, stop=st.lists(st.text(alphabet="ab \n#é漢🙂Q:", min_size=1, max_size=4), min_size=1, max_size=3))
 def test_any_text_ends_before_the_first_stop_string(text, stop):
     """Byte by byte: every stop string and every character lies across tokens."""
