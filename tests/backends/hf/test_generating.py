@@ -431,3 +431,34 @@ def test_a_first_token_that_the_model_forces_is_written(tiny, tmp_path):
     model, tokenizer = opened(folder, "bart")
     assert list(backend.generate(ROWS, FREE).completions) == plain_completions(model, tokenizer, ASKED, FREE.tokens)
     assert written(backend, ROWS[0])[0] == 77
+
+
+def test_g13_a_prompt_is_never_cut_in_silence(tiny):
+    """What is read has all tokens of the prompt, and one token more than fits is an error."""
+    backend = hf_causal(str(tiny("gpt2")), device="cpu")
+    tokenizer = AutoTokenizer.from_pretrained(tiny("gpt2"))
+    row = rendered("1 2 3 " * 20)
+    length = len(tokenizer(row.text)["input_ids"])
+    room = 128 - length
+    assert backend.generate([row], Limits(room)).prompt_tokens == (length,)
+    with pytest.raises(TrialError, match=r"too long: 129 tokens .* context is 128"):
+        backend.generate([row], Limits(room + 1))
+
+
+def test_g14_samples_are_told_apart_by_their_seeds(tiny):
+    """A prompt that is asked twice with one seed gets one answer twice: several samples take several seeds."""
+    backend = hf_causal(str(tiny("gpt2")), device="cpu")
+    twice = backend.generate([ROWS[0], ROWS[0]], WARM)
+    assert twice.completions[0] == twice.completions[1]
+    assert twice.computed == 1
+    assert len({backend.generate(ROWS[:1], replace(WARM, seed=seed)).completions for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "t5"])
+def test_half_precision_is_written_in(family, tiny, monkeypatch):
+    """Its rounding lets texts depend on the batch where two tokens tie; the check allows for it."""
+    monkeypatch.setattr(loaded_model, "_LOADED", {})
+    backend = maker(family)(str(tiny(family)), device="cpu", dtype="bfloat16")
+    found = backend.generate(ROWS, FREE).completions
+    assert all(one.tokens == FREE.tokens for one in found)
+    assert backend._loaded.tried.get("ragged", True)
