@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autoprompt_search.core.file_lock import file_lock
+from autoprompt_search.trackers._mlflow_sqlite import BUSY_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def ensure_made(database: Path) -> None:
 def _state_of(database: Path) -> _State:
     if not database.exists() or not database.stat().st_size:
         return _State.EMPTY
-    with contextlib.closing(sqlite3.connect(database, timeout=3.0)) as connection:
+    with contextlib.closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return _State.EMPTY

@@ -14,13 +14,15 @@ from autoprompt_search.core.retry import Patience
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_spool import Spool
-from autoprompt_search.trackers._mlflow_store import Ending, MlflowStore, is_refusal
+from autoprompt_search.trackers._mlflow_store import Ending, MlflowStore, is_busy, is_refusal
 
 log = logging.getLogger(__name__)
 
 FIRST_WAIT = 0.5
 PATIENCE = Patience(tries=0, first=FIRST_WAIT, longest=30.0)
 """While the search runs a store that is away is tried for ever, ever more rarely: nobody waits for it."""
+BUSY_LIMIT = 60.0
+"""Seconds for which a file that others write to is tried at the start."""
 CLOSING_PATIENCE = 10.0
 """Seconds for which a store that is away is still tried after `close`."""
 CLOSING_LIMIT = 120.0
@@ -68,7 +70,7 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            self._store.attach()
+            self._attach()
         except Exception as exc:  # noqa: BLE001 - handed to the thread that waits in `start`
             self._opened.set_exception(exc)
             return
@@ -88,6 +90,19 @@ class Sender:
                 waits = waits or PATIENCE.waits(derive_rng("mlflow", self._name))
                 if not self._pause(next(waits)):
                     return
+
+    def _attach(self) -> None:
+        """Attach for the first time; others may be at the same file, each for a moment."""
+        end = time.monotonic() + BUSY_LIMIT
+        while True:
+            try:
+                self._store.attach()
+            except Exception as exc:
+                if not is_busy(exc) or time.monotonic() > end:
+                    raise
+                time.sleep(FIRST_WAIT)
+            else:
+                return
 
     def _take(self, *, block: bool) -> None:
         """Move what has come in to `_waiting`."""

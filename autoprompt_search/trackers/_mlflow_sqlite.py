@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+BUSY_SECONDS = 20.0
+"""A file that others write to is waited for as long as MLflow waits for it."""
+
 
 def database_of(uri: str) -> Path | None:
     """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
@@ -27,7 +30,7 @@ def check(database: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     if not database.exists():
         return  # it is made later, by one process at a time
-    with contextlib.closing(sqlite3.connect(database, timeout=3.0)) as connection:
+    with contextlib.closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("SELECT count(*) FROM sqlite_master")
         connection.rollback()

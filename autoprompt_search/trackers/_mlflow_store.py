@@ -46,6 +46,11 @@ def is_refusal(problem: Exception) -> bool:
     return isinstance(problem, MlflowException) and problem.error_code in REFUSALS
 
 
+def is_busy(problem: Exception) -> bool:
+    """True when an SQLite file is there and somebody else is writing to it, as where searches begin together."""
+    return "database is locked" in str(problem)
+
+
 class MlflowStore:
     """One search in one MLflow store. Every call may raise whatever MLflow raises when the store is away."""
 

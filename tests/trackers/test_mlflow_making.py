@@ -19,6 +19,7 @@ from autoprompt_search.core.file_lock import file_lock
 from autoprompt_search.testing.tracker_contract import search_card, trial_record
 from autoprompt_search.trackers import _mlflow_making
 from autoprompt_search.trackers._mlflow_making import ensure_made
+from autoprompt_search.trackers._mlflow_store import MlflowStore
 from autoprompt_search.trackers.mlflow import MlflowTracker
 
 from .harness import MlflowHarness, database
@@ -167,3 +168,18 @@ def test_a_hundred_kills_while_it_is_made_block_nobody(tmp_path: Path) -> None:
         assert (codes[0], codes[-1]) == (0, 0)
         assert set(codes) <= {0, -9, -15, 130}
         assert sum(code != 0 for code in codes) >= 25
+
+
+def test_a_file_that_others_write_to_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, tries = MlflowStore.attach, []
+
+    def attach(store: MlflowStore) -> None:
+        tries.append(store)
+        if len(tries) < 3:
+            raise sqlite3.OperationalError("database is locked")
+        whole(store)
+
+    shutil.copy(database(), tmp_path / "mlflow.db")
+    monkeypatch.setattr(MlflowStore, "attach", attach)
+    assert use(tmp_path) == [0]
+    assert len(tries) == 3
