@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoprompt_search.core.registry import unknown
@@ -24,6 +24,21 @@ class Columns:
     label: str
     max_chars: int | None = None
     """Longest text of a field; None for any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """What a row says about the right answer."""
+
+    target: str
+    alternatives: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+Texts = Callable[[Row], Mapping[str, str]]
+"""Field -> text of a row; `BadRowError` says what is wrong with it."""
+ReadGold = Callable[[Row], Gold]
+"""The right answer of a row; `BadRowError` says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +72,9 @@ class BadRowError(Exception):
         self.kind, self.reason = kind, reason
 
 
-def check_columns(table: Table, columns: Columns, problems: Problems) -> bool:
+def check_columns(table: Table, columns: Sequence[str], problems: Problems) -> bool:
     """Whether the table has all columns; each missing one is a problem that names the nearest."""
-    missing = [name for name in (*columns.fields.values(), columns.label) if not has_column(table, name)]
+    missing = [name for name in columns if not has_column(table, name)]
     for name in dict.fromkeys(missing):
         problems.add(
             table.rows[0].where if table.rows else table.origin, f"no column {name!r}{suggest(name, table.columns)}"
@@ -70,24 +85,54 @@ def check_columns(table: Table, columns: Columns, problems: Problems) -> bool:
 def read_examples(
     table: Table, columns: Columns, labels: Labels, problems: Problems, leave_out: Sequence[str] = ()
 ) -> Pool:
-    """Every good row as an example; every bad one as a problem, unless it is left out for one of these reasons."""
+    """Every good row as a labelled example; every bad one as a problem, unless it is left out for such a reason."""
+    classes = table.classes.get(columns.label, ())
+    return read_rows(
+        table,
+        lambda row: texts_of(row, columns.fields),
+        lambda row: Gold(_label(row, columns.label, labels, classes)),
+        problems,
+        leave_out=leave_out,
+        max_chars=columns.max_chars,
+    )
+
+
+def read_rows(
+    table: Table,
+    texts_in: Texts,
+    gold_in: ReadGold,
+    problems: Problems,
+    *,
+    leave_out: Sequence[str] = (),
+    max_chars: int | None = None,
+) -> Pool:
+    """Every good row as an example; every bad one as a problem, unless it is left out for one of these reasons.
+
+    Args:
+        table: The rows.
+        texts_in: The texts of a row.
+        gold_in: The right answer of a row.
+        problems: Where mistakes go.
+        leave_out: Some of `REASONS`.
+        max_chars: Longest text of a field.
+    """
     left: Counter[str] = Counter()
     examples: list[Example] = []
     places: dict[str, str] = {}
     cut = 0
     for row in table.rows:
         try:
-            texts = texts_of(row, columns.fields)
-            target = _label(row, columns.label, labels, table.classes.get(columns.label, ()))
+            texts = texts_in(row)
+            gold = gold_in(row)
         except BadRowError as exc:
             if exc.reason in leave_out:
                 left[exc.reason] += 1
                 continue
             problems.add(row.where, str(exc), kind=exc.kind)
             continue
-        inputs = {name: shorten(text, columns.max_chars) for name, text in texts.items()}
+        inputs = {name: shorten(text, max_chars) for name, text in texts.items()}
         cut += inputs != texts
-        examples.append(Example(f"{table.name}:{row.number}", inputs, target))
+        examples.append(Example(f"{table.name}:{row.number}", inputs, gold.target, gold.alternatives, gold.options))
         places[examples[-1].id] = row.where
     return Pool(table.origin, examples, places, table.is_editable, len(examples), cut, left)
 
@@ -110,13 +155,14 @@ def shorten(text: str, limit: int | None) -> str:
 
 def texts_of(row: Row, fields: Mapping[str, str]) -> dict[str, str]:
     """Field -> text of one row; `BadRowError` says what is wrong with it."""
-    texts = {name: _text(row, column) for name, column in fields.items()}
+    texts = {name: text_of(row, column) for name, column in fields.items()}
     if not any(text.strip() for text in texts.values()):
         raise BadRowError(f"empty text in {', '.join(map(repr, fields.values()))}", "empty text")
     return texts
 
 
-def _value(row: Row, column: str) -> object:
+def raw_value(row: Row, column: str) -> object:
+    """What a row holds in a column; `BadRowError` where it has none."""
     try:
         return value_of(row.values, column)
     except KeyError:
@@ -124,8 +170,13 @@ def _value(row: Row, column: str) -> object:
         raise BadRowError(f"{kind}{suggest(column, list(row.values))}", kind) from None
 
 
-def _text(row: Row, column: str) -> str:
-    value = _value(row, column)
+def text_of(row: Row, column: str) -> str:
+    """The text in a column, empty where nothing is written; `BadRowError` says what is no text."""
+    return as_text(raw_value(row, column), column)
+
+
+def as_text(value: object, column: str) -> str:
+    """A value of a column as text; `BadRowError` says what is no text."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -141,7 +192,7 @@ def _text(row: Row, column: str) -> str:
 
 
 def _label(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> str:
-    value = _value(row, column)
+    value = raw_value(row, column)
     if is_missing(value, classes):
         what = f"no label in {column!r}"
         raise BadRowError(f"{what}; `leave_out: [missing]` leaves such rows out", what, "missing")

@@ -11,7 +11,7 @@ from autoprompt_search.core.types import SPLITS, Example, Splits
 from autoprompt_search.tasks.duplicates import NEAR, Pair, near_duplicates, normalised
 from autoprompt_search.tasks.examples import Pool
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.splitting import plan_sizes, split
+from autoprompt_search.tasks.splitting import Stratum, by_target, plan_sizes, split
 
 OVERLAP = 0.01
 """Share of the smaller part from which texts that stand in another part too are an error."""
@@ -19,25 +19,38 @@ COMPARED = 20_000
 """Examples of each part that are searched for near-duplicates."""
 
 
-def make_splits(pools: Mapping[str, Pool], labels: Sequence[str], numbers: Mapping[str, int], seed: int) -> Splits:
+def make_splits(
+    pools: Mapping[str, Pool],
+    labels: Sequence[str],
+    numbers: Mapping[str, int],
+    seed: int,
+    stratum: Stratum = by_target,
+) -> Splits:
     """Three disjoint parts; a part without a pool of its own is split off `train`.
 
     What is split here is rid of texts that occur twice first. Parts the user gave stay as they are,
     but for texts that also occur in a later part: those are left out of the earlier one, so that
     `test` stays whole. `ConfigError` names everything that stands in the way.
+
+    Args:
+        pools: Split -> its examples.
+        labels: All label names; empty where answers are no labels.
+        numbers: Wanted number per split.
+        seed: Decides who goes where.
+        stratum: The stratum of an example.
     """
     problems = Problems()
     pools, notes = _disjoint(pools, problems)
     shared = ["train", *(name for name in SPLITS if name not in pools)]
     if len(shared) > 1:
-        pools["train"], more = _distinct(pools["train"])
+        pools["train"], more = _distinct(pools["train"], "label" if labels else "answer")
         notes += more
     wanted = {name: [name] for name in pools if name != "train"} | {"train": shared}
     parts: dict[str, tuple[Example, ...]] = {}
     for name, pool in pools.items():
         sizes = plan_sizes(len(pool.examples), wanted[name], numbers)
         if _fits(pool, sizes, problems):
-            parts |= split(pool.examples, sizes, seed)
+            parts |= split(pool.examples, sizes, seed, stratum)
     for name in SPLITS:
         pool = pools.get(name, pools["train"])
         _check_labels(name, parts.get(name, ()), pool, labels, problems)
@@ -74,7 +87,7 @@ def _disjoint(pools: Mapping[str, Pool], problems: Problems) -> tuple[dict[str, 
     return kept, notes
 
 
-def _distinct(pool: Pool) -> tuple[Pool, list[str]]:
+def _distinct(pool: Pool, answer: str) -> tuple[Pool, list[str]]:
     """Every text once, the first time it occurs."""
     first: dict[str, Example] = {}
     torn = [e for e in pool.examples if first.setdefault(normalised(e), e).target != e.target]
@@ -87,7 +100,7 @@ def _distinct(pool: Pool) -> tuple[Pool, list[str]]:
     if torn:
         one, other = pool.places[first[normalised(torn[0])].id], pool.places[torn[0].id]
         has = "1 of these repeats has" if len(torn) == 1 else f"{len(torn)} of these repeats have"
-        notes.append(f"{has} another label, e.g. {one} and {other}: the first one counts")
+        notes.append(f"{has} another {answer}, e.g. {one} and {other}: the first one counts")
     return replace(pool, examples=list(first.values())), notes
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Example
+
+Stratum = Callable[[Example], str]
+"""The stratum of an example: every part and every prefix holds each of them by its share."""
 
 SHARES = {"train": 1, "dev": 1, "test": 2}
 """Who gets how much where no numbers are given: test most, because the verdict rests on it."""
@@ -29,20 +32,33 @@ def plan_sizes(available: int, parts: Sequence[str], numbers: Mapping[str, int])
     return {part: sizes[part] for part in parts}
 
 
-def split(examples: Sequence[Example], sizes: Mapping[str, int], seed: int) -> dict[str, tuple[Example, ...]]:
-    """Disjoint parts of these sizes, each with the labels in the proportions of the whole.
+def by_target(example: Example) -> str:
+    """The stratum where answers are labels: the right one."""
+    return example.target
 
-    Every part gets every label that has at least as many examples as there are parts. Each part
+
+def alike(_: Example) -> str:
+    """The stratum where answers are free text: one for all."""
+    return ""
+
+
+def split(
+    examples: Sequence[Example], sizes: Mapping[str, int], seed: int, stratum: Stratum = by_target
+) -> dict[str, tuple[Example, ...]]:
+    """Disjoint parts of these sizes, each with the strata in the proportions of the whole.
+
+    Every part gets every stratum that has at least as many examples as there are parts. Each part
     comes in `stratified_order`.
 
     Args:
         examples: The pool; its order matters only through the seed.
         sizes: Part -> number; together at most `len(examples)`.
         seed: Decides who goes where.
+        stratum: The stratum of an example.
     """
     pools: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        pools[example.target].append(example)
+        pools[stratum(example)].append(example)
     for label, pool in pools.items():
         derive_rng(seed, "split", label).shuffle(pool)
     parts: dict[str, list[Example]] = {part: [] for part in sizes}
@@ -52,7 +68,7 @@ def split(examples: Sequence[Example], sizes: Mapping[str, int], seed: int) -> d
             pool = pools[label]
             parts[part] += pool[:number]
             pools[label] = pool[number:]
-    return {part: stratified_order(chosen, seed, part) for part, chosen in parts.items()}
+    return {part: stratified_order(chosen, seed, part, stratum) for part, chosen in parts.items()}
 
 
 def apportion(counts: Mapping[str, int], number: int) -> dict[str, int]:
@@ -72,10 +88,12 @@ def apportion(counts: Mapping[str, int], number: int) -> dict[str, int]:
     return seats
 
 
-def stratified_order(examples: Sequence[Example], seed: int, name: str) -> tuple[Example, ...]:
-    """A seeded permutation whose every prefix has the labels in the proportions of the whole.
+def stratified_order(
+    examples: Sequence[Example], seed: int, name: str, stratum: Stratum = by_target
+) -> tuple[Example, ...]:
+    """A seeded permutation whose every prefix has the strata in the proportions of the whole.
 
-    Of a label with share p, the first n examples hold at least floor(n p) and at most ceil(n p):
+    Of a stratum with share p, the first n examples hold at least floor(n p) and at most ceil(n p):
     the j-th of its examples (from 0) must stand at a place in [floor(j/p) + 1, ceil((j+1)/p)].
     Earliest deadline first meets all these windows (proportionate fairness: Baruah et al. 1996,
     Algorithmica 15:600); ties are broken by the seed.
@@ -83,7 +101,7 @@ def stratified_order(examples: Sequence[Example], seed: int, name: str) -> tuple
     rng = derive_rng(seed, "order", name)
     pools: dict[str, list[Example]] = defaultdict(list)
     for example in sorted(examples, key=lambda e: e.id):
-        pools[example.target].append(example)
+        pools[stratum(example)].append(example)
     for label in sorted(pools):
         rng.shuffle(pools[label])
     total = len(examples)

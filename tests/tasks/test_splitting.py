@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.core.types import Example
-from autoprompt_search.tasks.splitting import apportion, plan_sizes, split, stratified_order
+from autoprompt_search.tasks.splitting import alike, apportion, plan_sizes, split, stratified_order
 
 COUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 60), min_size=1, max_size=8)
 
@@ -100,3 +100,16 @@ def test_seeds_differ_and_repeat():
 )
 def test_sizes(available, parts, numbers, sizes):
     assert tuple(plan_sizes(available, parts, numbers).values()) == sizes
+
+
+@given(number=st.integers(3, 60), seed=st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_free_texts_are_one_stratum_whatever_they_say(number, seed):
+    pool = [Example(f"all:{i}", {"text": str(i)}, f"answer {i}") for i in range(number)]
+    parts = split(pool, plan_sizes(number, ["train", "dev", "test"], {}), seed, alike)
+    assert sorted(e.id for part in parts.values() for e in part) == sorted(e.id for e in pool)
+    same = [Example(e.id, e.inputs, "one") for e in pool]
+    alone = split(same, plan_sizes(number, ["train", "dev", "test"], {}), seed, alike)
+    assert {name: [e.id for e in part] for name, part in alone.items()} == {
+        name: [e.id for e in part] for name, part in parts.items()
+    }
