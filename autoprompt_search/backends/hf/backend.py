@@ -14,20 +14,17 @@ import torch
 from autoprompt_search.backends.hf import adapters, kv, loading, scoring
 from autoprompt_search.backends.hf.batch_sizer import out_of_memory
 from autoprompt_search.backends.hf.exclusive import Cell, exclusive, nested_cells
-from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, PredictsTokens, Reading, SharesPrefixes
-from autoprompt_search.backends.hf.generating import Writer, generated
+from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, Reading, SharesPrefixes
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Soft, insert, shared_at, wordings
 from autoprompt_search.backends.hf.scoring import Row, Unit
 from autoprompt_search.backends.hf.tokenizer import too_long
 from autoprompt_search.backends.hf.training import TrainingBatch
 from autoprompt_search.backends.hf.truncating import shortened
-from autoprompt_search.backends.hf.words import distinctive_words
-from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.nesting import nested
-from autoprompt_search.core.protocols.model import Generated, Scored
+from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Adapter, Asked
 from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
 
@@ -350,55 +347,3 @@ def _within_memory(compute: Callable[[], Shared]) -> Shared:
         if out_of_memory(exc):
             raise TrialError("out of memory while reading what the prompts share") from exc
         raise
-
-
-class HfLanguageModel(HfBackend):
-    """A backend with a language-model head: it can also propose words of its vocabulary."""
-
-    def __init__(self, spec: ModelSpec, family: PredictsTokens, *, batch_tokens: int, truncate: str | None) -> None:
-        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
-        self._language = family
-
-    def propose_words(
-        self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
-    ) -> list[tuple[str, ...]]:
-        """See `ProposesWords.propose_words`. Words are single tokens behind `gap`."""
-        prompts = self.set_chats(prompts)
-        logprobs = torch.cat(
-            [
-                self._language.distribution(self._loaded, prompts[start : start + 16], f"{gap}a")
-                for start in range(0, len(prompts), 16)
-            ]
-        )
-        return distinctive_words(logprobs, targets, labels, count, self._spec.tokenizer, gap)
-
-
-class HfGeneratingModel(HfLanguageModel):
-    """A backend whose model also writes; implements `Generates`.
-
-    Args:
-        spec: The model.
-        family: How it reads.
-        writer: How it writes.
-        batch_tokens: Budget of one forward pass.
-        truncate: Field of the query that is cut where a prompt leaves no room for an answer.
-    """
-
-    def __init__(
-        self, spec: ModelSpec, family: PredictsTokens, writer: Writer, *, batch_tokens: int, truncate: str | None
-    ) -> None:
-        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
-        self._writer = writer
-
-    def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:
-        """See `Generates.generate`."""
-        return generated(
-            self._loaded,
-            self._writer,
-            self._spec,
-            self.set_chats(prompts),
-            limits,
-            soft=self._placed(soft) if soft else None,
-            budget=self.batch_tokens,
-            truncate=self._truncate,
-        )

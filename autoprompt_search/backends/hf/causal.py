@@ -12,9 +12,9 @@ from pydantic import Field
 
 from autoprompt_search.backends.hf import cascade, heads, kv, loading, tree_attention
 from autoprompt_search.backends.hf.answer_tokens import same_tokens, swallowed
-from autoprompt_search.backends.hf.backend import HfGeneratingModel
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.grouping import grouped
+from autoprompt_search.backends.hf.language_model import HfGeneratingModel
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.hf.prefix_cache import Prefix

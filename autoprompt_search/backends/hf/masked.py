@@ -10,9 +10,9 @@ from pydantic import Field
 
 from autoprompt_search.backends.hf import heads, loading
 from autoprompt_search.backends.hf.answer_tokens import same_tokens
-from autoprompt_search.backends.hf.backend import HfLanguageModel
 from autoprompt_search.backends.hf.bidirectional import both_ways, framed, mean_pooled
 from autoprompt_search.backends.hf.family import Reading
+from autoprompt_search.backends.hf.language_model import HfLanguageModel
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Base, Soft, insert
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit

@@ -11,9 +11,9 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from autoprompt_search.backends.hf import heads, kv, loading
 from autoprompt_search.backends.hf.answer_tokens import same_tokens, swallowed
-from autoprompt_search.backends.hf.backend import HfGeneratingModel
 from autoprompt_search.backends.hf.bidirectional import mean_pooled
 from autoprompt_search.backends.hf.family import Reading
+from autoprompt_search.backends.hf.language_model import HfGeneratingModel
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, mask_of, padded, vectors_of
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit

@@ -1,0 +1,68 @@
+"""Backends whose model has a language-model head: they propose words of the vocabulary, and some of them write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from autoprompt_search.backends.hf.backend import HfBackend
+from autoprompt_search.backends.hf.family import PredictsTokens
+from autoprompt_search.backends.hf.generating import Writer, generated
+from autoprompt_search.backends.hf.loaded_model import ModelSpec
+from autoprompt_search.backends.hf.words import distinctive_words
+from autoprompt_search.core.answers import Limits
+from autoprompt_search.core.protocols.model import Generated
+from autoprompt_search.core.types import Rendered, SoftPrompt
+
+
+class HfLanguageModel(HfBackend):
+    """A backend with a language-model head: it can also propose words of its vocabulary."""
+
+    def __init__(self, spec: ModelSpec, family: PredictsTokens, *, batch_tokens: int, truncate: str | None) -> None:
+        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
+        self._language = family
+
+    def propose_words(
+        self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
+    ) -> list[tuple[str, ...]]:
+        """See `ProposesWords.propose_words`. Words are single tokens behind `gap`."""
+        prompts = self.set_chats(prompts)
+        logprobs = torch.cat(
+            [
+                self._language.distribution(self._loaded, prompts[start : start + 16], f"{gap}a")
+                for start in range(0, len(prompts), 16)
+            ]
+        )
+        return distinctive_words(logprobs, targets, labels, count, self._spec.tokenizer, gap)
+
+
+class HfGeneratingModel(HfLanguageModel):
+    """A backend whose model also writes; implements `Generates`.
+
+    Args:
+        spec: The model.
+        family: How it reads.
+        writer: How it writes.
+        batch_tokens: Budget of one forward pass.
+        truncate: Field of the query that is cut where a prompt leaves no room for an answer.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, family: PredictsTokens, writer: Writer, *, batch_tokens: int, truncate: str | None
+    ) -> None:
+        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
+        self._writer = writer
+
+    def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:
+        """See `Generates.generate`."""
+        return generated(
+            self._loaded,
+            self._writer,
+            self._spec,
+            self.set_chats(prompts),
+            limits,
+            soft=self._placed(soft) if soft else None,
+            budget=self.batch_tokens,
+            truncate=self._truncate,
+        )
