@@ -15,7 +15,7 @@ from autoprompt_search.core.answers import Completion
 from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols.answering import Answering, Responses
-from autoprompt_search.core.protocols.model import Backend
+from autoprompt_search.core.protocols.model import Backend, SetsChats
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
@@ -145,6 +145,11 @@ def render_all(prompt: Prompt, examples: Sequence[Example], embed: EmbedTexts | 
         render_with(prompt, e, tuple(shots[demo.id] for demo in demos))
         for e, demos in zip(examples, chosen, strict=True)
     ]
+
+
+def as_read(prompt: Rendered, backend: object) -> Rendered:
+    """The prompt as its model reads it: a conversation with what the model's chat template writes around it."""
+    return backend.set_chats([prompt])[0] if isinstance(backend, SetsChats) else prompt
 
 
 def selector_of(prompt: Prompt, embed: EmbedTexts | None) -> DemoSelector:

@@ -11,11 +11,13 @@ from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.config.data import largest, longest_prompts, most_demonstrations, most_tokens, soft_methods
 from autoprompt_search.config.load import examine
 from autoprompt_search.config.rules import task_problems
+from autoprompt_search.config.rules_chat import chat_advice, chat_points
 from autoprompt_search.config.rules_space import possible
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
+from autoprompt_search.evaluate import as_read
 from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
 from autoprompt_search.session import growing_parameters
 from autoprompt_search.studies.proposal_slots import ProposalSlots
@@ -121,12 +123,13 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         size=grown_size(config),
         kinds=tuple(_kinds(config)),
         passes=forward_passes(config, splits),
-        samples=tuple(_samples(config, splits, book)),
+        samples=tuple(_samples(config, splits, book, backend)),
         longest=longest,
         unit=unit,
         advice=(
             *(f"study.{OPTION}: {line}" for line in memory.left_out),
             *_advice(config),
+            *chat_advice(config, backend),
             *dict.fromkeys(_nested_words(config, book, splits, backend)),
         ),
         memory=memory,
@@ -199,17 +202,22 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
         yield str(name), book.compose({**base, "template": name})
 
 
-def _samples(config: SearchConfig, splits: Splits, book: PromptBook) -> Iterator[Sample]:
+def _samples(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend) -> Iterator[Sample]:
     """A few rendered prompts: up to three templates, and the first with demonstrations."""
     example, k = splits.dev[0], min(2, most_demonstrations(config))
     is_auto = config.space.baseline(config.baseline).get("verbalizer") == AUTO
     for place, (name, prompt) in enumerate(_prompts(config, book)):
         answers = ("label words: proposed by the model",) if is_auto else tuple(_answers(prompt, book.form.labels))
         if place < 3:
-            yield _sample(f"template {name}", render(prompt, example), answers)
+            yield _sample(f"template {name}", as_read(render(prompt, example), backend), answers)
+        chats = [point for point in chat_points(config.space) if point] if place == 0 and prompt.chat is None else []
+        for chat in chats[:1]:
+            turns = book.compose({**config.space.baseline(config.baseline), **chat})
+            shown = as_read(render(turns, example), backend)
+            yield _sample(f"template {name} in the chat template", shown, tuple(_answers(turns, book.labels)))
         if place == 0 and k:
             title = f"template {name} with {k} demonstration{'s' if k > 1 else ''}"
-            yield _sample(title, render(prompt, example, splits.train[:k]), answers)
+            yield _sample(title, as_read(render(prompt, example, splits.train[:k]), backend), answers)
 
 
 def _sample(title: str, rendered: Rendered, answers: tuple[str, ...]) -> Sample:

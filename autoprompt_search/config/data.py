@@ -11,6 +11,7 @@ from autoprompt_search.config.components import signature
 from autoprompt_search.config.models import SearchConfig
 from autoprompt_search.config.rules import most, task_problems
 from autoprompt_search.config.rules_backend import architecture_problem
+from autoprompt_search.config.rules_chat import chat_points
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.disk import is_there
@@ -167,7 +168,7 @@ def _demonstrations(config: SearchConfig, splits: Splits) -> Iterator[str]:
 
 
 def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prompt, tuple[str, ...]]]:
-    """Every template with every verbalizer and answer gap, in the longest layout and with the longest instruction.
+    """Every template with every verbalizer, answer gap and chat, in the longest layout, with the longest instruction.
 
     With the answers to look at: of words that are not known yet only the first label's name, as a stand-in.
     """
@@ -180,9 +181,10 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
             fixed["instruction"] = max(intros, key=lambda i: len(book.instructions[i]), default="none")
         verbalizers = [{"verbalizer": v} for v in possible(space, "verbalizer")] or [{}]
         gaps = [{"layout.answer_gap": g} for g in possible(space, "layout.answer_gap")] or [{}]
-        for words, gap in product(verbalizers, gaps):
+        for words, gap, chat in product(verbalizers, gaps, chat_points(space)):
             where = f"templates.{template}" + "".join(f" with verbalizers.{v}" for v in words.values())
-            prompt = book.compose({**fixed, **words, **gap})
+            where += " in the chat template" if chat else ""
+            prompt = book.compose({**fixed, **words, **gap, **chat})
             answers, _ = answer_words(prompt, book.form.labels)
             yield where, prompt, answers[:1] if AUTO in words.values() else answers
 

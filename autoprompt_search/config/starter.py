@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoprompt_search.config.starter_text import FILE, SOFT
+from autoprompt_search.config.rules_chat import names_chat_template
+from autoprompt_search.config.starter_text import FILE, SOFT, chat_lines
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.tasks import TASKS
@@ -72,6 +73,7 @@ def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
         "verbalizers": _verbalizers(labels),
         "verbalizer_names": ", ".join(_words(labels)),
         "demonstrations": _demonstrations(k),
+        "chat": chat_lines(k > 0) if names_chat_template(model) else "",
         "rungs": ", ".join(map(str, rungs_for(sizes["dev"]))),
         "soft": SOFT,
     }

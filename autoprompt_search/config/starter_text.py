@@ -41,7 +41,7 @@ space:
   layout.separator: {{kind: choice, values: ["\\n", " "]}}
   layout.casing: {{kind: choice, values: [as-is, upper]}}
   layout.name.Label: {{kind: choice, values: [Label, Category, Answer]}}
-{demonstrations}{soft}
+{demonstrations}{chat}{soft}
 rungs: [{rungs}]   # dev examples per step: weak prompts stop early
 
 # How much to spend, in forward passes: quick 1,500, standard 5,000, thorough 20,000; a training step on one example
@@ -57,3 +57,17 @@ SOFT = """\
   # soft.tokens: {kind: int, low: 4, high: 32, log: true, when: {soft.method: [prompt-tuning]}}
   # soft.lr: {kind: float, low: 0.03, high: 3.0, log: true, when: {soft.method: [prompt-tuning]}}   # in embedding RMS
 """
+
+_CHAT = """\
+  # The model's own chat format beside plain text. A system message: layout.system, none, instruction or a text.
+  layout.chat: {kind: choice, values: [none, template]}
+  layout.answer_prefix: {kind: choice, values: [none, "The answer is"], when: {layout.chat: [template]}}
+"""
+_CHAT_DEMOS = """\
+  layout.chat_demos: {kind: choice, values: [turns, message], when: {layout.chat: [template]}}
+"""
+
+
+def chat_lines(has_demonstrations: bool) -> str:
+    """Parameters for a model with a chat template."""
+    return _CHAT + (_CHAT_DEMOS if has_demonstrations else "")

@@ -11,7 +11,7 @@ from typing import TypeVar
 from autoprompt_search.core.errors import SearchError
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Fidelity, Measurement, Params, Prompt, SoftPrompt
-from autoprompt_search.evaluate import PredictionCache, embedder, measure, render_all
+from autoprompt_search.evaluate import PredictionCache, as_read, embedder, measure, render_all
 from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.build import PromptBuilder
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
@@ -102,5 +102,5 @@ def build_prompt(job: TrialJob, params: Params, backend: Backend, soft: SoftProm
 
 def _preview(job: TrialJob, prompt: Prompt, backend: object) -> str:
     """The prompt on the first example; a line stands for an answer that is not at its end."""
-    shown = render_all(prompt, job.dev[:1], embedder(backend))[0]
+    shown = as_read(render_all(prompt, job.dev[:1], embedder(backend))[0], backend)
     return f"{shown.text}____{shown.rest}" if shown.rest else shown.text

@@ -103,6 +103,16 @@ class HfBackend:
             )
         return self._spec.chat.set(prompts)
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the model was trained on conversations, and its tokenizer says how they are written."""
+        return self._family.form is loading.CAUSAL and bool(self._spec.tokenizer.raw.chat_template)
+
+    @property
+    def special_tokens(self) -> tuple[str, ...]:
+        """Tokens that mean something beyond their letters."""
+        return tuple(t.content for t in self._spec.tokenizer.raw.added_tokens_decoder.values() if t.special)
+
     def prompt_ids(self, prompts: Sequence[Rendered]) -> list[list[int]]:
         """See `SetsChats.prompt_ids`."""
         return [list(base.ids) for base in self._family.bases(self.set_chats(prompts))]
