@@ -13,10 +13,14 @@ from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols.model import SetsChats
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.protocols.study import Probes
 from autoprompt_search.core.types import SPLITS, Example, Measurement, Outcome, TrialRecord
+from autoprompt_search.evaluate import as_read, embedder, render_all
 from autoprompt_search.exporters import EXPORTERS
+from autoprompt_search.exporters.formats import IDS
+from autoprompt_search.prompting import render
 from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
 from autoprompt_search.session import Parts, Plan, stored_study
@@ -123,6 +127,7 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         created_with=__version__,
         reading=plan.reading,
     )
+    final = _with_chat(final, backend)
     if text is None:
         return final
     alone = replace(
@@ -130,8 +135,22 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         prompt=build_prompt(plan.job, text.params, backend),
         scores={key: plain[key] for key in _TEXT_SCORES} | {key: plain["own_text"][key] for key in ("dev", "test")},
         golden=_golden(plan, text.dev),
+        chat={},
     )
-    return replace(final, text_alone=alone)
+    return replace(final, text_alone=_with_chat(alone, backend))
+
+
+def _with_chat(final: FinalPrompt, backend: object) -> FinalPrompt:
+    """A prompt in turns with what the model's chat template makes of it: the text with slots, and golden token ids."""
+    prompt = final.prompt
+    if prompt.chat is None or not isinstance(backend, SetsChats):
+        return final
+    slots = Example("", {name: "{" + name + "}" for name in final.fields}, "")
+    shown = as_read(render(prompt, slots, () if prompt.demos.per_query else prompt.demos.examples), backend)
+    examples = [example for example, _ in final.golden]
+    ids = backend.prompt_ids(render_all(prompt, examples, embedder(backend)))
+    numbered = {example.id: tuple(row) for example, row in zip(examples, ids, strict=True)}
+    return replace(final, chat={**backend.chat_settings(), "text": shown.text, IDS: numbered})
 
 
 def _golden(plan: Plan, dev: Measurement) -> tuple[tuple[Example, str], ...]:

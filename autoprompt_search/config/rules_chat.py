@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autoprompt_search.config.components import has_methods
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.disk import is_there
+from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.core.types import Scalar
 from autoprompt_search.prompting import CHAT_PARAMS, CHAT_VALUES
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from autoprompt_search.config.models import SearchConfig
 
 CHAT, TEMPLATE, NONE = "layout.chat", "template", "none"
-_HUGGING_FACE = ("hf-masked", "hf-seq2seq", "hf-encoder", "hf-classifier")
-"""Backends whose models have no turns, whatever their tokenizers name."""
 
 
 def uses_chat(space: SearchSpace) -> bool:
@@ -98,7 +97,7 @@ def _condition(space: SearchSpace, name: str, param: AnyParam) -> Iterator[Probl
 
 
 def _backend(kind: str) -> Iterator[Problem]:
-    if kind in _HUGGING_FACE or not has_methods("backend", kind, "set_chats"):
+    if not (FAMILIES[kind].chats if kind in FAMILIES else has_methods("backend", kind, "set_chats")):
         yield _misplaced(
             CHAT,
             f"{TEMPLATE!r} needs a model that answers in turns, which backend {kind!r} has not; leave only {NONE}, "

@@ -35,6 +35,8 @@ class Family:
     """Whether the answer's place in the text is marked for it, so that a template may go on behind the answer."""
     takes_pairs: bool = False
     """Whether it can be given two texts that it tells apart."""
+    chats: bool = False
+    """Whether it can be asked in turns, set into the model's chat template."""
     continues: bool = False
     """Whether an answer goes on from the prompt token by token, so that one answer can begin another."""
     compares: bool = False
@@ -52,6 +54,7 @@ FAMILIES: Mapping[str, Family] = {
         f"tokenise prompt + answer as one text, {_TEXT}; {_TOKENS}",
         "AutoModelForCausalLM",
         reads_rest=False,
+        chats=True,
         continues=True,
         methods=(*EMBEDDINGS, *PREFIXES),
         places=("start", "before-answer"),

@@ -95,7 +95,7 @@ def _prompt(final: FinalPrompt) -> str:
         "{@pair}": "is where the second of two texts begins",
         "{demonstrations}": "are chosen for every query",
     }
-    rule = rule_of(final.backend, calibrated=prompt.answers.calibration is not None)
+    rule = rule_of(final.backend, calibrated=prompt.answers.calibration is not None, chats=prompt.chat is not None)
     lines = [block(_shortened(text)), "", *(f"- `{mark}` {what}" for mark, what in marks.items() if mark in text)]
     lines += [
         f"- {inline(label)} is answered by {' or '.join(inline(a) for a in answers)}"

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from autoprompt_search.core.answers import Calibration, LabelAnswers
+from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.nesting import nested
@@ -29,7 +30,7 @@ from autoprompt_search.core.types import (
     SoftPrompt,
     Template,
 )
-from autoprompt_search.exporters.formats import first_line, from_jsonl, from_yaml, plain, to_yaml
+from autoprompt_search.exporters.formats import IDS, first_line, from_jsonl, from_yaml, plain, to_yaml
 from autoprompt_search.exporters.rule import rule_of
 from autoprompt_search.exporters.written import rendered
 from autoprompt_search.prompting import answer_words
@@ -38,7 +39,7 @@ FORMAT = 3
 """Version of the layout of an exported folder; a reader refuses a higher one.
 
 Version 1 knew soft prompts at the start only, and neither slots for answers, second texts nor calibration; up
-to version 2 it was not said how rows of data are read.
+to version 2 it was not said how rows of data are read, and there were no conversations.
 """
 
 DOCUMENT = "prompt.yaml"
@@ -90,9 +91,13 @@ def document(final: FinalPrompt) -> dict[str, Any]:
         "decoding": {
             "mode": "label log-likelihood",
             "rule": rule_of(
-                final.backend, calibrated=prompt.answers.calibration is not None, nests=_nests(prompt, final.labels)
+                final.backend,
+                calibrated=prompt.answers.calibration is not None,
+                nests=_nests(prompt, final.labels),
+                chats=prompt.chat is not None,
             ),
         },
+        **({"chat": {name: plain(value) for name, value in final.chat.items() if name != IDS}} if prompt.chat else {}),
         "calibration": _calibration(prompt.answers.calibration, final.labels),
         "soft_prompt": _soft(prompt.soft),
         "parts": {
@@ -101,6 +106,7 @@ def document(final: FinalPrompt) -> dict[str, Any]:
             "template": plain(prompt.template),
             "instruction": prompt.instruction,
             "layout": plain(prompt.layout),
+            **({"chat": plain(prompt.chat)} if prompt.chat else {}),
             "verbalizer": {label: list(prompt.answers.verbalizer[label]) for label in final.labels},
             "demonstrations": _demonstrations(prompt.demos),
             "fingerprint": prompt.fingerprint,
@@ -137,7 +143,11 @@ def golden_lines(final: FinalPrompt) -> list[dict[str, Any]]:
     """Items with the prediction each got, without those that are demonstrations: a user's input never is one."""
     shown = {e.id for e in final.prompt.demos.examples}
     kept = ((example, label) for example, label in final.golden if example.id not in shown)
-    return [{"id": e.id, "inputs": dict(e.inputs), "prediction": label} for e, label in kept]
+    ids: Mapping[str, Sequence[int]] = final.chat.get(IDS, {})
+    return [
+        {"id": e.id, "inputs": dict(e.inputs), "prediction": label, **({IDS: list(ids[e.id])} if e.id in ids else {})}
+        for e, label in kept
+    ]
 
 
 def _content(data: bytes) -> dict[str, Any]:
@@ -164,6 +174,7 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
         layout=TypeAdapter(Layout).validate_python(parts["layout"]),
         demos=demos,
         soft=_read_soft(content["soft_prompt"], files),
+        chat=TypeAdapter(Chat).validate_python(parts["chat"]) if "chat" in parts else None,
     )
     return Document(
         name=_TEXT.validate_python(content["name"]),

@@ -19,6 +19,9 @@ from autoprompt_search.core.yaml_bounds import check_bounds
 _MOST_VALUES = 200_000
 """In one file: a prompt of hundreds of labels has some thousands."""
 
+IDS = "ids"
+"""Of a golden item: the token ids of a prompt in turns. Of `FinalPrompt.chat`: item -> these ids."""
+
 
 def to_yaml(content: Mapping[str, Any], head: str = "") -> bytes:
     """UTF-8 YAML under the comment `head`, texts of several lines as blocks; any text comes back as it was."""

@@ -6,6 +6,7 @@ from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import Demonstrations
 from autoprompt_search.exporters import snippet_pieces as pieces
+from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.exporters.snippet_families import SCORING, Case, Scoring, filled
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -27,6 +28,7 @@ def snippet(final: FinalPrompt) -> str | None:
         pieces.EXCLUSIVE if _is_exclusive(case, scoring) else "",
         _cut(case),
         _predict(case, scoring),
+        pieces.CHAT_IDS if final.chat.get(IDS) else "",
     ]
     body = "".join(parts).rstrip("\n")
     return _imports(case, body) + body
@@ -37,6 +39,8 @@ def obstacle(final: FinalPrompt) -> str | None:
     demos, kind = final.prompt.demos, str(final.backend.get("type"))
     if kind not in FAMILIES:
         return f"there is no plain script for the backend {kind!r}"
+    if final.prompt.chat is not None and (demos.per_query or not final.chat):
+        return "there is no plain script for a conversation whose demonstrations are chosen for every query"
     if demos.per_query and demos.strategy not in pieces.CHOICES:
         return f"there is no plain script that chooses demonstrations as the strategy {demos.strategy!r} does"
     if demos.per_query and _order(demos) not in pieces.ORDERS:
@@ -60,7 +64,7 @@ def _load(case: Case) -> str:
     return filled(
         pieces.LOAD,
         model=_model(case.final.model),
-        page=pieces.CALIBRATED if prompt.answers.calibration else pieces.PAGE,
+        page=pieces.CALIBRATED if prompt.answers.calibration else pieces.PAGED if prompt.chat else pieces.PAGE,
         auto=FAMILIES[case.kind].auto,
         revision=case.revision,
         dtype=dtype if dtype in _DTYPES else "float32",

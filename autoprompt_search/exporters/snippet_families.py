@@ -104,9 +104,10 @@ def _causal(case: Case) -> Scoring:
         placed = f"    ids = ids[: start{_minus(fewer)}] + new + word"
     else:
         placed = f"    ids = ids[{fewer}:]{_INSTEAD}" if fewer else ""
+    is_chat = case.final.prompt.chat is not None
     return Scoring(
-        (filled(pieces.CAUSAL, place=placed, old=case.old),),
-        (f"prompt = {_before_answer(case)}",),
+        (pieces.CHAT if is_chat else pieces.CAUSAL_TOKENS, filled(pieces.CAUSAL, place=placed, old=case.old)),
+        ("prompt = conversation(inputs)" if is_chat else f"prompt = {_before_answer(case)}",),
         "loglik(prompt, ANSWER)",
         filled(pieces.VECTOR_CAUSAL, reader=case.frozen, unit=pieces.MEAN),
         ids="tokens(prompt + ANSWER)",

@@ -26,6 +26,10 @@ CALIBRATED = """\
 page = yaml.safe_load(open("prompt.yaml", encoding="utf-8"))
 text, offsets = page["rendered"], page["calibration"]["offsets"]"""
 
+PAGED = """\
+page = yaml.safe_load(open("prompt.yaml", encoding="utf-8"))
+text = page["rendered"]"""
+
 NEW_TOKENS = """\
 new = json.load(open("adapter/adapter_config.json"))["token_indices"]  # the soft tokens, behind the vocabulary
 model.resize_token_embeddings(new[-1] + 1, mean_resizing=False)"""
@@ -65,11 +69,34 @@ FORWARD_PREFIX = """\
     extra = {"token_type_ids": types} if has_types else {}  # PEFT's own forward pass would drop them
     return model.base_model(torch.tensor([ids]), past_key_values=model.get_prompt(1), **extra)"""
 
-CAUSAL = """
+CAUSAL_TOKENS = """
 def tokens(string):  # without a closing end-of-text token; special tokens written in a text stay text
     ids = tokenizer(string, split_special_tokens=True)["input_ids"]
     return ids[:-1] if ids[-1:] == [tokenizer.eos_token_id] else ids
+"""
 
+CHAT = """
+special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+template, options = page["chat"]["clock"] + tokenizer.get_chat_template(), page["chat"]["options"]
+
+def tokens(string):  # special tokens that the chat template writes are tokens, BOS among them
+    return tokenizer(string, add_special_tokens=False)["input_ids"]
+
+def conversation(inputs):  # the messages in the model's chat template, up to the answer
+    if any(token in value for token in special for value in inputs.values()):
+        raise ValueError("the data hold a special token of the model, which would act as one: take it out")
+    *before, last = text["messages"]
+    messages = [*before, {**last, "content": last["content"].format_map(inputs)}]
+    how = {"chat_template": template, "tokenize": False, "add_generation_prompt": True, **options}
+    return tokenizer.apply_chat_template(messages, **how) + text["answer_prefix"]
+"""
+
+CHAT_IDS = """
+for row in map(json.loads, open("golden.jsonl", encoding="utf-8")):
+    assert tokens(conversation(row["inputs"])) == row["ids"], row["id"]
+"""
+
+CAUSAL = """
 def loglik(prompt, answer):  # of the tokens in which prompt + answer goes on from prompt
     ids, head = tokens(prompt + answer), tokens(prompt)
     start = next((i for i, (a, b) in enumerate(zip(ids, head)) if a != b), min(len(ids), len(head)))

@@ -9,7 +9,7 @@ from typing import Any
 from autoprompt_search.core.families import family_of
 from autoprompt_search.core.types import Demonstrations, Example, Prompt
 from autoprompt_search.exporters.formats import plain
-from autoprompt_search.prompting import answer_word, answer_words, prefix_and_query, render_text
+from autoprompt_search.prompting import answer_word, answer_words, messages_with_slots, prefix_and_query, render_text
 
 Written = dict[str, Any]
 
@@ -21,8 +21,13 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
     slot for the answer and the model reads on. `query` and `rest` have slots for the fields; one that is a list of
     two is where a second text begins. `answers` are every label's exact continuations. A prefix ends where
     demonstrations chosen per query begin; each line of the pool file holds its own text. For models that compare
-    texts, fixed demonstrations are `prototypes`: answer -> texts.
+    texts, fixed demonstrations are `prototypes`: answer -> texts. A prompt in turns is `messages` for the model's chat
+    template, slots in the last one, and `answer_prefix`, which stands behind what the template gives.
     """
+    if prompt.chat is not None:
+        shown = () if prompt.demos.per_query else prompt.demos.examples
+        said = {"messages": messages_with_slots(prompt, shown), "answer_prefix": prompt.chat.prefix}
+        return {**said, "answers": answers_of(prompt, labels)}
     family = family_of(backend)
     fixed = () if prompt.demos.per_query else prompt.demos.examples
     prefix, query, rest = prefix_and_query(prompt, () if family.compares else fixed)
@@ -44,6 +49,10 @@ def answers_of(prompt: Prompt, labels: Sequence[str]) -> dict[str, list[str]]:
 def readable(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) -> str:
     """The same in one text for people, marks written as in templates."""
     shown, is_put_in = rendered(prompt, labels, backend), not family_of(backend).compares
+    if prompt.chat is not None:
+        said = [f"[{message['role']}]\n{message['content']}" for message in shown["messages"]]
+        said[-1:] = ["{demonstrations}", said[-1]] if prompt.demos.per_query else said[-1:]
+        return "\n\n".join([*said, f"[assistant]\n{shown['answer_prefix']}"])
     demos = "{demonstrations}" if prompt.demos.per_query and is_put_in else ""
     rest = "{@answer}" + _marked(shown["rest"]) if "rest" in shown else ""
     return f"{shown['prefix']}{demos}{_marked(shown['query'])}{rest}"
@@ -56,6 +65,8 @@ def pool_lines(prompt: Prompt, backend: Mapping[str, Any]) -> list[dict[str, Any
     answer it stands for.
     """
     pool, gap = prompt.demos.examples, prompt.layout.demo_separator
+    if prompt.chat is not None:  # each becomes turns
+        return [plain(e) for e in pool]
     if family_of(backend).compares:
         return [{**plain(e), "text": _text(prompt, e), "answer": answer_word(prompt, e.target)} for e in pool]
     return [{**plain(e), "text": _text(prompt, e, answer=True) + gap} for e in pool]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.types import Example, Layout, Prompt, Rendered, Segment, Shot
 from autoprompt_search.prompting.chat import conversation, flat
-from autoprompt_search.prompting.slots import CASINGS, MARKS, Part, parse
+from autoprompt_search.prompting.slots import CASINGS, MARKS, Part, data_fields, parse
 
 
 def render(prompt: Prompt, example: Example, demos: Sequence[Example] = ()) -> Rendered:
@@ -90,7 +91,24 @@ def prefix_and_query(prompt: Prompt, demos: Sequence[Example] = ()) -> tuple[str
 def _slotted(part: Part, layout: Layout) -> str:
     if part.kind == "field":
         return "{" + part.value + "}"
-    return _set(part.kind, part.value, layout).replace("{", "{{").replace("}", "}}")
+    return _doubled(_set(part.kind, part.value, layout))
+
+
+def messages_with_slots(prompt: Prompt, demos: Sequence[Example] = ()) -> list[dict[str, str]]:
+    """The conversation of a chat prompt, `{field}` slots left in the last message, whose other braces are doubled."""
+    if prompt.chat is None:
+        return []
+    said = [(one.segments, one.answer) for one in (shot(prompt, demo) for demo in demos)]
+    slots = {name: "{" + name + "}" for name in data_fields(prompt.template.text)}
+    query = _fill(prompt.template.text, prompt.layout, slots)
+    marked = tuple(replace(s, origin="slot") if s.origin.startswith("field:") else s for s in query)
+    turns = conversation(prompt.chat, prompt.instruction, prompt.layout.demo_separator, said, marked).turns
+    last = "".join(s.text if s.origin == "slot" else _doubled(s.text) for s in turns[-1].segments)
+    return [*({"role": t.role, "content": t.text} for t in turns[:-1]), {"role": turns[-1].role, "content": last}]
+
+
+def _doubled(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def own_words(prompt: Prompt) -> str:

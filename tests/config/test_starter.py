@@ -86,3 +86,13 @@ def test_rungs_grow_and_end_at_the_dev_split():
     assert rungs_for(512) == [32, 128, 512]
     assert rungs_for(60) == [15, 60]
     assert rungs_for(10) == [10]
+
+
+def test_a_model_with_a_chat_template_gets_a_space_that_can_use_it(tmp_path):
+    data = write(tmp_path / "d.csv", rows(60, ["a", "b"]))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+    space = load(tmp_path, starter(data, ["text"], "label", str(tmp_path / "model"))).space
+    assert space.root["layout.chat"].values == ["none", "template"]
+    assert space.root["layout.chat_demos"].when == {"layout.chat": ["template"]}
+    assert "layout.chat" not in load(tmp_path, starter(data, ["text"], "label", "gpt2")).space.root

@@ -113,6 +113,10 @@ class HfBackend:
         """Tokens that mean something beyond their letters."""
         return tuple(t.content for t in self._spec.tokenizer.raw.added_tokens_decoder.values() if t.special)
 
+    def chat_settings(self) -> dict[str, Any]:
+        """See `SetsChats.chat_settings`."""
+        return self._spec.chat.settings
+
     def prompt_ids(self, prompts: Sequence[Rendered]) -> list[list[int]]:
         """See `SetsChats.prompt_ids`."""
         return [list(base.ids) for base in self._family.bases(self.set_chats(prompts))]

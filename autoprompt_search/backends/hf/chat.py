@@ -67,6 +67,11 @@ class ChatTemplate:
         """What the template is told beside the messages: to write no thoughts, where it knows about them."""
         return {"enable_thinking": False} if "enable_thinking" in self.source else {}
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What others need to run the template the same way."""
+        return {"clock": CLOCK if self.source.startswith(CLOCK) else "", "options": self.options}
+
     def _set(self, prompt: Rendered, said: Conversation) -> Rendered:
         asked = _without_demonstrations(said) if prompt.query else None
         query = self._segments(asked) if asked else ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.arrays import Floats
@@ -95,6 +95,10 @@ class SetsChats(Protocol):
         Same prompts, same texts, on any day. Raises `ConfigError` where the model has no template, or one that cannot
         hold such a conversation.
         """
+        ...
+
+    def chat_settings(self) -> Mapping[str, Any]:
+        """What others need to run the template the same way: `clock`, text to put before it, and its `options`."""
         ...
 
     def prompt_ids(self, prompts: Sequence[Rendered]) -> list[list[int]]:

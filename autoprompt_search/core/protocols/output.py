@@ -92,6 +92,8 @@ class FinalPrompt:
     """Version of this package."""
     reading: Reading = AS_IT_IS
     """How the search made examples of rows."""
+    chat: Mapping[str, Any] = field(default_factory=dict)
+    """Of a prompt in turns: how the model's chat template was run, the text it gives, and the ids of golden items."""
     text_alone: FinalPrompt | None = None
     """The same prompt without its soft prompt, for places that take no vectors; None where there is no soft prompt."""
 
