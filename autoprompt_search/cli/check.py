@@ -214,7 +214,7 @@ def _samples(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         for chat in chats[:1]:
             turns = book.compose({**config.space.baseline(config.baseline), **chat})
             shown = as_read(render(turns, example), backend)
-            yield _sample(f"template {name} in the chat template", shown, tuple(_answers(turns, book.labels)))
+            yield _sample(f"template {name} in the chat template", shown, tuple(_answers(turns, book.form.labels)))
         if place == 0 and k:
             title = f"template {name} with {k} demonstration{'s' if k > 1 else ''}"
             yield _sample(title, as_read(render(prompt, example, splits.train[:k]), backend), answers)

@@ -7,10 +7,9 @@ from autoprompt_search.core.types import Outcome
 
 def answer(outcome: Outcome) -> str | None:
     """The answer that was read; None where there was none to read."""
-    return None if getattr(outcome, "unscored", "") else outcome.prediction
+    return None if outcome.unscored else outcome.prediction
 
 
 def references(outcome: Outcome) -> tuple[str, ...]:
     """All right answers."""
-    several: tuple[str, ...] = getattr(outcome, "targets", ())
-    return several or (outcome.target,)
+    return outcome.targets

@@ -9,6 +9,7 @@ import pytest
 
 from autoprompt_search.config.rules_chat import chat_advice, chat_points, names_chat_template, uses_chat
 from autoprompt_search.config.starter_text import chat_lines
+from autoprompt_search.core.answers import AnswerForm
 
 CHAT: dict[str, Any] = {
     "layout.chat": {"kind": "choice", "values": ["none", "template"]},
@@ -38,7 +39,7 @@ def test_a_sound_space_composes_every_chat(chatting):
     points = chat_points(config.space)
     assert points[0] == {}
     assert len(points) == 1 + 3 * 2 * 2
-    book = config.book(("neg", "pos"))
+    book = config.book(AnswerForm(labels=("neg", "pos")))
     chats = [book.compose(point).chat for point in points]
     assert chats[0] is None
     assert {(c.system, c.has_system_instruction) for c in chats if c} == {("", False), ("", True), ("Judge.", False)}
