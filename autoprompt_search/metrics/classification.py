@@ -49,6 +49,36 @@ def macro_recall(labels: tuple[str, ...]) -> Metric:
     return _CountMetric(labels, _macro_recall)
 
 
+def micro_f1(labels: tuple[str, ...]) -> Metric:
+    """F1 of all labels' counts together, in [0, 1]; accuracy, where every prediction is a label."""
+    return _CountMetric(labels, _micro_f1)
+
+
+def micro_precision(labels: tuple[str, ...]) -> Metric:
+    """Share of right ones among predictions that are labels, in [0, 1]; what could not be read counts for none."""
+    return _CountMetric(labels, _micro_precision)
+
+
+def micro_recall(labels: tuple[str, ...]) -> Metric:
+    """Share of targets that were predicted, in [0, 1]."""
+    return _CountMetric(labels, _micro_recall)
+
+
+def weighted_f1(labels: tuple[str, ...]) -> Metric:
+    """Mean F1 of the labels, each weighted by how many targets have it, in [0, 1]."""
+    return _CountMetric(labels, _weighted_f1)
+
+
+def weighted_precision(labels: tuple[str, ...]) -> Metric:
+    """Mean precision of the labels, each weighted by how many targets have it, in [0, 1]."""
+    return _CountMetric(labels, _weighted_precision)
+
+
+def weighted_recall(labels: tuple[str, ...]) -> Metric:
+    """Mean recall of the labels, each weighted by how many targets have it, in [0, 1]: the share of right answers."""
+    return _CountMetric(labels, _weighted_recall)
+
+
 def mcc(labels: tuple[str, ...]) -> Metric:
     """Matthews correlation coefficient, in [-1, 1]; 0 where targets or predictions are all alike.
 
@@ -140,6 +170,30 @@ def _macro_precision(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG
 
 def _macro_recall(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
     return _mean(counts.recall, counts.occurs)
+
+
+def _micro_f1(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _ratio(2 * counts.right.sum(axis=-1), (counts.predicted + counts.gold).sum(axis=-1))
+
+
+def _micro_precision(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _ratio(counts.right.sum(axis=-1), counts.predicted.sum(axis=-1))
+
+
+def _micro_recall(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _ratio(counts.right.sum(axis=-1), counts.gold.sum(axis=-1))
+
+
+def _weighted_f1(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _ratio((counts.f1 * counts.gold).sum(axis=-1), counts.gold.sum(axis=-1))
+
+
+def _weighted_precision(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _ratio((counts.precision * counts.gold).sum(axis=-1), counts.gold.sum(axis=-1))
+
+
+def _weighted_recall(counts: _Counts, n: Doubles | int) -> Doubles:  # noqa: ARG001
+    return _ratio((counts.recall * counts.gold).sum(axis=-1), counts.gold.sum(axis=-1))
 
 
 def _mcc(counts: _Counts, n: Doubles | int) -> Doubles:

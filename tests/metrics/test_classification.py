@@ -1,13 +1,18 @@
 """Metrics: the contract of each, known values, and equality with scikit-learn."""
 
+import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.core.statistics.scores import Scorecard
 from autoprompt_search.metrics import METRICS, metric_named
 from autoprompt_search.metrics.confusion import confusion
 from autoprompt_search.testing.factories import label_card, label_outcomes
@@ -41,6 +46,73 @@ class TestMacroPrecision(MetricContract):
 class TestMacroRecall(MetricContract):
     def make(self, labels: tuple[str, ...]) -> Metric:
         return metric_named("macro_recall", labels)
+
+
+class TestMicroF1(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("micro_f1", labels)
+
+
+class TestMicroPrecision(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("micro_precision", labels)
+
+
+class TestMicroRecall(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("micro_recall", labels)
+
+
+class TestWeightedF1(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("weighted_f1", labels)
+
+
+class TestWeightedPrecision(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("weighted_precision", labels)
+
+
+class TestWeightedRecall(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("weighted_recall", labels)
+
+
+class TestOneMinusEce(MetricContract):
+    def make(self, labels: tuple[str, ...]) -> Metric:
+        return metric_named("one_minus_ece", labels)
+
+    def samples(self):
+        for outcomes in super().samples():
+            yield [sure(o, 0.4 + 0.6 * (i % 7) / 6) for i, o in enumerate(outcomes)]
+
+    def perfect(self):
+        for outcomes in super().perfect():
+            yield [sure(o, 1.0) for o in outcomes]
+
+    def flawed(self):
+        return [sure(o, 0.9) for o in super().flawed()]
+
+
+def sure(outcome, probability):
+    """The outcome of a model that gives its prediction this probability."""
+    rest = math.log(max(1 - probability, 1e-12) / 2)
+    return replace(outcome, response=LabelLogprobs((math.log(probability), rest, rest)))
+
+
+def test_expected_calibration_error_is_that_of_its_definition():
+    rng = derive_rng("ece")
+    outcomes = label_outcomes(
+        *([rng.choice(LABELS) for _ in range(200)] for _ in range(2)),
+    )
+    outcomes = [sure(o, 0.34 + 0.65 * rng.random()) for o in outcomes]
+    error = 0.0
+    for low in range(10):
+        inside = [o for o in outcomes if low / 10 < math.exp(o.logprobs[0]) <= (low + 1) / 10]
+        if inside:
+            confidence = sum(math.exp(o.logprobs[0]) for o in inside) / len(inside)
+            error += abs(confidence - sum(o.is_right for o in inside) / len(inside)) * len(inside) / len(outcomes)
+    assert Scorecard.of(outcomes, metric_named("one_minus_ece", LABELS)).score == pytest.approx(1 - error, abs=1e-9)
 
 
 class TestMcc(MetricContract):
@@ -122,6 +194,11 @@ def test_every_metric_equals_scikit_learns(pairs: list[tuple[str, str]]) -> None
     assert label_card("macro_recall", targets, predictions, labels).score == pytest.approx(
         theirs.recall_score(targets, predictions, **options)
     )
+    for average in ("micro", "weighted"):
+        options["average"] = average
+        for name in ("f1", "precision", "recall"):
+            expected = getattr(theirs, f"{name}_score")(targets, predictions, **options)
+            assert label_card(f"{average}_{name}", targets, predictions, labels).score == pytest.approx(expected)
     if len(set(targets)) > 1 and len(set(predictions)) > 1:
         assert label_card("mcc", targets, predictions, labels).score == pytest.approx(
             theirs.matthews_corrcoef(targets, predictions), abs=1e-9
