@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.config.signatures import Option, Signature, signature_of
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
-from autoprompt_search.core.registry import ComponentSpec, Registry, explain, unknown
+from autoprompt_search.core.registry import ComponentSpec, Registry, option_problems, unknown
+from autoprompt_search.core.signatures import Option, Signature
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.prompting import AUTO
@@ -70,9 +70,7 @@ def names(section: str) -> tuple[str, ...]:
 @cache
 def signature(section: str, name: str) -> Signature:
     """Signature of the component `name` of a section, without what is injected."""
-    known = signature_of(REGISTRIES[section], name)
-    options = {n: o for n, o in known.options.items() if n not in INJECTED[section]}
-    return Signature(options, known.methods)
+    return REGISTRIES[section].signature(name, INJECTED[section])
 
 
 def option_names(section: str, name: str) -> frozenset[str] | None:
@@ -112,28 +110,4 @@ def component_problems(section: str, spec: ComponentSpec) -> list[str]:
         known = written(section, spec.type)
     except (ConfigError, MissingExtraError) as exc:
         return [f"type: {exc}"]
-    kind = f"{spec.type} option"
-    problems = [f"{n}: {unknown(kind, n, known)} (got {v!r})" for n, v in spec.options.items() if n not in known]
-    problems += [f"{n}: is required" for n, o in known.items() if o.is_required and n not in spec.options]
-    for name, value in spec.options.items():
-        if name in known:
-            problems += option_problems(known[name], value)
-    return problems
-
-
-def option_problems(option: Option, value: object) -> list[str]:
-    """What is wrong with one value of an option; [] when it fits."""
-    try:
-        TypeAdapter(option.annotation).validate_python(value)
-    except ValidationError as exc:
-        errors = exc.errors()
-        if len(errors) > 1:  # the members of a union: one sentence says it better
-            return [f"{option.name}: must be {_spelled(option.annotation)} (got {value!r})"]
-        return [
-            explain({**errors[0], "loc": (option.name, *errors[0]["loc"])}).replace("Input should be", "must be", 1)
-        ]
-    return []
-
-
-def _spelled(annotation: Any) -> str:
-    return str(annotation).replace("typing.", "").replace("NoneType", "None")
+    return option_problems(spec.type, spec.options, known)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from autoprompt_search.config.components import choices, option_problems
+from autoprompt_search.config.components import choices
 from autoprompt_search.config.rules_chat import chat_param_problems
 from autoprompt_search.config.rules_text import NONE
-from autoprompt_search.config.signatures import Option
 from autoprompt_search.config.validation import Draft, Problem
-from autoprompt_search.core.registry import unknown
+from autoprompt_search.core.registry import unknown, value_problems
+from autoprompt_search.core.signatures import Option
 from autoprompt_search.core.types import Scalar
 from autoprompt_search.prompting import AUTO, CASINGS, CHAT_PARAMS, LAYOUT_PARAMS, NAME, SlotError, field_names
 from autoprompt_search.space import AnyParam, Choice, Fixed, Float, SearchSpace
@@ -163,7 +163,7 @@ def _values(name: str, param: AnyParam, option: Option) -> Iterator[Problem]:
         yield misplaced(name, "must be whole numbers (got kind 'float'): use kind int", "kind")
         return
     for place, value in places:
-        for line in option_problems(option, value):
+        for line in value_problems(option, value):
             yield misplaced(name, f"{line.partition(': ')[2]}", place)
 
 

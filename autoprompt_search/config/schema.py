@@ -11,8 +11,8 @@ from autoprompt_search.config.components import names, written
 from autoprompt_search.config.models import SearchConfig
 from autoprompt_search.config.rules_proposals import GROWING
 from autoprompt_search.config.rules_space import addresses
-from autoprompt_search.config.signatures import Option
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.signatures import Option
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BARE = {"type": ["string", "number", "boolean"], "description": "One value for the whole search."}

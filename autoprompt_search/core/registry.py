@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -11,9 +10,11 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.signatures import Option, Signature, from_object
+from autoprompt_search.core.source import from_source
 
 T = TypeVar("T")
 
@@ -66,22 +67,18 @@ class Registry(Generic[T]):
     def build(self, spec: ComponentSpec, **injected: Any) -> T:
         """The component, its YAML options checked against its signature; `injected` are given by our code."""
         factory = self.load(spec.type)
-        accepted = self.options(spec.type)
-        taken = {name: value for name, value in injected.items() if name in accepted}
-        checked, problems = self._validate(spec, without=taken)
+        signature = self.signature(spec.type, injected)
+        problems = option_problems(spec.type, spec.options, signature.options)
         if problems:
             raise ConfigError(problems)
-        return factory(**checked, **taken)  # type: ignore[no-any-return]
+        written = {name: signature.options[name].convert(value) for name, value in spec.options.items()}
+        return factory(**written, **{n: v for n, v in injected.items() if n in signature.given})  # type: ignore[no-any-return]
 
-    def problems(self, spec: ComponentSpec, *injected: str) -> list[str]:
-        """Everything wrong with `spec`, one line each, every line starting with the option's name."""
-        if spec.type not in self.names():
-            return [f"type: {unknown(self.kind, spec.type, self.names())}"]
-        return self._validate(spec, without=injected)[1]
-
-    def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """Constructor parameters of a component: the signature is the schema."""
-        return dict(inspect.signature(self.load(name), eval_str=True).parameters)
+    def signature(self, name: str, given: Iterable[str] = ()) -> Signature:
+        """What the component takes beside what our code gives; imports it only where its source says too little."""
+        module, _, attribute = self.target(name).partition(":")
+        hidden = frozenset(given)
+        return from_source(module, attribute, hidden) or from_object(self.load(name), hidden)
 
     def target(self, name: str) -> str:
         """`module:attribute` behind `name`, without importing it; `ConfigError` suggests the nearest name."""
@@ -100,26 +97,6 @@ class Registry(Generic[T]):
 
     def _entry_points(self) -> Iterable[EntryPoint]:
         return _installed(f"autoprompt_search.{self.kind}", tuple(sys.path))
-
-    def _validate(self, spec: ComponentSpec, without: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-        hidden = set(without)
-        allowed = {n: p for n, p in self.options(spec.type).items() if n not in hidden}
-        fields: dict[str, Any] = {
-            n: (Any if p.annotation is p.empty else p.annotation, ... if p.default is p.empty else p.default)
-            for n, p in allowed.items()
-        }
-        problems = [
-            f"{n}: {unknown(f'option of {self.kind} {spec.type!r}', n, list(allowed))}"
-            for n in spec.options
-            if n not in allowed
-        ]
-        config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
-        model = create_model("Options", __config__=config, **fields)
-        try:
-            validated = model(**{n: v for n, v in spec.options.items() if n in allowed})
-        except ValidationError as exc:
-            return {}, problems + [explain(e) for e in exc.errors()]
-        return {n: getattr(validated, n) for n in fields}, problems
 
 
 @lru_cache(maxsize=64)
@@ -142,3 +119,32 @@ def explain(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"{where}: is required"
     return f"{where}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r})"
+
+
+def option_problems(component: str, written: Mapping[str, Any], known: Mapping[str, Option]) -> list[str]:
+    """Everything wrong with the options of a component, one line each, every line starting with the option's name."""
+    kind = f"{component} option"
+    problems = [f"{n}: {unknown(kind, n, known)} (got {v!r})" for n, v in written.items() if n not in known]
+    problems += [f"{n}: is required" for n, o in known.items() if o.is_required and n not in written]
+    for name, value in written.items():
+        if name in known:
+            problems += value_problems(known[name], value)
+    return problems
+
+
+def value_problems(option: Option, value: object) -> list[str]:
+    """What is wrong with one value of an option; [] when it fits."""
+    try:
+        option.convert(value)
+    except ValidationError as exc:
+        errors = exc.errors()
+        if len(errors) > 1:  # the members of a union: one sentence says it better
+            return [f"{option.name}: must be {_spelled(option.annotation)} (got {value!r})"]
+        (error,) = errors
+        line = explain({**error, "loc": (option.name, *error["loc"][1:])})
+        return [line.replace("Input should be", "must be", 1)]
+    return []
+
+
+def _spelled(annotation: Any) -> str:
+    return str(annotation).replace("typing.", "").replace("NoneType", "None")

@@ -1,30 +1,44 @@
 """Options read from source are those of the real constructors; the schema holds them all."""
 
-import inspect
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from autoprompt_search.config.components import INJECTED, REGISTRIES, signature
 from autoprompt_search.config.schema import json_schema
+from autoprompt_search.core.signatures import from_object
 
 PAIRS = [(section, name) for section, registry in REGISTRIES.items() for name in registry.names()]
 
 
 @pytest.mark.parametrize(("section", "name"), PAIRS)
 def test_a_signature_read_from_source_is_the_real_one(section, name):
-    real = {n: p for n, p in REGISTRIES[section].options(name).items() if n not in INJECTED[section]}
-    found = signature(section, name)
-    assert set(found.options) == set(real)
-    assert {n for n, o in found.options.items() if o.is_required} == {
-        n for n, p in real.items() if p.default is p.empty
-    }
-    made = REGISTRIES[section].load(name)
-    if inspect.isfunction(made):
-        made = inspect.signature(made, eval_str=True).return_annotation
-    assert found.methods <= set(dir(made))
-    assert found.methods
+    real, read = from_object(REGISTRIES[section].load(name), INJECTED[section]), signature(section, name)
+    assert read.options.keys() == real.options.keys()
+    assert read.given == real.given
+    assert read.methods
+    assert read.methods <= real.methods
+    for option, known in real.options.items():
+        found = read.options[option]
+        assert found.is_required == known.is_required
+        assert TypeAdapter(found.annotation).json_schema() == TypeAdapter(known.annotation).json_schema()
+        if isinstance(known.default, (str, int, float)):
+            assert found.default == known.default
+
+
+def test_all_signatures_are_read_without_the_libraries_that_components_need():
+    code = (
+        "import sys; from autoprompt_search.config.components import REGISTRIES, signature;"
+        "assert all(signature(s, n) for s, r in REGISTRIES.items() for n in r.names());"
+        "assert not {'torch', 'transformers', 'ray', 'mlflow', 'optuna'} & set(sys.modules), sorted(sys.modules)"
+    )
+    env = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_types_that_a_module_imports_from_its_own_package_are_read():

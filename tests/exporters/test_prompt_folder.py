@@ -10,7 +10,7 @@ import pytest
 
 from autoprompt_search import load_prompt
 from autoprompt_search.core.answers import Calibration
-from autoprompt_search.core.errors import TamperedError
+from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols.output import Exporter, FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
@@ -30,7 +30,8 @@ def test_it_is_registered_without_options() -> None:
     built = EXPORTERS.build(ComponentSpec(type="prompt"))
     assert isinstance(built, PromptFolder)
     assert isinstance(built, Exporter)
-    assert EXPORTERS.problems(ComponentSpec(type="prompt", folder="x"))
+    with pytest.raises(ConfigError, match="unknown prompt option 'folder'"):
+        EXPORTERS.build(ComponentSpec(type="prompt", folder="x"))
 
 
 def test_the_manifest_lists_every_other_file(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_length_is_the_shorter_total_over_the_longer() -> None:
 
 @pytest.mark.parametrize("name", METRICS.names())
 def test_an_unread_answer_never_helps(name: str) -> None:
-    metric = make(name) if "labels" not in METRICS.options(name) else None
+    metric = make(name) if "labels" not in METRICS.signature(name).options else None
     if metric is None or "text" not in metric.answers:
         pytest.skip("judges no answers in words")
     right, read = (

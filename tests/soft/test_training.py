@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load
 
-from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.protocols.tuning import SoftMethod
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import SoftPosition
@@ -42,9 +42,17 @@ def vectors(snapshot):
 
 def test_the_registry_checks_options():
     spec = ComponentSpec(type="prompt-tuning", tokens=0, init="words", lr=-1.0, seed=3)
-    assert len(SOFT.problems(spec, "seed")) == 4  # the seed is ours to give
-    assert SOFT.problems(ComponentSpec(type="prefix-tuning", placement="start"), "seed")  # always at the start
-    assert SOFT.problems(ComponentSpec(type="p-tuning", encoder="gru", hidden=0), "seed")
+    with pytest.raises(ConfigError) as caught:
+        SOFT.build(spec, seed=1)  # which is ours to give
+    assert [p.partition(":")[0] for p in caught.value.problems] == [
+        "seed",
+        "tokens",
+        "init",
+        "lr",
+    ]
+    for wrong in ({"type": "prefix-tuning", "placement": "start"}, {"type": "p-tuning", "encoder": "gru"}):
+        with pytest.raises(ConfigError, match=list(wrong)[1]):  # a prefix is always at the start
+            SOFT.build(ComponentSpec.model_validate(wrong), seed=1)
     for name in SOFT.names():
         built = build(name, tokens=4)
         assert isinstance(built, SoftMethod)

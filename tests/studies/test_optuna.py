@@ -18,9 +18,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
 
-from autoprompt_search.config.components import INJECTED
 from autoprompt_search.confirm import rank
-from autoprompt_search.core.errors import StateError
+from autoprompt_search.core.errors import ConfigError, StateError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Params, TrialState
 from autoprompt_search.space import SearchSpace
@@ -227,8 +226,9 @@ def test_a_whole_number_for_a_float_is_one_point_before_and_after_opening_again(
 
 def test_options_are_checked() -> None:
     spec = ComponentSpec.model_validate({"type": "optuna", "sampler": "tpee", "reductoin": 3, "reduction": 1})
-    problems = STUDIES.problems(spec, *INJECTED["study"])
-    assert [p.partition(":")[0] for p in problems] == ["reductoin", "sampler", "reduction"]
+    with pytest.raises(ConfigError) as caught:
+        STUDIES.build(spec, terms=None)
+    assert [p.partition(":")[0] for p in caught.value.problems] == ["reductoin", "sampler", "reduction"]
 
 
 @pytest.mark.parametrize("is_again", [False, True])

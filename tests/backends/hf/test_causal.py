@@ -42,7 +42,9 @@ def test_the_registry_builds_it_and_checks_its_options(tiny):
     spec = ComponentSpec(type="hf-causal", model=str(tiny()), batch_tokens=512)
     assert BACKENDS.build(spec).batch_tokens == 512
     wrong = ComponentSpec(type="hf-causal", model="x", dtype="float8", batch_tokens=0, threds=2)
-    assert len(BACKENDS.problems(wrong)) == 3
+    with pytest.raises(ConfigError) as caught:
+        BACKENDS.build(wrong)
+    assert [p.partition(":")[0] for p in caught.value.problems] == ["threds", "dtype", "batch_tokens"]
 
 
 # Finding the model
