@@ -13,12 +13,13 @@ from autoprompt_search.config.load import examine
 from autoprompt_search.config.rules import task_problems
 from autoprompt_search.config.rules_chat import chat_advice, chat_points
 from autoprompt_search.config.rules_space import possible
+from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
 from autoprompt_search.evaluate import as_read
-from autoprompt_search.prompting import AUTO, PromptBook, answer_words, render
+from autoprompt_search.prompting import AUTO, STYLE, PromptBook, answer_words, render
 from autoprompt_search.session import growing_parameters
 from autoprompt_search.studies.proposal_slots import ProposalSlots
 from autoprompt_search.trial import SAMPLE
@@ -196,8 +197,8 @@ def _kinds(config: SearchConfig) -> Iterator[str]:
 def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prompt]]:
     """The baseline's prompt with each of the templates."""
     base = config.space.baseline(config.baseline)
-    templates = possible(config.space, "template") or [next(iter(book.templates))]
-    first = base.get("template", templates[0])
+    templates = usable_templates(config)
+    first = base.get("template", book.compose(base).template.name)
     for name in sorted(templates, key=lambda t: t != first):
         yield str(name), book.compose({**base, "template": name})
 
@@ -240,7 +241,7 @@ def _advice(config: SearchConfig) -> Iterator[str]:
         padded = [w for alternatives in words.values() for w in alternatives if w != w.strip()]
         if padded:
             yield f"{where}: {padded[0]!r} has a blank at an end, which layout.answer_gap already provides"
-    if len(config.templates) > 1 and "template" not in config.space.root:
+    if len(config.templates) > 1 and not {"template", STYLE} & {*config.space.root}:
         yield f"templates: only {next(iter(config.templates))!r} is used: the space has no `template`"
     unused = sorted(set(config.templates) - set(map(str, possible(config.space, "template"))))
     if "template" in config.space.root and unused:

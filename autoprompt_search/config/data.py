@@ -13,6 +13,7 @@ from autoprompt_search.config.rules import most, task_problems
 from autoprompt_search.config.rules_backend import architecture_problem
 from autoprompt_search.config.rules_chat import chat_points
 from autoprompt_search.config.rules_space import is_active, possible
+from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
@@ -175,7 +176,7 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
     space = config.space
     layout = {n: max(map(str, possible(space, n)), key=len) for n in LAYOUT_PARAMS if possible(space, n)}
     intros = [i for i in map(str, possible(space, "instruction")) if i != "none"]
-    for template in possible(space, "template") or [next(iter(book.templates))]:
+    for template in usable_templates(config):
         fixed: dict[str, Scalar] = {"template": template, **layout}
         if possible(space, "instruction"):
             fixed["instruction"] = max(intros, key=lambda i: len(book.instructions[i]), default="none")

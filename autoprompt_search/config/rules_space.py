@@ -7,12 +7,23 @@ from collections.abc import Iterator, Mapping
 
 from autoprompt_search.config.components import choices
 from autoprompt_search.config.rules_chat import chat_param_problems
+from autoprompt_search.config.rules_style import style_problems
 from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.registry import unknown, value_problems
 from autoprompt_search.core.signatures import Option
 from autoprompt_search.core.types import Scalar
-from autoprompt_search.prompting import AUTO, CASINGS, CHAT_PARAMS, LAYOUT_PARAMS, NAME, SlotError, field_names
+from autoprompt_search.prompting import (
+    AUTO,
+    CASINGS,
+    CHAT_PARAMS,
+    LAYOUT_PARAMS,
+    NAME,
+    STYLE,
+    STYLE_PICK,
+    SlotError,
+    field_names,
+)
 from autoprompt_search.space import AnyParam, Choice, Fixed, Float, SearchSpace
 from autoprompt_search.trial import CALIBRATIONS
 
@@ -35,6 +46,8 @@ def space_rules(draft: Draft) -> Iterator[Problem]:
             yield from _named(name, param, names[name]) if draft.is_sound(f"{name}s") else ()
         elif name in LAYOUT_PARAMS or name.startswith(NAME):
             yield from _layout(draft, name, param)
+        elif name in (STYLE, STYLE_PICK):
+            yield from style_problems(draft, name, param)
         elif name in CHAT_PARAMS:
             yield from chat_param_problems(draft, name, param)
         elif family in FAMILIES and "." in name:
@@ -197,4 +210,14 @@ def _addresses(draft: Draft) -> list[str]:
 def addresses() -> list[str]:
     """Every address a space may use whatever its templates are."""
     options = {f"{family}.{o}": None for family in FAMILIES for known in choices(family).values() for o in known}
-    return ["template", "instruction", *FAMILIES.values(), "calibration", *LAYOUT_PARAMS, *CHAT_PARAMS, *options]
+    return [
+        "template",
+        "instruction",
+        *FAMILIES.values(),
+        "calibration",
+        STYLE,
+        STYLE_PICK,
+        *LAYOUT_PARAMS,
+        *CHAT_PARAMS,
+        *options,
+    ]

@@ -10,6 +10,8 @@ from autoprompt_search.prompting.book import (
     LIKE,
     NAME,
     SLOT,
+    STYLE,
+    STYLE_PICK,
     TEXT,
     PromptBook,
 )
@@ -40,6 +42,8 @@ __all__ = [
     "MARKS",
     "NAME",
     "SLOT",
+    "STYLE",
+    "STYLE_PICK",
     "TEXT",
     "PromptBook",
     "SlotError",

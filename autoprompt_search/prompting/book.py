@@ -21,6 +21,8 @@ AUTO = "auto"
 """The verbalizer whose words the model proposes."""
 LAYOUT_PARAMS = ("layout.separator", "layout.demo_separator", "layout.casing", "layout.answer_gap", "layout.answer")
 """Addresses of the layout besides `layout.name.<Name>`."""
+STYLE, STYLE_PICK = "style", "style.pick"
+"""The style of the template, and which of the templates of that style it is, counted from 0 and around."""
 CHAT_PARAMS = ("layout.chat", "layout.system", "layout.chat_demos", "layout.answer_prefix")
 """Addresses of the chat; all but the first mean nothing where `layout.chat` is `none`."""
 CHAT_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -53,7 +55,7 @@ class PromptBook:
         A parameter wins over what is written with the template; a label is its own word where no
         verbalizer says otherwise, and until the model has proposed others where it is `auto`.
         """
-        value = str(params.get("template", next(iter(self.templates))))
+        value = str(params.get("template", self._of_style(params)))
         name = str(params.get("template" + LIKE, value))
         template = self.templates[name]
         if "template" + TEXT in params:
@@ -66,6 +68,13 @@ class PromptBook:
             chat=_chat(params),
         )
 
+    def _of_style(self, params: Params) -> str:
+        """The template of the wanted style; the first of all where none is wanted."""
+        if STYLE not in params:
+            return next(iter(self.templates))
+        fitting = [name for name, template in self.templates.items() if template.style == params[STYLE]]
+        return fitting[int(params.get(STYLE_PICK, 0)) % len(fitting)]
+
     @property
     def texts(self) -> dict[str, dict[str, str]]:
         """Parameter -> value -> what that value says, for those who compare prompts by what they say."""
@@ -74,8 +83,10 @@ class PromptBook:
             for name, template in self.templates.items()
         }
         verbalizers = {name: _words(words) for name, words in self.verbalizers.items()}
+        styles = dict.fromkeys(template.style for template in self.templates.values())
         return {
             "template": templates,
+            STYLE: {s: "\n".join(templates[n] for n, t in self.templates.items() if t.style == s) for s in styles},
             "instruction": {"none": "", **self.instructions},
             "verbalizer": {AUTO: _words(self._own_words()), **verbalizers},
         }
