@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from autoprompt_search.backends.hf.decoders import Decoder, Opening, swap_out
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Soft
 from autoprompt_search.backends.hf.sampling import next_tokens
-from autoprompt_search.backends.hf.transcript import Decode, Transcript, decoder_of
+from autoprompt_search.backends.hf.transcript import Decoding, Transcript, decoding_of
 from autoprompt_search.backends.hf.truncating import shortened
 from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.errors import TrialError
@@ -36,7 +37,9 @@ class Portion:
     held: int
     """Positions that every row holds beside those of its own opening; below zero where others hold some of these."""
     decoder: Callable[[Sequence[Opening], int], Decoder]
-    """Makes one for these openings, so many of them at a time, with so many positions each where that matters."""
+    """Makes one for these openings, so many of them at a time."""
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What has to hold while it is at work."""
 
 
 class Writer(Protocol):
@@ -93,7 +96,7 @@ def generated(
     if problem:
         raise TrialError(problem)
     made, computed = completions(
-        loaded, writer, decoder_of(spec.tokenizer.raw), found, limits, soft=soft, budget=budget
+        loaded, writer, decoding_of(spec.tokenizer.raw), found, limits, soft=soft, budget=budget
     )
     inside = soft.length if soft is not None and soft.place.at == "decoder" else 0
     counts = [len(one.source or one.ids) + outside + inside for one in found]
@@ -120,7 +123,7 @@ def no_room(lengths: Sequence[int], soft: int, new: int, context: int | None) ->
 def completions(
     loaded: LoadedModel,
     writer: Writer,
-    decode: Decode,
+    decoding: Decoding,
     openings: Sequence[Opening],
     limits: Limits,
     *,
@@ -134,7 +137,7 @@ def completions(
     Args:
         loaded: The model.
         writer: How its family writes.
-        decode: Token ids to text.
+        decoding: Token ids to text.
         openings: What to continue.
         limits: How answers end and are drawn.
         soft: Vectors at work.
@@ -146,7 +149,7 @@ def completions(
     keys = [(tuple(one.ids), one.source) for one in openings]
     distinct = [Opening(list(ids), source) for ids, source in dict.fromkeys(keys)]
     ends = writer.ends(loaded)
-    rows = [_Row(one, limits, lambda one=one: Transcript(_context(one), limits, ends, decode)) for one in distinct]  # type: ignore[misc]
+    rows = [_Row(one, limits, lambda one=one: Transcript(_context(one), limits, ends, decoding)) for one in distinct]  # type: ignore[misc]
     with torch.no_grad():
         for portion in writer.portions(loaded, distinct, limits, soft, budget):
             _write(loaded.sizer, portion, [rows[i] for i in portion.rows], limits, budget, _forced(loaded.model))
@@ -189,7 +192,7 @@ def _write(
         alike = [row for row in todo if 2 * size(row) >= each]
         most = max(1, min(len(alike), sizer.positions(budget) // each))
         try:
-            with sizer.measured(most * each):
+            with sizer.measured(most * each), portion.during():
                 _together(portion, alike, most, limits, forced)
         except (RuntimeError, MemoryError) as exc:
             if isinstance(exc, RuntimeError) and not out_of_memory(exc):

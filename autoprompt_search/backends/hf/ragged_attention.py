@@ -44,7 +44,7 @@ class Slots:
     Slots are always the first ones: where a row leaves, the last one takes its slot.
 
     Args:
-        model: Whose attention can be exchanged.
+        model: Whose attention can be exchanged; it reads rows while this one is `installed`.
         rows: Most rows at a time.
         positions: Most tokens of a row, without the shared ones.
         front: What stands before every row.
@@ -69,7 +69,7 @@ class Slots:
         """A forward pass in here reads new rows of these lengths, filled up on the right."""
         before = len(self.lengths)
         self.where = slice(before, before + len(lengths))
-        with _seeing(self._model, _Sight(self._front, None)):
+        with _seeing(_Sight(self._front, None)):
             yield
         self.lengths += lengths
 
@@ -83,7 +83,7 @@ class Slots:
         hidden = torch.arange(width, device=device) > lengths[:, None]
         mask = torch.zeros(hidden.shape, dtype=self._model.dtype, device=device)
         mask.masked_fill_(hidden, torch.finfo(mask.dtype).min)
-        with _seeing(self._model, _Sight(self._front, mask[:, None, None])):
+        with _seeing(_Sight(self._front, mask[:, None, None])):
             yield
         self.lengths = [length + 1 for length in self.lengths]
 
@@ -144,16 +144,23 @@ def _layers(model: Any) -> int:
 
 
 @contextmanager
-def _seeing(model: Any, sight: _Sight) -> Iterator[None]:
-    """The model attends in this way in here, and in its own way afterwards."""
+def installed(model: Any) -> Iterator[None]:
+    """The model attends in this way in here, to what `Slots` say, and in its own way afterwards."""
     AttentionInterface.register(NAME, _attention)
     own = model.config._attn_implementation
-    token = _SIGHT.set(sight)
     model.set_attn_implementation(NAME)
     try:
         yield
     finally:
         model.set_attn_implementation(own)
+
+
+@contextmanager
+def _seeing(sight: _Sight) -> Iterator[None]:
+    token = _SIGHT.set(sight)
+    try:
+        yield
+    finally:
         _SIGHT.reset(token)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from autoprompt_search.backends.hf import ragged_attention
 from autoprompt_search.backends.hf.decoders import Decoder, EvenDecoder, Opening, RaggedDecoder, swap_out
 from autoprompt_search.backends.hf.prefix_cache import PrefixCache
 from autoprompt_search.backends.hf.tokenizer import Ids
@@ -34,7 +35,8 @@ def writes_ragged(model: Any) -> bool:
     if front is None:
         return False
     size = (len(_RAGGED), max(_RAGGED) + _STEPS)
-    return all(probes.agree(RaggedDecoder(model, None, some, *size), _FIRST) for some in (front, None))
+    with ragged_attention.installed(model):
+        return all(probes.agree(RaggedDecoder(model, None, some, *size), _FIRST) for some in (front, None))
 
 
 def writes_remembered(model: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from autoprompt_search.backends.hf.tokenizer import Ids
@@ -17,13 +18,24 @@ _UNFINISHED = "\ufffd"
 """What decoders give for the first bytes of a character."""
 
 
-def decoder_of(tokenizer: Any) -> Decode:
-    """The tokenizer's own decoding, with nothing tidied."""
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How ids become text."""
 
-    def decode(ids: Ids) -> str:
+    whole: Decode
+    """The tokenizer's own decoding, with nothing tidied."""
+    part: Decode
+    """The same for a few ids at a time, quick; what it says is no answer's text."""
+
+
+def decoding_of(tokenizer: Any) -> Decoding:
+    """Both ways of one tokenizer of transformers."""
+
+    def whole(ids: Ids) -> str:
         return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    return decode
+    inside = getattr(tokenizer, "backend_tokenizer", None)
+    return Decoding(whole, inside.decode if inside is not None else whole)
 
 
 class Transcript:
@@ -38,15 +50,15 @@ class Transcript:
         prompt: Ids before the answer; negative ones are soft tokens and have no text.
         limits: How the answer ends.
         ends: Tokens with which the model ends its text.
-        decode: Ids to text.
+        decoding: Ids to text.
     """
 
-    def __init__(self, prompt: Sequence[int], limits: Limits, ends: frozenset[int], decode: Decode) -> None:
+    def __init__(self, prompt: Sequence[int], limits: Limits, ends: frozenset[int], decoding: Decoding) -> None:
         self.tokens: Ids = []
         """What was generated so far."""
         self.finish = ""
         """How it ended; empty while it goes on."""
-        self._limits, self._ends, self._decode = limits, ends, decode
+        self._limits, self._ends, self._decoding = limits, ends, decoding
         self._anchor = [token for token in prompt[-2 * _ANCHOR :] if token >= 0][-_ANCHOR:]
         self._reach = max(map(len, limits.stop), default=0) - 1
         self._text, self._from, self._known = "", 0, len(self._anchor)
@@ -74,7 +86,8 @@ class Transcript:
     def _may_stop(self) -> bool:
         """Whether the newest token completes a stop string, as far as the last few tokens tell."""
         ids = [*self._anchor, *self.tokens]
-        new = self._decode(ids[self._from :])[len(self._decode(ids[self._from : self._known])) :]
+        part = self._decoding.part
+        new = part(ids[self._from :])[len(part(ids[self._from : self._known])) :]
         seen = self._text[max(0, len(self._text) - self._reach) :] + new
         if new and not new.endswith(_UNFINISHED):
             self._text, self._from, self._known = self._text + new, self._known, len(ids)
@@ -83,8 +96,9 @@ class Transcript:
     def _all(self) -> str:
         """The text of all tokens but an end token."""
         tokens = self.tokens[:-1] if self.tokens and self.tokens[-1] in self._ends else self.tokens
-        before, whole = self._decode(self._anchor), self._decode([*self._anchor, *tokens])
-        return whole[len(before) :] if whole.startswith(before) else self._decode(tokens)
+        decode = self._decoding.whole
+        before, whole = decode(self._anchor), decode([*self._anchor, *tokens])
+        return whole[len(before) :] if whole.startswith(before) else decode(tokens)
 
     def _cut(self, text: str) -> int | None:
         """Where the first stop string begins; None where there is none."""

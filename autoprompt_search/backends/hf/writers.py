@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import torch
 
-from autoprompt_search.backends.hf import cascade
+from autoprompt_search.backends.hf import cascade, ragged_attention
 from autoprompt_search.backends.hf.batch_sizer import out_of_memory
 from autoprompt_search.backends.hf.decoders import Decoder, EvenDecoder, Opening, RaggedDecoder, SourceDecoder
 from autoprompt_search.backends.hf.generating import Portion
@@ -106,7 +107,7 @@ def _ragged(
         longest = max(len(one.ids) for one in openings) - covered
         return RaggedDecoder(loaded.model, soft, front, most, longest + limits.tokens)
 
-    return Portion(tuple(group), -covered, decoder)
+    return Portion(tuple(group), -covered, decoder, partial(ragged_attention.installed, loaded.model))
 
 
 def _even(

@@ -19,7 +19,7 @@ from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.decoders import RaggedDecoder
 from autoprompt_search.backends.hf.positions import vectors_of
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
-from autoprompt_search.backends.hf.transcript import decoder_of
+from autoprompt_search.backends.hf.transcript import decoding_of
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.types import Rendered, Segment, SoftPosition
@@ -232,7 +232,7 @@ def test_a_soft_prompt_is_written_behind_in_every_place(family, place, tiny):
     assert found.completions != backend.generate(ROWS, FREE).completions
     openings = backend._writer.openings(ROWS[2:5], backend._placed(soft))
     ids = [reread(backend, opening, soft, FREE.tokens) for opening in openings]
-    decode = decoder_of(backend._spec.tokenizer.raw)
+    decode = decoding_of(backend._spec.tokenizer.raw).whole
     shown = [one.text for one in found.completions[2:5]]
     assert shown == [decode(some) for some in ids]
 
@@ -343,10 +343,13 @@ def written(backend, row, tokens=FREE.tokens):
     """The ids of a greedy answer."""
     (opening,) = backend._writer.openings([row], None)
     found = []
+    decoding = decoding_of(backend._spec.tokenizer.raw)
     inside = generating.Transcript.add
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generating.Transcript, "add", lambda self, token: found.append(token) or inside(self, token))
-        generating.completions(backend._loaded, backend._writer, str, [opening], Limits(tokens), soft=None, budget=8192)
+        generating.completions(
+            backend._loaded, backend._writer, decoding, [opening], Limits(tokens), soft=None, budget=8192
+        )
     return found
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
-from autoprompt_search.backends.hf.transcript import Transcript, decoder_of
+from autoprompt_search.backends.hf.transcript import Transcript, decoding_of
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.testing.tiny import tiny_tokenizer
 
@@ -38,7 +38,7 @@ PIECES = pieces()
 
 
 def written(tokens, *, stop=(), cap=1000, prompt=(), ends=(2,), tokenizer=BYTES):
-    script = Transcript(prompt, Limits(cap, stop=stop), frozenset(ends), decoder_of(tokenizer))
+    script = Transcript(prompt, Limits(cap, stop=stop), frozenset(ends), decoding_of(tokenizer))
     for token in tokens:
         script.add(token)
         if script.finish:
