@@ -22,6 +22,7 @@ def to_markdown(view: View) -> str:
         *_finalists(view),
         *_written(view),
         *_front(view),
+        *_styles(view),
         *_importances(view),
         *_changes(view),
         *_failures(view),
@@ -62,6 +63,13 @@ def _prompts(view: View) -> Iterator[str]:
     yield fenced(view.data.best_prompt)
     yield "Baseline prompt:"
     yield fenced(view.data.baseline_prompt)
+
+
+def _styles(view: View) -> Iterator[str]:
+    if view.styles:
+        yield "## Styles of templates"
+        rows = [[one.style, one.trials, number(one.best), number(one.mean)] for one in view.styles]
+        yield table(["style", "trials on all of dev", "best", "mean"], rows)
 
 
 def _scores(view: View) -> Iterator[str]:

@@ -15,6 +15,7 @@ from autoprompt_search.report.data import ReportData
 from autoprompt_search.report.figures import Whisker, history, intervals, rungs
 from autoprompt_search.report.importance import Importance, importances
 from autoprompt_search.report.rows import Changes, KindCost, changes, cost_by_kind, value_text
+from autoprompt_search.report.styles import StyleRow, style_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class View:
     changes: Changes
     failed: tuple[TrialRecord, ...]
     pruned: int
+    styles: tuple[StyleRow, ...]
     costs: tuple[KindCost, ...]
     config: str
     """The configuration as YAML."""
@@ -97,6 +99,7 @@ def build_view(data: ReportData) -> View:
         changes=changes(data.baseline_outcomes, data.best_outcomes, data.texts),
         failed=tuple(r for r in data.records if r.state is TrialState.FAILED),
         pruned=sum(r.state is TrialState.PRUNED for r in data.records),
+        styles=style_rows(data.records, data.config),
         costs=tuple(cost_by_kind(data.records)),
         config=yaml.safe_dump(_plain(data.config), sort_keys=False, allow_unicode=True, width=100),
     )
