@@ -11,13 +11,14 @@ from typing import Any
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
+from autoprompt_search.core.answers import Completion, LabelLogprobs, OptionLogliks, TextAnswers
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.model import SetsChats
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.protocols.study import Probes
-from autoprompt_search.core.types import SPLITS, Example, Measurement, Outcome, TrialRecord
-from autoprompt_search.evaluate import as_read, embedder, render_all
+from autoprompt_search.core.types import SPLITS, Answered, Example, Measurement, Outcome, Prompt, TrialRecord
+from autoprompt_search.evaluate import as_read, embedder, outcome_of, render_all
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.prompting import render
@@ -113,9 +114,10 @@ def _result(
 def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: Mapping[str, Any]) -> FinalPrompt:
     """The best prompt; where it has a soft prompt, its text alone goes with it."""
     best, text, backend = confirmation.best, confirmation.text_only, backend_of(config.backend)
+    prompt = build_prompt(plan.job, best.record.params, backend, best.test.soft)
     final = FinalPrompt(
         name=config.name,
-        prompt=build_prompt(plan.job, best.record.params, backend, best.test.soft),
+        prompt=prompt,
         labels=plan.job.labels,
         fields=plan.fields,
         backend=config.backend.model_dump(),
@@ -123,19 +125,20 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         model_fingerprint=plan.model_fingerprint,
         data_fingerprints=plan.data_fingerprints,
         scores={key: plain[key] for key in _SCORES},
-        golden=_golden(plan, best.dev),
         created_with=__version__,
         reading=plan.reading,
+        **_golden(plan, best.dev, prompt),
     )
     final = _with_chat(final, backend)
     if text is None:
         return final
+    alone_prompt = build_prompt(plan.job, text.params, backend)
     alone = replace(
         final,
-        prompt=build_prompt(plan.job, text.params, backend),
+        prompt=alone_prompt,
         scores={key: plain[key] for key in _TEXT_SCORES} | {key: plain["own_text"][key] for key in ("dev", "test")},
-        golden=_golden(plan, text.dev),
         chat={},
+        **_golden(plan, text.dev, alone_prompt),
     )
     return replace(final, text_alone=_with_chat(alone, backend))
 
@@ -153,16 +156,46 @@ def _with_chat(final: FinalPrompt, backend: object) -> FinalPrompt:
     return replace(final, chat={**backend.chat_settings(), "text": shown.text, IDS: numbered})
 
 
-def _golden(plan: Plan, dev: Measurement) -> tuple[tuple[Example, str], ...]:
-    """Dev examples with the answer each got, of the first that no other device will answer differently."""
+def _golden(plan: Plan, dev: Measurement, prompt: Prompt) -> dict[str, Any]:
+    """Dev examples with the answer each got, as the fields of `FinalPrompt`: the first that no other device will answer
+    differently."""
     by_id = {e.id: e for e in plan.splits.dev}
-    clear = [o for o in dev.outcomes if _margin(o) > _MARGIN]
-    return tuple((by_id[o.example], o.prediction) for o in clear[:_GOLDEN])
+    answers = prompt.answers
+    found = _repeated(dev.outcomes, by_id, prompt) if isinstance(answers, TextAnswers) else _clear(dev.outcomes)
+    chosen = found[:_GOLDEN]
+    return {
+        "golden": tuple((by_id[o.example], o.prediction) for o in chosen),
+        "golden_texts": {o.example: o.response.text for o in chosen if isinstance(o.response, Completion)},
+    }
+
+
+def _clear(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Those whose answer was no near tie."""
+    return [o for o in outcomes if _margin(o) > _MARGIN]
 
 
 def _margin(outcome: Outcome) -> float:
-    ranked = sorted(outcome.logprobs, reverse=True)
+    """Between the best answer and the next one."""
+    said = outcome.response
+    ranked = sorted(said.values if isinstance(said, LabelLogprobs | OptionLogliks) else (), reverse=True)
     return ranked[0] - ranked[1] if len(ranked) > 1 else 1.0
+
+
+def _repeated(outcomes: Sequence[Outcome], by_id: Mapping[str, Example], prompt: Prompt) -> list[Outcome]:
+    """Those whose text comes again: greedy ones that ended by themselves, shortest first, for each token is a choice
+    that a near tie may turn elsewhere. None of a prompt whose texts are drawn.
+
+    They are read as for a user, who has no references.
+    """
+    if not isinstance(prompt.answers, TextAnswers) or prompt.answers.limits.temperature:
+        return []
+    kept = []
+    for o in outcomes:
+        if isinstance(o.response, Completion) and o.response.finish != "length" and not o.unscored:
+            bare = replace(by_id[o.example], target="", alternatives=())
+            if outcome_of(prompt, bare, Answered(o.response)).prediction == o.prediction:
+                kept.append(o)
+    return sorted(kept, key=lambda o: o.completion_tokens)
 
 
 def _material(plan: Plan, confirmation: Confirmation) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def _summary(outcomes: Sequence[Outcome], labels: Sequence[str], metric: str, fi
     """Every metric of these outcomes; the search's own one is the score."""
     names = {metric, *(("accuracy", "macro_f1") if labels else ())}
     cards = {name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted(names)}
-    metrics = {name: card.score for name, card in cards.items()} | _shares(outcomes)
+    metrics = {name: card.score for name, card in cards.items()} | shares(outcomes)
     if known := losses(outcomes):
         metrics["loss"] = float(np.mean(known))
     return Measurement(
@@ -248,8 +248,8 @@ def losses(outcomes: Sequence[Outcome]) -> list[float]:
     return [o.loss for o in outcomes if o.loss is not None]
 
 
-def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Of generated answers the share that could not be read, and the share that was cut at the cap."""
+def shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Of generated answers the share that is `unscored`, and the share that was `cut` at the cap; {} for others."""
     written = [o for o in outcomes if isinstance(o.response, Completion)]
     if not written:
         return {}

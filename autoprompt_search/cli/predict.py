@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from autoprompt_search.cli.labelled import labelled
 from autoprompt_search.cli.rows import (
     STDIO,
     InputRow,
@@ -26,8 +27,7 @@ from autoprompt_search.cli.rows import (
 from autoprompt_search.config.reader import parse_value
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
-from autoprompt_search.tasks.examples import Columns, read_examples
-from autoprompt_search.tasks.labels import Labels, names_of
+from autoprompt_search.tasks.examples import Columns
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import read_table
 
@@ -37,7 +37,11 @@ _ROW = re.compile(r"^row (\d+)\b")
 def predict_rows(
     folder: Path, source: str, target: str, *, text: Sequence[str], backend: Sequence[str], batch: int
 ) -> None:
-    """Read rows, write each with `prediction` and `probabilities` beside its own columns, in the same order."""
+    """Read rows, write each with what the prompt says beside its own columns, in the same order.
+
+    That is `prediction` and `probabilities`, or, where the model writes, `prediction` (null where no answer could be
+    read), the whole `completion`, `finish` (why it ended) and `unscored` (why there is no answer, or null).
+    """
     if STDIO not in (source, target) and Path(source).resolve() == Path(target).resolve():
         raise ConfigError(f"--output: {target} is the input itself; choose another file")
     prompt = load_prompt(folder, backend=options_of(backend))
@@ -63,8 +67,7 @@ def evaluate_file(
     known = prompt.reading
     label = label or own_column(known.label, "label", table.columns)
     columns = Columns(columns_for(prompt.fields, text, known.columns, table.columns), label)
-    labels = Labels(names_of(prompt.labels, known.labels), label)
-    pool = read_examples(table, columns, labels, problems, known.leave_out)
+    pool = labelled(prompt, table, columns, problems)
     problems.check()
     for note in table.notes:
         sys.stderr.write(f"{note}\n")
@@ -108,8 +111,11 @@ def _output(row: InputRow, columns: Mapping[str, str], prediction: Prediction) -
     own = {next(iter(columns)): row.values} if isinstance(row.values, str) else plain(row.values)
     if taken := [name for name in ("prediction", "probabilities") if name in own]:
         raise ConfigError(f"{row.where}: has a column {taken[0]!r} of its own, which would be lost: rename it")
+    if prediction.finish:
+        read = {"prediction": prediction.answer or None, "completion": prediction.text}
+        return {**own, **read, "finish": prediction.finish, "unscored": prediction.unscored or None}
     probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
-    return {**own, "prediction": prediction.label, "probabilities": probabilities}
+    return {**own, "prediction": prediction.answer, "probabilities": probabilities}
 
 
 @dataclass(slots=True)
@@ -127,4 +133,4 @@ class _Counter:
 
     def end(self) -> None:
         """Print the final count once all rows are written."""
-        sys.stderr.write(f"\r{self.done:,} rows\n" if sys.stderr.isatty() else f"{self.done} rows labelled\n")
+        sys.stderr.write(f"\r{self.done:,} rows\n" if sys.stderr.isatty() else f"{self.done} rows answered\n")

@@ -82,14 +82,33 @@ def show_evaluation(evaluation: Evaluation) -> None:
         mark = " (the search's)" if name == evaluation.metric and len(evaluation.scores) > 1 else ""
         scores.add_row(f"{name}{mark}", f"{span.score:.4f}", f"{span.low:.4f} to {span.high:.4f}")
     console.print(scores)
-    console.print(f"loss {evaluation.loss:.4f} on {evaluation.examples:,} examples")
-    console.print("right label (rows), predicted label (columns):")
-    confusion = Table(box=None, pad_edge=False)
-    confusion.add_column("")
-    for label in evaluation.labels:
-        confusion.add_column(Text(label), justify="right")
-    for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
-        confusion.add_row(Text(label), *map(str, counts))
-    console.print(confusion)
+    loss = "" if evaluation.loss is None else f"loss {evaluation.loss:.4f} "
+    console.print(f"{loss}on {evaluation.examples:,} examples")
+    for line in _of_text(evaluation):
+        console.print(line, soft_wrap=True)
+    if evaluation.labels:
+        console.print("right label (rows), predicted label (columns):")
+        console.print(_confusion(evaluation))
     for note in evaluation.notes:
         console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
+
+
+def _of_text(evaluation: Evaluation) -> Iterator[str]:
+    """What became of generated answers, in lines."""
+    if not evaluation.shares:
+        return
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in evaluation.reasons.items())
+    yield f"unscored {evaluation.shares['unscored']:.1%}" + (f" ({reasons})" if reasons else "")
+    yield f"cut at the cap {evaluation.shares['cut']:.1%}"
+
+
+def _confusion(evaluation: Evaluation) -> Table:
+    """Who was taken for whom; answers that are no label stand in a column behind the labels."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    has_strays = any(len(counts) > len(evaluation.labels) for counts in evaluation.confusion)
+    for column in (*evaluation.labels, *(("(none)",) if has_strays else ())):
+        table.add_column(Text(column), justify="right")
+    for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
+        table.add_row(Text(label), *map(str, counts))
+    return table

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
-from autoprompt_search.core.protocols.model import Backend, Scores
+from autoprompt_search.core.protocols.model import Backend, Generates, Scores
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Outcome
@@ -50,10 +52,28 @@ def load_prompt(folder: Path | str, *, backend: Mapping[str, Any] | None = None,
     return ExportedPrompt(document, _model(document, backend or {}), golden if check else ())
 
 
+@dataclass(frozen=True, slots=True)
+class GoldenItem:
+    """An input with the answer it got at the export."""
+
+    inputs: Row
+    answer: str
+    options: tuple[str, ...] = ()
+    """What may be answered, where every example has options of its own."""
+
+
+_NEEDS: Mapping[str, tuple[type, str]] = {
+    "likelihood": (Scores, "score answers"),
+    "options": (Scores, "score answers"),
+    "completion": (Generates, "generate text"),
+}
+"""Way to ask for an answer -> the capability that it needs, and the same in words."""
+
+
 class ExportedPrompt:
     """One prompt with its model. Made by `load_prompt`."""
 
-    def __init__(self, document: Document, backend: Backend, golden: Sequence[tuple[Row, str]] = ()) -> None:
+    def __init__(self, document: Document, backend: Backend, golden: Sequence[GoldenItem] = ()) -> None:
         self._document = document
         self._backend = backend
         self._golden = tuple(golden)
@@ -66,7 +86,7 @@ class ExportedPrompt:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels it answers with, in the order of `Outcome.logprobs`."""
+        """The labels it answers with, in the order of `Outcome.logprobs`; () where answers are no labels."""
         return self._document.labels
 
     @property
@@ -83,7 +103,7 @@ class ExportedPrompt:
         return self._document.reading
 
     def predict(self, texts: Iterable[Row]) -> list[Prediction]:
-        """The label of each input, with the probabilities of all labels, in the order given.
+        """The answer to each input, in the order given: with the probabilities of all labels, or with the text.
 
         Raises:
             ConfigError: Inputs lack a field or are longer than the model's context; names rows (from 1) and fields.
@@ -97,7 +117,7 @@ class ExportedPrompt:
         """Metrics with intervals on labelled examples, measured as the search measures.
 
         Args:
-            examples: With targets among `labels`. Their ids play no part.
+            examples: With targets, among `labels` where it has some. Their ids play no part.
             metric: A registered metric; the search's own by default.
         """
         items = list(examples)
@@ -106,15 +126,17 @@ class ExportedPrompt:
         check_targets(items, self.labels)
         rows = sound_rows((e.inputs for e in items), self.fields)
         self._check_golden()
-        outcomes = self._outcomes(rows, [e.target for e in items])
+        outcomes = self._outcomes(rows, items)
         return evaluation_of(name, outcomes, self.labels, tuple(self._notes(items)))
 
     def _check_golden(self) -> None:
         if not self._golden:
             return
-        wanted = [label for _, label in self._golden]
+        wanted = [item.answer for item in self._golden]
+        items = [Example("", {}, "", options=item.options) for item in self._golden]
         try:
-            got = [o.prediction for o in self._outcomes(sound_rows((row for row, _ in self._golden), self.fields))]
+            rows = sound_rows((item.inputs for item in self._golden), self.fields)
+            got = [o.prediction for o in self._outcomes(rows, items)]
         except ConfigError as exc:
             raise TamperedError(f"{GOLDEN} does not fit the prompt: {exc}") from exc
         differing = [
@@ -130,14 +152,17 @@ class ExportedPrompt:
             )
         self._golden = ()
 
-    def _outcomes(self, rows: Sequence[Mapping[str, str]], targets: Sequence[str] | None = None) -> tuple[Outcome, ...]:
-        """What the prompt says on each row, of which it reads as much as it did in the search."""
+    def _outcomes(self, rows: Sequence[Mapping[str, str]], items: Sequence[Example] = ()) -> tuple[Outcome, ...]:
+        """What the prompt says on each row, of which it reads as much as it did in the search.
+
+        `items` say what is right on each row, and what may be answered; none for rows of which nothing is known.
+        """
         if not rows:
             return ()
         limit = self.reading.max_chars
         rows = [{name: shorten(text, limit) for name, text in row.items()} for row in rows]
         prompt = self._document.prompt
-        examples = examples_of(rows, targets or [""] * len(rows), {e.id for e in prompt.demos.examples})
+        examples = examples_of(rows, items, {e.id for e in prompt.demos.examples})
         try:
             return predict(prompt, examples, self._backend).outcomes
         except TrialError as exc:
@@ -149,6 +174,8 @@ class ExportedPrompt:
     def _length_problems(self, examples: Sequence[Example]) -> list[str]:
         """Which rows the model cannot take, found after the fact."""
         prompt = self._document.prompt
+        if isinstance(prompt.answers, TextAnswers):
+            return self._text_problems(examples)
         answers, _ = answer_words(prompt, self.labels)
         prompts = render_all(prompt, examples, embedder(self._backend))
         found = [
@@ -158,6 +185,18 @@ class ExportedPrompt:
         ]
         return counted(found)
 
+    def _text_problems(self, examples: Sequence[Example]) -> list[str]:
+        """The same where text is written: the longest rows are asked alone until one is answered."""
+        prompts = render_all(self._document.prompt, examples, embedder(self._backend))
+        found: dict[int, str] = {}
+        for number in sorted(range(len(examples)), key=lambda i: -len(prompts[i].text)):
+            try:
+                predict(self._document.prompt, [examples[number]], self._backend)
+                break
+            except TrialError as exc:
+                found[number] = str(exc)
+        return counted([f"row {number + 1}: {found[number]}" for number in sorted(found)])
+
     def _notes(self, items: Sequence[Example]) -> Iterator[str]:
         shown = [dict(e.inputs) for e in self._document.prompt.demos.examples]
         limit = self.reading.max_chars
@@ -166,16 +205,18 @@ class ExportedPrompt:
             yield f"{known} of {len(items)} examples are training examples that this prompt holds: they flatter it"
 
 
-def _open(folder: Path) -> tuple[Document, tuple[tuple[Row, str], ...]]:
+def _open(folder: Path) -> tuple[Document, tuple[GoldenItem, ...]]:
     """The prompt and the golden items in a folder whose every file has been checked."""
     files = {path: (folder / path).read_bytes() for path in check_folder(folder)}
     document = read(files)
     golden = []
     for number, row in enumerate(from_jsonl(files[GOLDEN], GOLDEN), start=1):
-        inputs, label = row.get("inputs"), row.get("prediction")
-        if not isinstance(inputs, dict) or label not in document.labels:
-            raise TamperedError(f"{GOLDEN}, line {number}: no inputs, or a prediction that is no label")
-        golden.append((inputs, label))
+        inputs, answer, options = row.get("inputs"), row.get("prediction"), row.get("options", [])
+        if not isinstance(inputs, dict) or not isinstance(answer, str) or not isinstance(options, list):
+            raise TamperedError(f"{GOLDEN}, line {number}: no inputs, or no text as the prediction")
+        if document.labels and answer not in document.labels:
+            raise TamperedError(f"{GOLDEN}, line {number}: the prediction {answer!r:.60} is no label")
+        golden.append(GoldenItem(inputs, answer, tuple(map(str, options))))
     return document, tuple(golden)
 
 
@@ -184,8 +225,9 @@ def _model(document: Document, options: Mapping[str, Any]) -> Backend:
     is_same_type = options.get("type", document.backend.get("type")) == document.backend.get("type")
     section = {**document.backend, **options} if is_same_type else dict(options)
     made = BACKENDS.build(ComponentSpec(**section))
-    if not isinstance(made, Scores):
-        raise ConfigError(f"type: the backend {section['type']!r} cannot score answers, and this prompt needs that")
+    needed, does = _NEEDS[document.prompt.answers.way]
+    if not isinstance(made, needed):
+        raise ConfigError(f"type: the backend {section['type']!r} cannot {does}, and this prompt needs that")
     name = section.get("model", document.model)
     try:
         found = made.fingerprint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Example
@@ -29,9 +30,11 @@ def sound_rows(texts: Iterable[Row], fields: Sequence[str]) -> list[Mapping[str,
 
 
 def check_targets(items: Sequence[Example], labels: Sequence[str]) -> None:
-    """`ConfigError` unless there are examples, all with a label of the prompt's."""
+    """`ConfigError` unless there are examples, all with a label of the prompt's where it has labels."""
     if not items:
         raise ConfigError("there are no examples to evaluate on")
+    if not labels:
+        return
     known = ", ".join(map(repr, labels))
     problems = [
         f"row {number}: the label {e.target!r} is none of this prompt's: {known}"
@@ -42,11 +45,16 @@ def check_targets(items: Sequence[Example], labels: Sequence[str]) -> None:
         raise ConfigError(counted(problems))
 
 
-def examples_of(rows: Sequence[Mapping[str, str]], targets: Sequence[str], taken: set[str]) -> list[Example]:
-    """Rows as examples, with ids that are made up and not `taken`: none is mistaken for a demonstration."""
+def examples_of(rows: Sequence[Mapping[str, str]], items: Sequence[Example], taken: set[str]) -> list[Example]:
+    """Rows as examples, with ids that are made up and not `taken`: none is mistaken for a demonstration.
+
+    What is right on them, and what may be answered, is what `items` say, one per row; nothing where there are none.
+    """
     head = next(h for h in _heads() if not any(i.startswith(h) for i in taken))
+    known = items or [Example("", {}, "")] * len(rows)
     return [
-        Example(f"{head}{number}", row, target) for number, (row, target) in enumerate(zip(rows, targets, strict=True))
+        replace(item, id=f"{head}{number}", inputs=row)
+        for number, (row, item) in enumerate(zip(rows, known, strict=True))
     ]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.families import family_of
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import SoftPrompt
 from autoprompt_search.exporters.formats import plain
 from autoprompt_search.exporters.markdown import block, inline, table, visible
-from autoprompt_search.exporters.rule import rule_of
+from autoprompt_search.exporters.rule import rule_of, text_rule
 from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.written import answers_of, readable
 
@@ -29,14 +30,13 @@ def card(final: FinalPrompt) -> bytes:
 
 
 def _title(final: FinalPrompt) -> str:
-    labels = ", ".join(inline(label) for label in final.labels)
     fields = ", ".join(inline(name) for name in final.fields)
     reason = final.scores.get("reason")
     return "\n".join(
         [
             f"# Prompt card: {inline(final.name)}",
             "",
-            f"Reads {fields}, answers one of {len(final.labels)} labels: {labels}.",
+            f"Reads {fields}, {_answers(final)}.",
             "",
             f"- Model: {inline(final.model)} (fingerprint {inline(final.model_fingerprint)}), frozen",
             f"- Verdict: {_verdict(plain(final.scores.get('verdict')))}",
@@ -44,6 +44,16 @@ def _title(final: FinalPrompt) -> str:
             f"- Made with autoprompt_search {inline(final.created_with)}",
         ]
     )
+
+
+def _answers(final: FinalPrompt) -> str:
+    """What an answer is, in words."""
+    answers, labels = final.prompt.answers, ", ".join(inline(label) for label in final.labels)
+    one_of = f"one of {len(final.labels)} labels: {labels}"
+    if isinstance(answers, TextAnswers):
+        written = f"writes text of {answers.limits.tokens} tokens at most"
+        return f"{written}, in which it names {one_of}" if labels else written
+    return f"answers {one_of}" if labels else "answers one of an example's own options"
 
 
 def _verdict(verdict: object) -> str:
@@ -95,7 +105,6 @@ def _prompt(final: FinalPrompt) -> str:
         "{@pair}": "is where the second of two texts begins",
         "{demonstrations}": "are chosen for every query",
     }
-    rule = rule_of(final.backend, calibrated=prompt.answers.calibration is not None, chats=prompt.chat is not None)
     lines = [block(_shortened(text)), "", *(f"- `{mark}` {what}" for mark, what in marks.items() if mark in text)]
     lines += [
         f"- {inline(label)} is answered by {' or '.join(inline(a) for a in answers)}"
@@ -107,7 +116,17 @@ def _prompt(final: FinalPrompt) -> str:
         offsets = zip(final.labels, prompt.answers.calibration.offsets, strict=True)
         listed = ", ".join(f"{inline(label)} {offset:.4g}" for label, offset in offsets)
         lines.append(f"- Calibrated ({inline(prompt.answers.calibration.method)}): offsets {listed}")
-    return "\n".join(["## Prompt", "", *lines, f"- How a label is found: {rule}"])
+    what = "an answer" if isinstance(prompt.answers, TextAnswers) else "a label"
+    return "\n".join(["## Prompt", "", *lines, f"- How {what} is found: {_rule(final)}"])
+
+
+def _rule(final: FinalPrompt) -> str:
+    answers, chats = final.prompt.answers, final.prompt.chat is not None
+    if not isinstance(answers, TextAnswers):
+        return rule_of(final.backend, calibrated=answers.calibration is not None, chats=chats)
+    options = ", ".join(f"{name}: {value}" for name, value in answers.options.items())
+    named = f" (parser {inline(answers.parser)}{', ' + inline(options) if options else ''})"
+    return visible(" ".join(text_rule(answers, chats=chats).split())) + named
 
 
 def _demonstrations(final: FinalPrompt) -> str:
@@ -158,7 +177,7 @@ _WITH_PACKAGE = """\
 In Python:
 
     from autoprompt_search import load_prompt
-    print(load_prompt("FOLDER").predict([ROW])[0].label)
+    print(load_prompt("FOLDER").predict([ROW])[0].answer)
 
 This checks the hashes of all files, the model's fingerprint and the golden items first."""
 
@@ -189,13 +208,7 @@ def _limits(final: FinalPrompt) -> str:
         "It belongs to this one model: wording, demonstrations and soft prompts rarely carry over to another.",
         "The scores hold for data like that of the search; measure it on your own with `evaluate`.",
         *family_of(final.backend).limits,
-        "Probabilities are relative to the labels"
-        + (
-            ": calibration takes off what a label gets without a reason, it does not make them hit rates;"
-            if prompt.answers.calibration
-            else " and not calibrated;"
-        )
-        + " texts that fit no label get one all the same.",
+        *_limits_of_answers(final),
         f"Intervals cover {final.scores.get('confidence', 0.95):.0%} and count the drawing of examples only.",
     ]
     if truncate:
@@ -217,6 +230,22 @@ def _limits(final: FinalPrompt) -> str:
     data = ", ".join(f"{inline(split)} {inline(value)}" for split, value in final.data_fingerprints.items())
     lines += [f"Fingerprints of the data: {data}."] if data else []
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _limits_of_answers(final: FinalPrompt) -> list[str]:
+    """What a user must know about this kind of answers."""
+    answers = final.prompt.answers
+    if isinstance(answers, TextAnswers):
+        drawn = "Texts are drawn: another seed gives others." if answers.limits.temperature else ""
+        near = "Where two tokens are nearly as likely, another device or number format may write another text."
+        cut = "A text that was cut, is empty or holds no answer gets no answer; scores count it as wrong."
+        return [cut, drawn or near]
+    is_calibrated = (
+        ": calibration takes off what a label gets without a reason, it does not make them hit rates;"
+        if answers.calibration
+        else " and not calibrated;"
+    )
+    return [f"Probabilities are relative to the labels{is_calibrated} texts that fit no label get one all the same."]
 
 
 def _files(final: FinalPrompt) -> str:

@@ -6,18 +6,16 @@ Knows the types of a prompt and nothing of models, searches or folders.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoprompt_search.core.answers import Calibration, LabelAnswers
+from autoprompt_search.core.answers import LabelAnswers
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.types import (
@@ -30,16 +28,16 @@ from autoprompt_search.core.types import (
     SoftPrompt,
     Template,
 )
+from autoprompt_search.exporters.decoding import OF_LABELS, calibration, decoding, read_answers
 from autoprompt_search.exporters.formats import IDS, first_line, from_jsonl, from_yaml, plain, to_yaml
-from autoprompt_search.exporters.rule import rule_of
 from autoprompt_search.exporters.written import rendered
-from autoprompt_search.prompting import answer_words
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout of an exported folder; a reader refuses a higher one.
 
 Version 1 knew soft prompts at the start only, and neither slots for answers, second texts nor calibration; up
-to version 2 it was not said how rows of data are read, and there were no conversations.
+to version 2 it was not said how rows of data are read, and there were no conversations; up to version 3 every answer
+was a label that is compared.
 """
 
 DOCUMENT = "prompt.yaml"
@@ -83,22 +81,14 @@ def document(final: FinalPrompt) -> dict[str, Any]:
     """Its content, plain values only, in reading order."""
     prompt = final.prompt
     return {
-        "format": FORMAT,
+        "format": OF_LABELS if isinstance(prompt.answers, LabelAnswers) else FORMAT,
         "name": final.name,
         "created_with": final.created_with,
         "verdict": plain(final.scores.get("verdict")),
         "rendered": rendered(prompt, final.labels, final.backend),
-        "decoding": {
-            "mode": "label log-likelihood",
-            "rule": rule_of(
-                final.backend,
-                calibrated=prompt.answers.calibration is not None,
-                nests=_nests(prompt, final.labels),
-                chats=prompt.chat is not None,
-            ),
-        },
+        "decoding": decoding(final),
         **({"chat": {name: plain(value) for name, value in final.chat.items() if name != IDS}} if prompt.chat else {}),
-        "calibration": _calibration(prompt.answers.calibration, final.labels),
+        "calibration": calibration(prompt.answers.calibration, final.labels),
         "soft_prompt": _soft(prompt.soft),
         "parts": {
             "labels": list(final.labels),
@@ -142,12 +132,16 @@ def read(files: Mapping[str, bytes]) -> Document:
 def golden_lines(final: FinalPrompt) -> list[dict[str, Any]]:
     """Items with the prediction each got, without those that are demonstrations: a user's input never is one."""
     shown = {e.id for e in final.prompt.demos.examples}
-    kept = ((example, label) for example, label in final.golden if example.id not in shown)
+    kept = ((example, answer) for example, answer in final.golden if example.id not in shown)
+    return [{"id": e.id, "inputs": dict(e.inputs), "prediction": answer, **_written(final, e)} for e, answer in kept]
+
+
+def _written(final: FinalPrompt, example: Example) -> dict[str, Any]:
+    """Text that the model wrote, options that it had, and the ids of a conversation, where there are such."""
+    texts = {"text": final.golden_texts[example.id]} if example.id in final.golden_texts else {}
     ids: Mapping[str, Sequence[int]] = final.chat.get(IDS, {})
-    return [
-        {"id": e.id, "inputs": dict(e.inputs), "prediction": label, **({IDS: list(ids[e.id])} if e.id in ids else {})}
-        for e, label in kept
-    ]
+    read = {IDS: list(ids[example.id])} if example.id in ids else {}
+    return {**texts, **({"options": list(example.options)} if example.options else {}), **read}
 
 
 def _content(data: bytes) -> dict[str, Any]:
@@ -165,11 +159,7 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
     demos = _read_demonstrations(parts["demonstrations"], files)
     prompt = Prompt(
         template=TypeAdapter(Template).validate_python(parts["template"]),
-        answers=LabelAnswers(
-            labels=_TEXTS.validate_python(parts["labels"]),
-            verbalizer=_read_words(parts["verbalizer"]),
-            calibration=_read_calibration(content.get("calibration"), _TEXTS.validate_python(parts["labels"])),
-        ),
+        answers=read_answers(content),
         instruction=_TEXT.validate_python(parts["instruction"]),
         layout=TypeAdapter(Layout).validate_python(parts["layout"]),
         demos=demos,
@@ -244,32 +234,6 @@ def _read_soft(content: Mapping[str, Any] | None, files: Mapping[str, bytes]) ->
         adapter=_ANY.validate_python(_read_json(files[ADAPTER_CONFIG], ADAPTER_CONFIG)),
         place=TypeAdapter(SoftPosition).validate_python(content.get("place", {})),
     )
-
-
-def _nests(prompt: Prompt, labels: Sequence[str]) -> bool:
-    return bool(nested(answer_words(prompt, labels)[0]))
-
-
-def _calibration(calibration: Calibration | None, labels: Sequence[str]) -> dict[str, Any] | None:
-    if calibration is None:
-        return None
-    return {"method": calibration.method, "offsets": plain(dict(zip(labels, calibration.offsets, strict=True)))}
-
-
-def _read_calibration(content: Mapping[str, Any] | None, labels: Sequence[str]) -> Calibration | None:
-    if content is None:
-        return None
-    offsets = TypeAdapter(dict[str, float]).validate_python(content["offsets"])
-    if odd := [label for label, value in offsets.items() if not math.isfinite(value)]:
-        raise ValueError(f"calibration.offsets: that of {odd[0]!r} is no number")
-    return Calibration(_TEXT.validate_python(content["method"]), tuple(offsets[label] for label in labels))
-
-
-def _read_words(content: Any) -> dict[str, tuple[str, ...]]:
-    found = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(content)
-    if empty := [label for label, words in found.items() if not words]:
-        raise ValueError(f"parts.verbalizer: the label {empty[0]!r} has no word")
-    return found
 
 
 def _read_reading(content: Mapping[str, Any], labels: Sequence[str]) -> Reading:

@@ -1,10 +1,11 @@
-"""How a label is found, in one sentence, for people who use an exported prompt."""
+"""How an answer is found, in one sentence, for people who use an exported prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.families import family_of
 
 _EXCLUSIVE = (
@@ -19,6 +20,19 @@ _SUM = "probabilities of several answers of one label add"
 _CALIBRATED = "a label's offset under `calibration` is taken off its log-probability"
 _CHOICE = "the likeliest label wins, the first named one when equal"
 
+PARSERS: Mapping[str, str] = {
+    "verbatim": "the answer is the whole text without blanks around it",
+    "first-line": "the answer is the first line that is not blank",
+    "after-marker": "the answer is what stands behind the marker on its line, or on the next one that is not blank",
+    "last-number": "the answer is the last number, written in one way: `$1,234.50` is `1234.5`",
+    "first-label": "the answer is the label whose word the text names first, as a whole word, in any case",
+    "option-letter": "the answer is the letter of an option",
+    "json-field": "the answer is a field of the JSON object in the text",
+    "regex": "the answer is what a regular expression finds",
+    "code-block": "the answer is what stands in a block of code",
+}
+"""Registered parser -> where it finds the answer, in words."""
+
 
 def rule_of(backend: Mapping[str, Any], *, calibrated: bool, nests: bool = False, chats: bool = False) -> str:
     """How a label is found, in one sentence.
@@ -31,6 +45,26 @@ def rule_of(backend: Mapping[str, Any], *, calibrated: bool, nests: bool = False
     """
     family = family_of(backend)
     excluded = [_EXCLUSIVE] if nests and family.continues else []
-    return (_CHAT if chats else "") + "; ".join(
-        [family.rule, *excluded, _SUM, *([_CALIBRATED] if calibrated else []), _CHOICE]
+    found = [family.rule, *excluded, _SUM, *([_CALIBRATED] if calibrated else []), _CHOICE]
+    return (_CHAT if chats else "") + "; ".join(found)
+
+
+def options_rule(backend: Mapping[str, Any], *, chats: bool = False) -> str:
+    """How one of an example's own options is found, in one sentence."""
+    rule = f"{family_of(backend).rule}; the likeliest option of the example wins, the first one when equal"
+    return (_CHAT if chats else "") + rule
+
+
+def text_rule(answers: TextAnswers, *, chats: bool = False) -> str:
+    """How an answer is found in generated text, in one sentence."""
+    limits = answers.limits
+    drawn = (
+        "the model writes what is likeliest, token by token"
+        if not limits.temperature
+        else f"tokens are drawn at temperature {limits.temperature:g}, top-p {limits.top_p:g}, seed {limits.seed}"
     )
+    stops = f", before the first of {', '.join(map(repr, limits.stop))}" if limits.stop else ""
+    found = PARSERS.get(answers.parser, f"the parser {answers.parser!r} finds the answer")
+    cut = "a text that ended at the cap has an answer only where more text could not have changed it"
+    asked = _CHAT if chats else ""
+    return f"{asked}{drawn}, until its end token{stops}, or until {limits.tokens} tokens are written; {found}; {cut}"

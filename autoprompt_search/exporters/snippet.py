@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoprompt_search.core.answers import LabelAnswers
 from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import Demonstrations
@@ -39,6 +40,8 @@ def obstacle(final: FinalPrompt) -> str | None:
     demos, kind = final.prompt.demos, str(final.backend.get("type"))
     if kind not in FAMILIES:
         return f"there is no plain script for the backend {kind!r}"
+    if not isinstance(final.prompt.answers, LabelAnswers):
+        return "there is no plain script for answers of this kind"
     if final.prompt.chat is not None and (demos.per_query or not final.chat):
         return "there is no plain script for a conversation whose demonstrations are chosen for every query"
     if demos.per_query and demos.strategy not in pieces.CHOICES:

@@ -27,7 +27,7 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
     if prompt.chat is not None:
         shown = () if prompt.demos.per_query else prompt.demos.examples
         said = {"messages": messages_with_slots(prompt, shown), "answer_prefix": prompt.chat.prefix}
-        return {**said, "answers": answers_of(prompt, labels)}
+        return {**said, **({"answers": answers_of(prompt, labels)} if labels else {})}
     family = family_of(backend)
     fixed = () if prompt.demos.per_query else prompt.demos.examples
     prefix, query, rest = prefix_and_query(prompt, () if family.compares else fixed)
@@ -35,7 +35,7 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
         query, rest = (*query[:-1], query[-1] + rest[0], *rest[1:]), ()
     found: Written = {"prefix": prefix, "query": _flat(query)}
     found |= {"rest": _flat(rest)} if rest and family.reads_rest else {}
-    found["answers"] = answers_of(prompt, labels)
+    found |= {"answers": answers_of(prompt, labels)} if labels else {}
     found |= {"prototypes": _prototypes(prompt, fixed)} if family.compares and fixed else {}
     return found
 

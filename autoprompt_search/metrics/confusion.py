@@ -20,6 +20,14 @@ class Confusion:
     recalls: tuple[float | None, ...]
     """The share on the diagonal of each row; None for a label without examples."""
 
+    @property
+    def square(self) -> tuple[tuple[int, ...], ...]:
+        """The counts of labels by labels, and behind them what was no label, in one column, where anything was."""
+        known = len(self.rows)
+        strays = [sum(line[known:]) for line in self.counts]
+        extra = any(strays)
+        return tuple((*line[:known], *([n] if extra else [])) for line, n in zip(self.counts, strays, strict=True))
+
 
 def confusion(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Confusion:
     """The confusion matrix; an answer that is no label gets a column of its own."""

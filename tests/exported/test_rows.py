@@ -10,8 +10,8 @@ from autoprompt_search.exported.rows import examples_of, sound_rows
 
 def test_made_up_ids_are_nobody_s() -> None:
     rows = [{"text": "a"}, {"text": "b"}]
-    first = {e.id for e in examples_of(rows, ["", ""], set())}
-    again = {e.id for e in examples_of(rows, ["", ""], {*first, "other"})}
+    first = {e.id for e in examples_of(rows, (), set())}
+    again = {e.id for e in examples_of(rows, (), {*first, "other"})}
     assert len(first) == len(again) == 2
     assert not first & again
 

@@ -163,7 +163,7 @@ def test_pool_lines_hold_their_text_as_a_demonstration() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format=4), "reads up to 3"),
+        (lambda c: c.update(format=5), "reads up to 4"),
         (lambda c: c.pop("format"), "names no format"),
         (lambda c: c.pop("reading"), "no 'reading'"),
         (lambda c: c["parts"]["verbalizer"].update(positive=[]), "the label 'positive' has no word"),

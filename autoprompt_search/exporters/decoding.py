@@ -1,0 +1,111 @@
+"""What kind of answer a prompt has, as `prompt.yaml` says it under `decoding`: written and read back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from autoprompt_search.core.answers import (
+    Answers,
+    Calibration,
+    LabelAnswers,
+    Limits,
+    OptionAnswers,
+    TextAnswers,
+    Verbalizer,
+)
+from autoprompt_search.core.nesting import nested
+from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.exporters.formats import plain
+from autoprompt_search.exporters.rule import options_rule, rule_of, text_rule
+from autoprompt_search.prompting import answer_words
+
+OF_LABELS = 3
+"""The last version of the format in which every answer is a label that is compared. A prompt of that kind is still
+written in it, for more readers know it."""
+LABELS = "label log-likelihood"
+OPTIONS = "option log-likelihood"
+TEXT = "generated text"
+
+_WORDS: TypeAdapter[dict[str, tuple[str, ...]]] = TypeAdapter(dict[str, tuple[str, ...]])
+_LABELS = TypeAdapter(tuple[str, ...])
+_LIMITS = TypeAdapter(Limits)
+_PARSER: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+_OFFSETS = TypeAdapter(dict[str, float])
+_TEXT = TypeAdapter(str)
+
+
+def decoding(final: FinalPrompt) -> dict[str, Any]:
+    """How an answer is got out of the model: the mode, the rule in words, and what the rule depends on."""
+    answers, chats = final.prompt.answers, final.prompt.chat is not None
+    if isinstance(answers, TextAnswers):
+        parser = {"type": answers.parser, **plain(answers.options)}
+        return {
+            "mode": TEXT,
+            "rule": text_rule(answers, chats=chats),
+            "limits": plain(answers.limits),
+            "parser": parser,
+        }
+    if isinstance(answers, OptionAnswers):
+        return {"mode": OPTIONS, "rule": options_rule(final.backend, chats=chats), "normalise": answers.normalise}
+    is_nested = bool(nested(answer_words(final.prompt, final.labels)[0]))
+    rule = rule_of(final.backend, calibrated=answers.calibration is not None, nests=is_nested, chats=chats)
+    return {"mode": LABELS, "rule": rule}
+
+
+def calibration(found: Calibration | None, labels: Sequence[str]) -> dict[str, Any] | None:
+    """The offsets of a calibrated prompt by label."""
+    if found is None:
+        return None
+    return {"method": found.method, "offsets": plain(dict(zip(labels, found.offsets, strict=True)))}
+
+
+def read_answers(content: Mapping[str, Any]) -> Answers:
+    """The answers of the prompt that a `prompt.yaml` with this content describes.
+
+    Raises `ValueError`, `KeyError` or `TypeError` where it describes none.
+    """
+    mode = LABELS if content["format"] <= OF_LABELS else content["decoding"]["mode"]
+    if mode not in _READERS:
+        raise ValueError(f"decoding.mode: {mode!r} is none of {', '.join(map(repr, _READERS))}")
+    words = _WORDS.validate_python(content["parts"]["verbalizer"])
+    if empty := [label for label, said in words.items() if not said]:
+        raise ValueError(f"parts.verbalizer: the label {empty[0]!r} has no word")
+    return _READERS[mode](content, _LABELS.validate_python(content["parts"]["labels"]), words)
+
+
+def _read_labels(content: Mapping[str, Any], labels: tuple[str, ...], words: Verbalizer) -> LabelAnswers:
+    return LabelAnswers(labels, words, _read_calibration(content.get("calibration"), labels))
+
+
+def _read_options(content: Mapping[str, Any], _labels: tuple[str, ...], _words: Verbalizer) -> OptionAnswers:
+    return OptionAnswers(_TEXT.validate_python(content["decoding"]["normalise"]))
+
+
+def _read_text(content: Mapping[str, Any], labels: tuple[str, ...], words: Verbalizer) -> TextAnswers:
+    options = _PARSER.validate_python(content["decoding"]["parser"])
+    parser = _TEXT.validate_python(options.pop("type"))
+    limits = _LIMITS.validate_python(content["decoding"]["limits"])
+    if limits.tokens < 1:
+        raise ValueError(f"decoding.limits.tokens: must be 1 or more (got {limits.tokens})")
+    return TextAnswers(limits, parser, options, labels, words)
+
+
+def _read_calibration(content: Mapping[str, Any] | None, labels: Sequence[str]) -> Calibration | None:
+    if content is None:
+        return None
+    offsets = _OFFSETS.validate_python(content["offsets"])
+    if odd := [label for label, value in offsets.items() if not math.isfinite(value)]:
+        raise ValueError(f"calibration.offsets: that of {odd[0]!r} is no number")
+    return Calibration(_TEXT.validate_python(content["method"]), tuple(offsets[label] for label in labels))
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], tuple[str, ...], Verbalizer], Answers]] = {
+    LABELS: _read_labels,
+    OPTIONS: _read_options,
+    TEXT: _read_text,
+}
+"""Mode -> reader."""
