@@ -20,16 +20,17 @@ import torch
 
 from autoprompt_search.backends.hf.shared import SharedBackend
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData
-from autoprompt_search.soft.prompt_tuning import PromptTuning
+from autoprompt_search.soft.prompt_tuning import prompt_tuning
+from autoprompt_search.soft.training import Training
 from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.soft_models import made_up_task, model_folder
 
 
-def trial(number: int, steps: int) -> PromptTuning:
+def trial(number: int, steps: int) -> Training:
     """One point of a search."""
     tokens, lr = 8 + 2 * (number % 5), 0.1 * (1 + number % 7)
-    return PromptTuning(seed=number, tokens=tokens, lr=lr, init="vocabulary", steps=steps, batch_size=8)
+    return prompt_tuning(seed=number, tokens=tokens, lr=lr, init="vocabulary", steps=steps, batch_size=8)
 
 
 def timed(backend: Any, data: TuneData, trials: int, steps: int, *, at_once: bool) -> tuple[float, float, list[float]]:

@@ -41,7 +41,7 @@ from transformers import (
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.core.protocols.tuning import TuneData
 from autoprompt_search.soft import checkpoint
-from autoprompt_search.soft.prompt_tuning import PromptTuning
+from autoprompt_search.soft.prompt_tuning import prompt_tuning
 from autoprompt_search.soft.training import rms
 from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
@@ -94,7 +94,7 @@ class Job:
         self.folder, self.layout = folder, layout
         self.data: TuneData = made_up_task(layout.demonstrations)
         options = {"tokens": TOKENS, "init": "vocabulary", "placement": layout.at, "lr": LR, "steps": STEPS}
-        self.method = PromptTuning(seed=1, batch_size=BATCH, **options)  # type: ignore[arg-type]
+        self.method = prompt_tuning(seed=1, batch_size=BATCH, **options)  # type: ignore[arg-type]
         self.backend = hf_causal(str(folder), device="cpu", dtype="float32")
         self.rate = LR * rms(self.backend.embedding_table())
 
@@ -109,7 +109,7 @@ class Job:
 
     def theirs(self) -> Run:
         steps = range(self.layout.theirs)
-        batches = [self.method._training._batch(step, len(self.data.prompts)) for step in steps]
+        batches = [self.method._batch(step, len(self.data.prompts)) for step in steps]
         model, rows = _peft(self, [i for batch in batches for i in batch])
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=self.rate, weight_decay=0.0)

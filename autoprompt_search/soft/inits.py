@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 
 from autoprompt_search.core.protocols.tuning import TuneData, Tunes
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import SoftPosition
-
-Init = Literal["text", "demos", "vocabulary", "labels", "random"]
+from autoprompt_search.soft.options import Init
 
 _PROMPTS_READ = 64
 """Training prompts whose tokens make the frequent vocabulary."""

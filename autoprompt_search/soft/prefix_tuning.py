@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Unpack
 
 from pydantic import Field
 
-from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.soft.options import TrainingOptions
 from autoprompt_search.soft.parameters import Plain, projected
-from autoprompt_search.soft.training import Schedule, Training
+from autoprompt_search.soft.training import Training
 
 
-class PrefixTuning:
-    """Prefix tuning (Li & Liang 2021, arXiv 2101.00190); implements `SoftMethod`.
-
-    On encoder-decoders the prefix belongs to the decoder.
+def prefix_tuning(
+    *,
+    seed: int,
+    projection: bool = False,
+    hidden: Annotated[int, Field(ge=1)] = 64,
+    lr: Annotated[float, Field(gt=0)] = 0.1,
+    **options: Unpack[TrainingOptions],
+) -> Training:
+    """Prefix tuning (Li & Liang 2021, arXiv 2101.00190). On encoder-decoders the prefix belongs to the decoder.
 
     Args:
         seed: Of batches, drawn initial vectors and networks; injected, not an option of the user.
-        tokens: Length of the soft prompt; with `init: text` at most so many.
-        init: Where the vectors start, see `inits.start`. `text` takes the place of the prompt's own tokens, so that
-            step 0 equals the hard prompt.
         projection: Make keys and values by a small network, which learns the difference from the initial ones.
-        hidden: Its width.
-        optimizer: `adafactor` as Lester et al. use it: constant rate, no scaling by parameters.
+        hidden: Width of the network.
         lr: Step size in units of the RMS of the initial keys and values. They act on every layer: beyond a third of
             the rates that suit embeddings, training is unstable.
-        steps: Of the whole training.
-        batch_size: Prompts per step.
-        weight_decay: Decoupled, as in AdamW.
+        options: See `TrainingOptions`.
     """
-
-    def __init__(
-        self,
-        *,
-        seed: int,
-        tokens: Annotated[int, Field(ge=1)] = 16,
-        init: Literal["text", "demos", "vocabulary", "labels", "random"] = "text",
-        projection: bool = False,
-        hidden: Annotated[int, Field(ge=1)] = 64,
-        optimizer: Literal["adamw", "adafactor"] = "adamw",
-        lr: Annotated[float, Field(gt=0)] = 0.1,
-        steps: Annotated[int, Field(ge=1)] = 100,
-        batch_size: Annotated[int, Field(ge=1)] = 16,
-        weight_decay: Annotated[float, Field(ge=0)] = 0.0,
-    ) -> None:
-        schedule = Schedule(seed, tokens, init, optimizer, lr, steps, batch_size, weight_decay)
-        form = projected(hidden) if projection else Plain
-        options = (projection, hidden)
-        self._training = Training("prefix-tuning", schedule, SoftPosition(kind="prefix"), form, options)
-
-    @property
-    def steps(self) -> int:
-        """See `SoftMethod.steps`."""
-        return self._training.schedule.steps
-
-    def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
-        """See `SoftMethod.fit` and `Training.fit`."""
-        return self._training.fit(model, data, until=until, folder=folder)
+    form = projected(hidden) if projection else Plain
+    place, shared = SoftPosition(kind="prefix"), complete(TrainingOptions, options)
+    return Training("prefix-tuning", seed, lr, shared, place, form, (projection, hidden))

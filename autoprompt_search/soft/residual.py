@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Unpack
 
 from pydantic import Field
 
-from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.soft.options import EmbeddingOptions
 from autoprompt_search.soft.parameters import residual
-from autoprompt_search.soft.training import Schedule, Training
+from autoprompt_search.soft.training import Training, embedding_training
 
 
-class ResidualPromptTuning:
-    """Residual prompt tuning (Razdaibiedina et al. 2023, arXiv 2305.03937); implements `SoftMethod`.
+def residual_prompt_tuning(
+    *, seed: int, hidden: Annotated[int, Field(ge=1)] = 64, **options: Unpack[EmbeddingOptions]
+) -> Training:
+    """Residual prompt tuning (Razdaibiedina et al. 2023, arXiv 2305.03937).
 
     The network is shared by all positions; its layer norm's scale starts at zero.
 
     Args:
         seed: Of batches, drawn initial vectors and networks; injected, not an option of the user.
-        tokens: Length of the soft prompt; with `init: text` at most so many.
-        init: Where the vectors start, see `inits.start`. `text` takes the place of the prompt's own tokens, so that
-            step 0 equals the hard prompt.
-        placement: `start`, `after-cls`, `before-answer` (right before it), or `decoder` (behind its first token).
         hidden: Width of the bottleneck.
-        optimizer: `adafactor` as Lester et al. use it: constant rate, no scaling by parameters.
-        lr: Step size in units of the RMS of the embedding table: one range serves all model families.
-        steps: Of the whole training.
-        batch_size: Prompts per step.
-        weight_decay: Decoupled, as in AdamW.
+        options: See `EmbeddingOptions`.
     """
-
-    def __init__(
-        self,
-        *,
-        seed: int,
-        tokens: Annotated[int, Field(ge=1)] = 16,
-        init: Literal["text", "demos", "vocabulary", "labels", "random"] = "text",
-        placement: Literal["start", "after-cls", "before-answer", "decoder"] = "start",
-        hidden: Annotated[int, Field(ge=1)] = 64,
-        optimizer: Literal["adamw", "adafactor"] = "adamw",
-        lr: Annotated[float, Field(gt=0)] = 0.3,
-        steps: Annotated[int, Field(ge=1)] = 100,
-        batch_size: Annotated[int, Field(ge=1)] = 16,
-        weight_decay: Annotated[float, Field(ge=0)] = 0.0,
-    ) -> None:
-        schedule = Schedule(seed, tokens, init, optimizer, lr, steps, batch_size, weight_decay)
-        place = SoftPosition(placement)
-        self._training = Training("residual-prompt-tuning", schedule, place, residual(hidden), (hidden,))
-
-    @property
-    def steps(self) -> int:
-        """See `SoftMethod.steps`."""
-        return self._training.schedule.steps
-
-    def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
-        """See `SoftMethod.fit` and `Training.fit`."""
-        return self._training.fit(model, data, until=until, folder=folder)
+    return embedding_training("residual-prompt-tuning", seed, options, residual(hidden), (hidden,))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,10 +16,12 @@ from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
 from autoprompt_search.core.nesting import EXCLUSIVE, nested
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng, derive_seed
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import SoftPosition, SoftPrompt
 from autoprompt_search.soft import checkpoint
 from autoprompt_search.soft.checkpoint import TrainState
-from autoprompt_search.soft.inits import Init, rms, start
+from autoprompt_search.soft.inits import rms, start
+from autoprompt_search.soft.options import EmbeddingOptions, TrainingOptions
 from autoprompt_search.soft.parameters import Form, pace
 
 _CLIP = 1.0
@@ -34,34 +36,26 @@ _DRAWING = Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """What all methods have in common."""
-
-    seed: int
-    """Of the batches, of drawn initial vectors and of networks."""
-    tokens: int
-    init: Init
-    optimizer: Literal["adamw", "adafactor"]
-    lr: float
-    """Learning rate in units of the RMS of the embedding table; for prefixes, of the initial keys and values."""
-    steps: int
-    """Steps of the whole training."""
-    batch_size: int
-    weight_decay: float
-    """Decoupled."""
-
-
-@dataclass(frozen=True, slots=True)
 class Training:
-    """One method at work: `fit` is `SoftMethod.fit`."""
+    """One method at work; implements `SoftMethod`."""
 
     method: str
-    schedule: Schedule
+    seed: int
+    """Of the batches, of drawn initial vectors and of networks."""
+    lr: float
+    """Learning rate in units of the RMS of the embedding table; for prefixes, of the initial keys and values."""
+    options: TrainingOptions
+    """All of them, defaults included."""
     place: SoftPosition
     form: Form
     """Makes what is trained from the initial vectors."""
-    options: tuple[Any, ...] = ()
+    own: tuple[Any, ...] = ()
     """The method's own options: part of what a checkpoint is known by."""
+
+    @property
+    def steps(self) -> int:
+        """See `SoftMethod.steps`."""
+        return self.options["steps"]
 
     def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
         """Train up to step `until` in all. The loss is the cross-entropy over labels; probabilities of one label's
@@ -76,7 +70,8 @@ class Training:
             TrialError: The loss or its gradient is not finite; names step, loss and rate.
         """
         until = max(1, until)
-        trained = (self.method, model.fingerprint, asdict(self.schedule), self.place, self.options, data)
+        schedule = {**self.options, "seed": self.seed, "lr": self.lr}
+        trained = (self.method, model.fingerprint, schedule, self.place, self.own, data)
         key = fingerprint((*trained, EXCLUSIVE) if nested(data.answers) else trained)
         found = checkpoint.read(folder, key) if folder is not None else None
         usable = found is not None and (found.step <= until or until in found.history)
@@ -91,13 +86,12 @@ class Training:
         losses = state.losses[max(0, until - _LOSS_STEPS) : until]
         return Fitted(
             tuple(_packed(self.method, model, vectors, place) for vectors in taken),
-            3 * min(self.schedule.batch_size, len(data.prompts)) * max(0, until - before),
+            3 * min(self.options["batch_size"], len(data.prompts)) * max(0, until - before),
             sum(losses) / len(losses),
         )
 
     def _start(self, model: Tunes, data: TuneData, key: str) -> TrainState:
-        schedule = self.schedule
-        begun = start(schedule.init, model, data, self.place, schedule.tokens, schedule.seed)
+        begun = start(self.options["init"], model, data, self.place, self.options["tokens"], self.seed)
         vectors = begun.vectors.detach().float()
         unit = rms(vectors if self.place.kind == "prefix" else model.embedding_table())
         parameters = dict(self._module(vectors, unit).state_dict())
@@ -106,29 +100,26 @@ class Training:
     def _module(self, vectors: torch.Tensor, unit: float) -> nn.Module:
         """On the vectors' device; the same for the same seed, whatever other threads draw."""
         with _DRAWING, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.schedule.seed, "soft-network"))
+            torch.manual_seed(derive_seed(self.seed, "soft-network"))
             return self.form(vectors.cpu(), unit).to(vectors.device)
 
     def _train(self, model: Tunes, data: TuneData, state: TrainState, until: int) -> None:
-        schedule = self.schedule
         device = model.embed_tokens(data.init_text).device
         module = self._module(state.history[0].to(device), state.unit)
         module.load_state_dict(state.parameters)
         trained = list(module.parameters())
-        rates = [schedule.lr * pace(name, p, state.unit) for name, p in module.named_parameters()]
-        optimizer = _optimizer(schedule, trained, rates)
+        rates = [self.lr * pace(name, p, state.unit) for name, p in module.named_parameters()]
+        optimizer = _optimizer(self.options, trained, rates)
         _restore(optimizer, state.optimizer)
         place = replace(self.place, replaces=state.replaces)
-        every = max(1, schedule.steps // _GRID)
+        every = max(1, self.steps // _GRID)
         for step in range(state.step, until):
             loss = _backward(model, module, place, data, self._batch(step, len(data.prompts)))
             norm = torch.nn.utils.clip_grad_norm_(trained, _CLIP)
             if not (torch.isfinite(norm) and torch.isfinite(torch.tensor(loss))):
-                raise TrialError(
-                    f"soft prompt: the loss is not finite at step {step + 1} (loss {loss}, lr {schedule.lr})"
-                )
+                raise TrialError(f"soft prompt: the loss is not finite at step {step + 1} (loss {loss}, lr {self.lr})")
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * min(1.0, (step + 1) / max(1.0, _WARM_UP * schedule.steps))
+                group["lr"] = rate * min(1.0, (step + 1) / max(1.0, _WARM_UP * self.steps))
             optimizer.step()
             optimizer.zero_grad()
             state.losses.append(loss)
@@ -139,20 +130,29 @@ class Training:
         state.optimizer = _kept(optimizer)
 
     def _snapshot_steps(self, until: int) -> list[int]:
-        every = max(1, self.schedule.steps // _GRID)
+        every = max(1, self.steps // _GRID)
         return sorted({0, until * 3 // 4 // every * every, until})
 
     def _batch(self, step: int, count: int) -> list[int]:
         """Places in an endless row of seeded permutations, one per epoch: `step` alone decides."""
-        size = min(self.schedule.batch_size, count)
+        size = min(self.options["batch_size"], count)
         wanted = range(step * size, (step + 1) * size)
         orders = {epoch: self._order(epoch, count) for epoch in {place // count for place in wanted}}
         return [orders[place // count][place % count] for place in wanted]
 
     def _order(self, epoch: int, count: int) -> list[int]:
         order = list(range(count))
-        derive_rng(self.schedule.seed, "soft-batches", epoch).shuffle(order)
+        derive_rng(self.seed, "soft-batches", epoch).shuffle(order)
         return order
+
+
+def embedding_training(
+    method: str, seed: int, options: EmbeddingOptions, form: Form, own: tuple[Any, ...] = ()
+) -> Training:
+    """The training of vectors that stand among the embeddings of the prompt's tokens."""
+    given = complete(EmbeddingOptions, options)
+    place, shared = SoftPosition(given["placement"]), complete(TrainingOptions, options)
+    return Training(method, seed, given["lr"], shared, place, form, own)
 
 
 def label_logliks(logliks: torch.Tensor, groups: Sequence[int]) -> torch.Tensor:
@@ -161,18 +161,18 @@ def label_logliks(logliks: torch.Tensor, groups: Sequence[int]) -> torch.Tensor:
     return torch.stack([logliks[:, column].logsumexp(1) for column in columns], 1)
 
 
-def _optimizer(schedule: Schedule, trained: list[nn.Parameter], rates: list[float]) -> torch.optim.Optimizer:
+def _optimizer(options: TrainingOptions, trained: list[nn.Parameter], rates: list[float]) -> torch.optim.Optimizer:
     """Adafactor as in Lester et al.: a constant rate, neither relative to the step nor to the parameters' scale.
 
     Torch's own Adafactor ties its rate to both, and neither can be switched off.
     """
     groups = [{"params": [parameter], "lr": rate} for parameter, rate in zip(trained, rates, strict=True)]
-    if schedule.optimizer == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=schedule.weight_decay, foreach=False)
+    if options["optimizer"] == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=options["weight_decay"], foreach=False)
     from transformers.optimization import Adafactor
 
     return Adafactor(  # type: ignore[no-any-return, no-untyped-call, unused-ignore]
-        groups, scale_parameter=False, relative_step=False, weight_decay=schedule.weight_decay
+        groups, scale_parameter=False, relative_step=False, weight_decay=options["weight_decay"]
     )
 
 

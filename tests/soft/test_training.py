@@ -19,7 +19,7 @@ from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft import SOFT
 from autoprompt_search.soft.checkpoint import FILE
 from autoprompt_search.soft.inits import rms, start
-from autoprompt_search.soft.prompt_tuning import PromptTuning
+from autoprompt_search.soft.prompt_tuning import prompt_tuning
 from autoprompt_search.soft.training import label_logliks
 from autoprompt_search.testing.differentiable import TunableModel
 from autoprompt_search.testing.soft_contract import DATA, Diverging, logliks, loss
@@ -90,7 +90,7 @@ def test_every_form_begins_exactly_at_its_initial_vectors(name, options, init):
     place = SoftPosition(kind="prefix") if name == "prefix-tuning" else SoftPosition()
     built = build(name, tokens=5, init=init, **options)
     begun = start(init, model, DATA, place, 5, 1).vectors
-    module = built._training._module(begun, 1.0)
+    module = built._module(begun, 1.0)
     assert torch.equal(module(), begun)
     assert torch.equal(vectors(built.fit(model, DATA, until=1, folder=None).snapshots[0]), begun)
 
@@ -106,14 +106,14 @@ def test_snapshots_are_the_start_three_quarters_and_the_end():
 
 def test_every_epoch_sees_every_prompt_in_an_order_of_the_seed():
     def epochs(seed):
-        training = PromptTuning(seed=seed, batch_size=4)._training
+        training = prompt_tuning(seed=seed, batch_size=4)
         places = [i for step in range(6) for i in training._batch(step, 12)]
         return places[:12], places[12:]
 
     first, second = epochs(1)
     assert sorted(first) == sorted(second) == list(range(12))
     assert len({tuple(first), tuple(second), tuple(epochs(2)[0])}) == 3
-    assert len(PromptTuning(seed=1, batch_size=16)._training._batch(0, 5)) == 5
+    assert len(prompt_tuning(seed=1, batch_size=16)._batch(0, 5)) == 5
 
 
 def test_forward_passes_are_three_per_example_of_a_step():
