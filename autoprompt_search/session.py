@@ -80,7 +80,7 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
     """
     task = TASKS.build(config.task)
     splits = task.load(config.seed)
-    if problems := check_data(config, splits):
+    if problems := check_data(config, splits, task.answers):
         raise ConfigError(problems)
     if not workspace.is_finished:
         runner.begin([BACKENDS.module(config.backend.type)])

@@ -15,6 +15,7 @@ from autoprompt_search.config.rules_chat import chat_advice, chat_points
 from autoprompt_search.config.rules_space import possible
 from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
+from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Prompt, Rendered, Splits
@@ -66,8 +67,8 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
     """Look at the file, the data and the model; `ConfigError` with all that is wrong, else what would happen."""
     draft, problems = examine(path, overrides)
     splits = _splits(draft, problems)
-    if splits is not None and _is_whole(draft):
-        problems += check_data(draft.config, splits)
+    if splits is not None and draft.task is not None and _is_whole(draft):
+        problems += check_data(draft.config, splits, draft.task.answers)
     memory = _warm(draft.config, splits, problems) if splits and _is_whole(draft) and not problems else None
     backend = _backend(draft, problems)
     book = draft.config.book(draft.task.answers) if draft.task and splits is not None else None
@@ -227,6 +228,12 @@ def _sample(title: str, rendered: Rendered, answers: tuple[str, ...]) -> Sample:
 
 
 def _answers(prompt: Prompt, labels: Sequence[str]) -> Iterator[str]:
+    if isinstance(prompt.answers, TextAnswers):
+        limits = prompt.answers.limits
+        ends = f", ended by {' or '.join(map(repr, limits.stop))}" if limits.stop else ""
+        yield f"at most {limits.tokens} tokens{ends}, read by the parser {prompt.answers.parser}"
+    if not isinstance(prompt.answers, LabelAnswers):
+        return
     answers, groups = answer_words(prompt, labels)
     for place, label in enumerate(labels):
         yield f"{label}: {' | '.join(repr(a) for a, g in zip(answers, groups, strict=True) if g == place)}"
@@ -264,6 +271,8 @@ def _nested_words(config: SearchConfig, book: PromptBook, splits: Splits, backen
     for template, _ in _prompts(config, book):
         for chosen in verbalizers or [{}]:
             prompt = book.compose({**base, "template": template, **chosen})
+            if not isinstance(prompt.answers, LabelAnswers):
+                continue
             answers, groups = answer_words(prompt, book.form.labels)
             for short, long in pairs_of([render(prompt, splits.dev[0])], answers):
                 if groups[short] != groups[long]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from autoprompt_search.answering import PARSERS
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.registry import ComponentSpec, Registry, option_problems, unknown
@@ -32,6 +33,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     "demos": DEMOS,
     "soft": SOFT,
     "proposers": PROPOSERS,
+    "parsers": PARSERS,
 }
 
 INJECTED: Mapping[str, tuple[str, ...]] = {
@@ -44,10 +46,11 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
     "demos": ("pool", "labels", "seed", "embed", "losses"),
     "soft": ("seed",),
     "proposers": (),
+    "parsers": ("labels",),
 }
 """Constructor parameters that are ours to give, by section; a file may not set them."""
 
-_SINGULAR = {"exports": "exporter", "proposers": "proposer"}
+_SINGULAR = {"exports": "exporter", "proposers": "proposer", "parsers": "parser"}
 _COUNT = Annotated[int, Field(ge=1)]
 _SEARCHED: Mapping[str, Mapping[str, Option]] = {
     "study": {"warm_start": Option("warm_start", list[str], is_required=False, default=())},

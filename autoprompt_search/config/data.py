@@ -15,9 +15,10 @@ from autoprompt_search.config.rules_chat import chat_points
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
+from autoprompt_search.core.answers import AnswerForm, LabelAnswers, TextAnswers
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
-from autoprompt_search.core.protocols.model import Backend
+from autoprompt_search.core.protocols.model import Backend, Generates
 from autoprompt_search.core.types import Example, Prompt, Rendered, Scalar, Splits
 from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook, answer_words, render
 
@@ -25,9 +26,10 @@ LONGEST = 4
 """So many of the longest examples are rendered: the longest in characters need not be the longest in tokens."""
 
 
-def check_data(config: SearchConfig, splits: Splits) -> list[str]:
+def check_data(config: SearchConfig, splits: Splits, form: AnswerForm) -> list[str]:
     """What the examples at hand forbid: rungs beyond the dev split, labels nobody has, too many demonstrations."""
-    return [*_numbers(config, splits), *_labels(config, splits), *_demonstrations(config, splits)]
+    labels = _labels(config, splits) if form.kind == "label" else ()
+    return [*_numbers(config, splits), *labels, *_demonstrations(config, splits)]
 
 
 def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend: Backend) -> list[str]:
@@ -48,17 +50,28 @@ def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend:
     fitting: dict[int, str] = {}
     most_soft, soft_beside = most_tokens(config), most_tokens(config, beside_demonstrations=True)
     for where, prompt, answers in _prompts(config, book):
-        bare = backend.problems([render(prompt, q) for q in queries], answers, soft=most_soft)
+        bare = _unfit(backend, prompt, [render(prompt, q) for q in queries], answers, most_soft)
         for line in bare:
             found.setdefault(line, []).append(where)
         for k in range(len(demos), 0, -1) if not bare else ():
             prompts = [render(prompt, q, demos[:k]) for q in queries]
-            lines = backend.problems(prompts, answers, soft=soft_beside)
+            lines = _unfit(backend, prompt, prompts, answers, soft_beside)
             if not lines:
                 break
             fitting[k - 1] = f"{where} with {k} of them: {lines[0]}"
     problems = [f"{', '.join(dict.fromkeys(places))}: {line}" for line, places in found.items()]
     return problems + ([_too_many(len(demos), *min(fitting.items()))] if fitting else [])
+
+
+def _unfit(
+    backend: Backend, prompt: Prompt, prompts: Sequence[Rendered], answers: Sequence[str], soft: int
+) -> list[str]:
+    """What stands in the way of these renderings of a prompt, with room for its answers and for soft tokens."""
+    problems = backend.problems(prompts, answers, soft=soft)
+    if problems or not isinstance(prompt.answers, TextAnswers) or not isinstance(backend, Generates):
+        return problems
+    line = backend.no_room(prompts, prompt.answers.limits, soft)
+    return [] if line is None else [line]
 
 
 def _too_many(k: int, fit: int, example: str) -> str:
@@ -125,7 +138,7 @@ def local_data_problems(draft: Draft) -> list[str]:
     except (ConfigError, MissingExtraError) as exc:
         return [p.text for p in task_problems(draft.config.task, exc)]
     sound = draft.is_sound("rungs", "space", "templates") and not any("." in name for name in draft.broken)
-    return check_data(draft.config, splits) if sound else []
+    return check_data(draft.config, splits, draft.task.answers) if sound else []
 
 
 def _numbers(config: SearchConfig, splits: Splits) -> Iterator[str]:
@@ -186,7 +199,7 @@ def _prompts(config: SearchConfig, book: PromptBook) -> Iterator[tuple[str, Prom
             where = f"templates.{template}" + "".join(f" with verbalizers.{v}" for v in words.values())
             where += " in the chat template" if chat else ""
             prompt = book.compose({**fixed, **words, **gap, **chat})
-            answers, _ = answer_words(prompt, book.form.labels)
+            answers = answer_words(prompt, book.form.labels)[0] if isinstance(prompt.answers, LabelAnswers) else ()
             yield where, prompt, answers[:1] if AUTO in words.values() else answers
 
 

@@ -13,7 +13,17 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from autoprompt_search.config.deprecated import renewed
 from autoprompt_search.config.dialect import Dumper
-from autoprompt_search.config.sections import Aim, Budget, Component, Confirm, Preset, Proposals, Section, preset_named
+from autoprompt_search.config.sections import (
+    Aim,
+    Answer,
+    Budget,
+    Component,
+    Confirm,
+    Preset,
+    Proposals,
+    Section,
+    preset_named,
+)
 from autoprompt_search.core.answers import AnswerForm, Verbalizer
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.registry import ComponentSpec
@@ -89,6 +99,7 @@ class SearchConfig(Section):
     templates: dict[str, Worded] = Field(min_length=1)
     instructions: dict[str, str] = Field(default_factory=dict)
     verbalizers: dict[str, LabelWords] = Field(default_factory=dict)
+    answer: Answer = Answer()
     space: SearchSpace
     proposals: dict[str, Proposals] = Field(default_factory=dict)
     """Parameter -> how its texts grow. One that is fixed in the space does not grow."""
@@ -132,6 +143,7 @@ class SearchConfig(Section):
             instructions=dict(self.instructions),
             verbalizers={n: _verbalizer(v) for n, v in self.verbalizers.items()},
             form=form,
+            asking=self.answer.asking,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoprompt_search.config.components import component_problems, names, signature
+from autoprompt_search.config.rules_answer import answer_rules
 from autoprompt_search.config.rules_backend import backend_rules
 from autoprompt_search.config.rules_proposals import proposal_rules
 from autoprompt_search.config.rules_space import space_rules
@@ -36,6 +37,7 @@ def rule_problems(draft: Draft) -> list[Problem]:
     problems += space_rules(draft)
     problems += proposal_rules(draft)
     problems += backend_rules(draft)
+    problems += answer_rules(draft)
     problems += _baseline(draft)
     problems += _sizes(draft)
     problems += study_rules(draft)
@@ -71,11 +73,12 @@ def _task(draft: Draft, problems: list[Problem]) -> tuple[Task | None, tuple[str
         return None, None
     draft.task = task
     try:
-        return task, tuple(task.answers.labels)
+        draft.form = task.answers
     except (ConfigError, MissingExtraError) as exc:
         problems += task_problems(spec, exc)
         draft.broken.add("data")
         return task, None
+    return task, draft.form.labels if draft.form.kind == "label" else None
 
 
 def task_problems(spec: ComponentSpec, exc: Exception) -> list[Problem]:

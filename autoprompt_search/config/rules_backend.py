@@ -10,7 +10,7 @@ from autoprompt_search.config.rules_space import is_active, misplaced, possible
 from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.families import EMBEDDINGS, FAMILIES, PREFIXES
-from autoprompt_search.core.protocols.model import Embeds, ProposesWords, Scores
+from autoprompt_search.core.protocols.model import Embeds, ProposesWords
 from autoprompt_search.core.protocols.tuning import Tunes
 from autoprompt_search.prompting import AUTO
 from autoprompt_search.soft.fits import misfit
@@ -28,9 +28,6 @@ def backend_rules(draft: Draft) -> Iterator[Problem]:
 
 def _capabilities(draft: Draft) -> Iterator[Problem]:
     space, backend = draft.config.space, draft.config.backend.type
-    if not _offers(backend, Scores):
-        text = f"backend.type: {backend!r} cannot score answers, which a classification needs"
-        yield Problem(("backend", "type"), text)
     methods = [m for m in possible(space, "soft.method") if m != NONE]
     if methods and not _offers(backend, Tunes):
         yield misplaced(

@@ -50,6 +50,8 @@ def space_rules(draft: Draft) -> Iterator[Problem]:
             yield from style_problems(draft, name, param)
         elif name in CHAT_PARAMS:
             yield from chat_param_problems(draft, name, param)
+        elif family == "answer":
+            continue  # see `rules_answer`
         elif family in FAMILIES and "." in name:
             yield from _option(draft, family, name, param)
         else:
@@ -219,5 +221,6 @@ def addresses() -> list[str]:
         STYLE_PICK,
         *LAYOUT_PARAMS,
         *CHAT_PARAMS,
+        *ANSWER_PARAMS,
         *options,
     ]

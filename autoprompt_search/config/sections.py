@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from autoprompt_search.core.answers import Asking, Limits
 from autoprompt_search.core.objective import CostName, Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
 
@@ -26,6 +27,11 @@ def _typed(value: Any) -> Any:
 
 
 Component = Annotated[ComponentSpec, BeforeValidator(_typed)]
+
+
+def _several(value: Any) -> Any:
+    """One text is a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 class Section(BaseModel):
@@ -133,6 +139,47 @@ class Aim(Section):
     def objective(self) -> Objective:
         """The objective by which trials are compared."""
         return Objective(self.cost, self.weight, tuple(map(Limit.parse, self.constraints)))
+
+
+class Answer(Section):
+    """How an answer is asked for and read.
+
+    `answer.by`, `answer.parser`, `answer.tokens` and `answer.normalise` may also be parameters of the space.
+    """
+
+    by: Literal["likelihood", "text"] | None = None
+    """`likelihood` compares the words of labels, or an example's own options; `text` lets the model write and a parser
+    read. Without: likelihood for labels and options."""
+    tokens: int = Field(default=64, ge=1)
+    """Most tokens that the model may write."""
+    stop: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """The text ends before the first of these."""
+    parser: str | None = None
+    """How the answer is found in the text: a name of `parsers`, or a parser that needs no options, such as `verbatim`,
+    `first-line`, `last-number`, `first-label` or `option-letter`. All parsers read the same stored text, so that
+    searching over `answer.parser` costs no generation."""
+    parsers: dict[str, Component] = Field(default_factory=dict)
+    """Name -> a parser with its options: `{type: after-marker, marker: "####"}`."""
+    normalise: Literal["none", "token", "byte", "pmi"] = "none"
+    """How the log-likelihoods of options of unequal length are compared."""
+
+    @field_validator("stop")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(value):
+            raise ValueError("must not hold an empty text, at which every answer would end")
+        return value
+
+    @property
+    def asking(self) -> Asking:
+        """The same as prompts take it."""
+        return Asking(
+            by=self.by or "",
+            limits=Limits(self.tokens, self.stop),
+            parser=self.parser or "",
+            parsers={name: (spec.type, dict(spec.options)) for name, spec in self.parsers.items()},
+            normalise=self.normalise,
+        )
 
 
 class Confirm(Section):

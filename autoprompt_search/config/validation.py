@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from autoprompt_search.config.deprecated import notes, renewed
 from autoprompt_search.config.models import PARAM_KEYS, SearchConfig, TemplateSpec
-from autoprompt_search.config.sections import Aim, Budget, Confirm, Proposals
+from autoprompt_search.config.sections import Aim, Answer, Budget, Confirm, Proposals
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.registry import unknown
 
@@ -30,6 +31,7 @@ _ENTRIES = ("templates", "instructions", "verbalizers", "space", "proposals", "b
 _MODELS: Mapping[str, type[BaseModel]] = {
     "templates": TemplateSpec,
     "proposals": Proposals,
+    "answer": Answer,
     "budget": Budget,
     "objective": Aim,
     "confirm": Confirm,
@@ -50,6 +52,8 @@ class Draft:
     """What is no mistake and should be written otherwise."""
     task: Task | None = None
     """The task, once it could be built."""
+    form: AnswerForm | None = None
+    """What its answers are, once that could be found out."""
 
     def is_sound(self, *names: str) -> bool:
         """Whether all these sections and entries are as the user wrote them."""

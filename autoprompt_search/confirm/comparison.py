@@ -63,8 +63,9 @@ class ScoreComparison:
         """What it would be on the examples at `rows`: score, loss and outcomes; the rest as it is."""
         outcomes = tuple(made.outcomes[row] for row in rows)
         score = Scorecard.of(outcomes, self.metric).score
-        loss = statistics.fmean(losses(outcomes))
-        return replace(made, score=score, metrics={**made.metrics, "loss": loss}, outcomes=outcomes)
+        lost = losses(outcomes)
+        metrics = {**made.metrics, "loss": statistics.fmean(lost)} if lost else made.metrics
+        return replace(made, score=score, metrics=metrics, outcomes=outcomes)
 
     def difference(self, ours: Measurement, theirs: Measurement) -> Difference:
         """Ours minus theirs, on the same examples."""

@@ -41,6 +41,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """How answers are asked for and read where the space does not say otherwise."""
+
+    by: str = ""
+    """`likelihood` or `text`; empty: likelihood for labels and options, text for texts."""
+    limits: Limits = Limits(64)
+    parser: str = ""
+    """Name among `parsers` or of a registered parser; empty: `first-label` for labels, `option-letter` for options,
+    `verbatim` for texts."""
+    parsers: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """Name -> registered parser and its options."""
+    normalise: str = "none"
+    """How the log-likelihoods of options are compared, see `OptionAnswers`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What is taken off the labels' log-probabilities, so that none is preferred for no reason."""
 

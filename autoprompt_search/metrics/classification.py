@@ -91,7 +91,7 @@ def mcc(labels: tuple[str, ...]) -> Metric:
 class _Accuracy:
     """One statistic: 1 where the prediction is the target, 0 where not."""
 
-    answers: tuple[str, ...] = ("label",)
+    answers: tuple[str, ...] = ("label", "option")
     is_mean: bool = True
 
     def statistics(self, outcome: Outcome) -> Sequence[float]:

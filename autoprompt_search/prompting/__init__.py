@@ -1,6 +1,7 @@
 """Prompts as text: slots, layout, rendering. Pure functions; knows no model, no tokenizer and no search."""
 
 from autoprompt_search.prompting.book import (
+    ANSWER_PARAMS,
     AUTO,
     CHAT_PARAMS,
     CHAT_VALUES,
@@ -31,6 +32,7 @@ from autoprompt_search.prompting.render import (
 from autoprompt_search.prompting.slots import CASINGS, MARKS, SlotError, data_fields, field_names, parse
 
 __all__ = [
+    "ANSWER_PARAMS",
     "AUTO",
     "CASINGS",
     "CHAT_PARAMS",

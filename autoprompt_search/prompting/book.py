@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from autoprompt_search.core.answers import AnswerForm, Answers, LabelAnswers, Verbalizer
+from autoprompt_search.core.answers import (
+    AnswerForm,
+    Answers,
+    Asking,
+    LabelAnswers,
+    OptionAnswers,
+    TextAnswers,
+    Verbalizer,
+)
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.types import Layout, Params, Prompt, Template
 
 LAYOUT = "layout."
+ANSWER = "answer."
 NAME = "layout.name."
 TEXT = ".text"
 """`instruction.text`, `template.text`: behind the address of a value that the search has written, its text."""
@@ -34,6 +43,12 @@ INSTRUCTION = "instruction"
 """The value of `layout.system` that makes the instruction the system message."""
 
 
+ANSWER_PARAMS = ("answer.by", "answer.parser", "answer.tokens", "answer.normalise")
+"""Addresses that say how answers are asked for and read."""
+_PARSERS = {"label": "first-label", "option": "option-letter", "text": "verbatim"}
+"""Kind of answer -> the parser of generated text where nobody names one."""
+
+
 @dataclass(frozen=True, slots=True)
 class PromptBook:
     """The templates, instructions and verbalizers that parameters refer to by name."""
@@ -47,6 +62,8 @@ class PromptBook:
     verbalizers: Mapping[str, Verbalizer] = field(default_factory=dict)
     form: AnswerForm = field(default_factory=AnswerForm)
     """What the task's answers are."""
+    asking: Asking = field(default_factory=Asking)
+    """How they are asked for and read where a parameter does not say otherwise."""
 
     def compose(self, params: Params) -> Prompt:
         """The textual prompt at `params`, without demonstrations and soft prompt.
@@ -91,8 +108,22 @@ class PromptBook:
             "verbalizer": {AUTO: _words(self._own_words()), **verbalizers},
         }
 
+    def way(self, params: Params) -> str:
+        """`likelihood` or `text`: how a prompt at `params` gets its answers."""
+        usual = "text" if self.form.kind == "text" else "likelihood"
+        return str(params.get(ANSWER + "by", self.asking.by or usual))
+
     def _answers(self, template: str, params: Params) -> Answers:
-        return LabelAnswers(self.form.labels, self._verbalizer(template, params))
+        is_text = self.way(params) == "text"
+        if self.form.kind == "label" and not is_text:
+            return LabelAnswers(self.form.labels, self._verbalizer(template, params))
+        if self.form.kind == "option" and not is_text:
+            return OptionAnswers(str(params.get(ANSWER + "normalise", self.asking.normalise)))
+        name = str(params.get(ANSWER + "parser", self.asking.parser or _PARSERS[self.form.kind]))
+        parser, options = self.asking.parsers.get(name, (name, {}))
+        tokens = int(params.get(ANSWER + "tokens", self.asking.limits.tokens))
+        words = self._verbalizer(template, params) if self.form.labels else {}
+        return TextAnswers(replace(self.asking.limits, tokens=tokens), parser, options, self.form.labels, words)
 
     def _verbalizer(self, template: str, params: Params) -> Verbalizer:
         if params.get("verbalizer") == AUTO:

@@ -108,6 +108,11 @@ class ScriptedBackend:
         tokens = self._asked(prompts, limits.tokens, soft)
         return Generated(tuple(self._written(prompt, limits) for prompt in prompts), tokens)
 
+    def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:
+        """See `Generates.no_room`."""
+        longest = self._longest(prompts, ()) + limits.tokens + soft
+        return self._too_long(longest) if prompts and longest > self.context else None
+
     def embed(self, texts: Sequence[str]) -> Floats:
         """See `Embeds.embed`. Hashed words: texts that share words are near each other."""
         out = np.zeros((len(texts), _WIDTH), dtype=np.float32)

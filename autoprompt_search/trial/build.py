@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from autoprompt_search.core.answers import Calibration, LabelAnswers, Verbalizer
+from autoprompt_search.core.answers import Answers, Calibration, LabelAnswers, OptionAnswers, Verbalizer
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.protocols.model import Backend, ProposesWords
@@ -53,7 +53,7 @@ class PromptBuilder:
         prompt = job.book.compose(params)
         if params.get("verbalizer") == AUTO:
             words = self._words(prompt, int(params.get("verbalizer.words", 1)))
-            prompt = replace(prompt, answers=LabelAnswers(job.labels, words))
+            prompt = replace(prompt, answers=_with_words(prompt.answers, words))
         strategy = str(params.get("demos.strategy", "none"))
         if strategy == "none":
             return prompt
@@ -107,6 +107,10 @@ class PromptBuilder:
         memory.add(made)
         self._spent += made.cost
         return losses(made.outcomes)
+
+
+def _with_words(answers: Answers, words: Verbalizer) -> Answers:
+    return answers if isinstance(answers, OptionAnswers) else replace(answers, verbalizer=words)
 
 
 def balanced(job: TrialJob, number: int) -> list[Example]:

@@ -61,7 +61,7 @@ class SoftTraining:
         fidelity = replace(fidelity, steps=until)
         look = replace(fidelity, examples=min(fidelity.examples, max(_LOOK, fidelity.examples // _SHARE)))
         looks = [(measure(prompt, look), prompt) for prompt in prompts]
-        self._best = min(looks, key=lambda look: look[0].metrics["loss"])[1]
+        self._best = min(looks, key=lambda look: look[0].metrics.get("loss", -look[0].score))[1]
         best = measure(self._best, fidelity)
         costs = [made.cost for made, _ in looks] + [best.cost]
         return replace(best, cost=sum(costs, Cost(forward_passes=fitted.forward_passes)))

@@ -41,7 +41,9 @@ def from_folder(folder: Path) -> EarlierSearch:
         config=(folder / "config.yaml").read_text(encoding="utf-8"),
         test="" if seen.exists() else str(json.loads((folder / "state" / _DATA).read_text(encoding="utf-8"))["test"]),
         seen=listed(seen.read_text(encoding="utf-8")) if seen.exists() else None,
-        trials=tuple(EarlierTrial(int(row["number"]), row, float(row["score"]), float(row["loss"])) for row in rows),
+        trials=tuple(
+            EarlierTrial(int(row["number"]), row, float(row["score"]), float(row["loss"] or "inf")) for row in rows
+        ),
     )
 
 

@@ -17,19 +17,22 @@ def loaded(space_file):
     return config, TASKS.build(config.task).load(config.seed)
 
 
+LABELS = AnswerForm("label", ("neg", "pos"))
+
+
 def model_problems(config, splits, backend):
     return check_model(config, config.book(AnswerForm("label", ("neg", "pos"))), splits, backend)
 
 
 def test_a_sound_search_has_no_problems(loaded):
     config, splits = loaded
-    assert check_data(config, splits) == []
+    assert check_data(config, splits, LABELS) == []
     assert model_problems(config, splits, ScriptedBackend()) == []
 
 
 def test_fewer_dev_examples_than_the_last_rung(loaded):
     config, splits = loaded
-    problems = check_data(config, replace(splits, dev=splits.dev[:9]))
+    problems = check_data(config, replace(splits, dev=splits.dev[:9]), LABELS)
     assert problems == ["rungs: the last rung needs 12 dev examples, the dev split has 9"]
 
 
@@ -37,7 +40,7 @@ def test_more_demonstrations_than_train_examples(loaded):
     config, splits = loaded
     assert any(
         "space.demos.k: 4" in p and "3 examples" in p
-        for p in check_data(config, replace(splits, train=splits.train[:3]))
+        for p in check_data(config, replace(splits, train=splits.train[:3]), LABELS)
     )
 
 
@@ -50,14 +53,16 @@ def test_balanced_demonstrations_need_enough_of_each_label(space_file, loaded):
     train = (
         tuple(e for e in splits.train if e.target == "neg") + tuple(e for e in splits.train if e.target == "pos")[:1]
     )
-    assert any("2 of label 'pos'" in p and "has 1" in p for p in check_data(config, replace(splits, train=train)))
+    assert any(
+        "2 of label 'pos'" in p and "has 1" in p for p in check_data(config, replace(splits, train=train), LABELS)
+    )
 
 
 def test_a_label_without_examples_and_an_empty_split(loaded):
     config, splits = loaded
     only = tuple(e for e in splits.dev if e.target == "neg") * 3
-    assert any("dev split has no example of 'pos'" in p for p in check_data(config, replace(splits, dev=only)))
-    assert any("test split has no examples" in p for p in check_data(config, replace(splits, test=())))
+    assert any("dev split has no example of 'pos'" in p for p in check_data(config, replace(splits, dev=only), LABELS))
+    assert any("test split has no examples" in p for p in check_data(config, replace(splits, test=()), LABELS))
 
 
 def test_prompts_beyond_the_context_name_the_template(loaded):

@@ -29,7 +29,8 @@ def load(tmp_path, made, *overrides):
     path = tmp_path / "space.yaml"
     path.write_text(made.text, encoding="utf-8")
     config = load_config(path, overrides)
-    assert check_data(config, TASKS.build(config.task).load(config.seed)) == []
+    task = TASKS.build(config.task)
+    assert check_data(config, task.load(config.seed), task.answers) == []
     return config
 
 

@@ -8,7 +8,7 @@ import torch
 
 from autoprompt_search.backends.hf.backend import HfBackend
 from autoprompt_search.backends.hf.family import PredictsTokens
-from autoprompt_search.backends.hf.generating import Writer, generated
+from autoprompt_search.backends.hf.generating import Writer, generated, no_room
 from autoprompt_search.backends.hf.loaded_model import ModelSpec
 from autoprompt_search.backends.hf.words import distinctive_words
 from autoprompt_search.core.answers import Limits
@@ -66,3 +66,10 @@ class HfGeneratingModel(HfLanguageModel):
             budget=self.batch_tokens,
             truncate=self._truncate,
         )
+
+    def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:
+        """See `Generates.no_room`."""
+        if self._truncate is not None:
+            return None
+        lengths = [one.longest + soft for one in self._writer.openings(self.set_chats(prompts), None)]
+        return no_room(lengths, soft, limits.tokens, self._spec.context)

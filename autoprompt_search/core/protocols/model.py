@@ -84,6 +84,11 @@ class Generates(Protocol):
         """
         ...
 
+    def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:
+        """Why prompts and `soft` soft tokens leave no room for `limits.tokens` in the context, with both lengths; None
+        when all leave enough. Reads the tokenizer, never weights."""
+        ...
+
 
 @runtime_checkable
 class SetsChats(Protocol):
