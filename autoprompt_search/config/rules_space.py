@@ -14,6 +14,7 @@ from autoprompt_search.core.registry import unknown, value_problems
 from autoprompt_search.core.signatures import Option
 from autoprompt_search.core.types import Scalar
 from autoprompt_search.prompting import (
+    ANSWER_PARAMS,
     AUTO,
     CASINGS,
     CHAT_PARAMS,
