@@ -7,5 +7,9 @@ TASKS: Registry[Task] = Registry(
     "tasks",
     {
         "classification": "autoprompt_search.tasks.classification:ClassificationTask",
+        "generation": "autoprompt_search.tasks.generation:generation",
+        "question-answering": "autoprompt_search.tasks.question_answering:question_answering",
+        "multiple-choice": "autoprompt_search.tasks.multiple_choice:multiple_choice",
+        "dialogue": "autoprompt_search.tasks.dialogue:dialogue",
     },
 )

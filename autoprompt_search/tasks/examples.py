@@ -105,6 +105,7 @@ def read_rows(
     *,
     leave_out: Sequence[str] = (),
     max_chars: int | None = None,
+    whole: Sequence[str] = (),
 ) -> Pool:
     """Every good row as an example; every bad one as a problem, unless it is left out for one of these reasons.
 
@@ -115,6 +116,7 @@ def read_rows(
         problems: Where mistakes go.
         leave_out: Some of `REASONS`.
         max_chars: Longest text of a field.
+        whole: Fields that are never cut.
     """
     left: Counter[str] = Counter()
     examples: list[Example] = []
@@ -130,7 +132,7 @@ def read_rows(
                 continue
             problems.add(row.where, str(exc), kind=exc.kind)
             continue
-        inputs = {name: shorten(text, max_chars) for name, text in texts.items()}
+        inputs = {name: text if name in whole else shorten(text, max_chars) for name, text in texts.items()}
         cut += inputs != texts
         examples.append(Example(f"{table.name}:{row.number}", inputs, gold.target, gold.alternatives, gold.options))
         places[examples[-1].id] = row.where

@@ -9,6 +9,7 @@ from collections import Counter
 from fractions import Fraction
 from math import ceil, floor
 
+from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.prompting import parse
@@ -22,23 +23,28 @@ class TaskContract:
         """The task under test, over data with 20 examples or more per split."""
 
     def test_labels_and_fields_have_names(self) -> None:
-        """Two labels or more, none twice; fields that a template can name; a metric."""
+        """Where answers are labels two or more, none twice; fields that a template can name; a metric."""
         task = self.make()
-        assert len(task.answers.labels) >= 2
-        assert len(set(task.answers.labels)) == len(task.answers.labels), "a label stands twice"
-        assert all(label.strip() for label in task.answers.labels), "a label is blank"
+        assert task.answers.kind in ("label", "option", "text"), f"unknown kind of answer {task.answers.kind!r}"
+        if task.answers.kind == "label":
+            assert len(task.answers.labels) >= 2
+            assert len(set(task.answers.labels)) == len(task.answers.labels), "a label stands twice"
+            assert all(label.strip() for label in task.answers.labels), "a label is blank"
+        else:
+            assert task.answers.labels == (), "answers are no labels, and have some"
         assert task.fields, "no field"
         assert all(parse("{" + field + "}")[0].value == field for field in task.fields)
         assert task.metric
 
     def test_examples_are_complete(self) -> None:
-        """Every example has every field as text, and a known label."""
+        """Every example has every field as text, and right answers of the task's kind."""
         task = self.make()
+        form = task.answers
         for example in _all(task.load(1)):
             assert tuple(example.inputs) == task.fields, f"{example.id} has the fields {tuple(example.inputs)}"
             assert all(isinstance(text, str) for text in example.inputs.values()), f"{example.id} is not all text"
             assert any(text.strip() for text in example.inputs.values()), f"{example.id} has no text"
-            assert example.target in task.answers.labels, f"{example.id} has the unknown label {example.target!r}"
+            _check_answers(example, form)
 
     def test_splits_are_disjoint(self) -> None:
         """No id and no inputs occur in two splits."""
@@ -51,7 +57,7 @@ class TaskContract:
         assert not texts[1] & texts[2], "dev and test share an example"
 
     def test_every_split_has_every_label(self) -> None:
-        """Otherwise neither demonstrations nor scores mean what they say."""
+        """Otherwise neither demonstrations nor scores mean what they say; of tasks whose answers are labels."""
         task = self.make()
         splits = task.load(1)
         for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
@@ -72,7 +78,8 @@ class TaskContract:
 
     def test_every_prefix_of_dev_is_stratified(self) -> None:
         """The first n hold each label as often as its share says, rounded down or up: so does every rung."""
-        dev = self.make().load(1).dev
+        task = self.make()
+        dev = task.load(1).dev if task.answers.kind == "label" else ()
         whole = Counter(example.target for example in dev)
         seen: Counter[str] = Counter()
         for n, example in enumerate(dev, 1):
@@ -80,6 +87,19 @@ class TaskContract:
             for label, count in whole.items():
                 quota = Fraction(n * count, len(dev))
                 assert floor(quota) <= seen[label] <= ceil(quota), f"{seen[label]} {label!r} in the first {n}"
+
+
+def _check_answers(example: Example, form: AnswerForm) -> None:
+    """A label of the task, an option of the example, or a text that a model could write."""
+    assert len(set(example.targets)) == len(example.targets), f"{example.id} has a right answer twice"
+    if form.kind == "label":
+        assert example.target in form.labels, f"{example.id} has the unknown label {example.target!r}"
+    elif form.kind == "option":
+        assert len(example.options) >= 2, f"{example.id} has no choice"
+        assert len(set(example.options)) == len(example.options), f"{example.id} has an option twice"
+        assert set(example.targets) <= set(example.options), f"{example.id} is none of its options"
+    else:
+        assert all(text.strip() for text in example.targets), f"{example.id} has an empty right answer"
 
 
 def _all(splits: Splits) -> list[Example]:

@@ -419,7 +419,7 @@ def test_a_folder_without_train(here):
         ({"data": ""}, "data: is blank"),
         ({"data": {"train": "a.csv", "tset": "b.csv"}}, "data.tset: unknown split 'tset'; did you mean 'test'?"),
         ({"data": {"dev": "a.csv"}}, "data.train: is required"),
-        ({"label_names": ["a"]}, "label_names: unknown option of tasks 'classification' 'label_names'"),
+        ({"label_names": ["a"]}, "label_names: unknown classification option 'label_names'"),
     ],
 )
 def test_wrong_options_are_errors_before_any_data_is_read(options, message):

@@ -1,0 +1,110 @@
+"""Conversations whose answer is the next response, or a text about them such as a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.protocols.task import Task
+from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.tasks.examples import BadRowError, Gold, raw_value, text_of
+from autoprompt_search.tasks.generation import METRIC
+from autoprompt_search.tasks.readers import Format
+from autoprompt_search.tasks.references import gold_of
+from autoprompt_search.tasks.table_task import RowFormat, TableTask
+from autoprompt_search.tasks.tables import Row
+from autoprompt_search.tasks.turns import Turn, rendered, turns_of
+
+FIELD = "dialogue"
+SPEAKER = "speaker"
+
+
+def dialogue(
+    data: str | dict[str, str],
+    turns: str = "turns",
+    target: str | list[str] | None = None,
+    *,
+    text: str | list[str] | dict[str, str] | None = None,
+    metric: str = METRIC,
+    max_turns: Annotated[int, Field(ge=1)] | None = None,
+    splits: dict[str, int] | None = None,
+    max_chars: int | None = None,
+    leave_out: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Task:
+    """Conversations in three disjoint parts; templates show them as the field `dialogue`, one line per turn.
+
+    Where the answer is the next response, the field `speaker` names who gives it.
+
+    Args:
+        data: A .jsonl, .json or .parquet file (others hold no lists, only conversations as one text); split -> file;
+            a folder with files named after splits or written by `save_to_disk`; a hub name or `name:config`.
+        turns: Column of the turns: a list of `{role, content}` or of texts; a text as it is where `target` is given.
+        target: Column of the answer, a summary or a response, or several columns; None takes the last turn as the
+            response to those before it.
+        text: Further columns, or field -> column, that templates may show.
+        metric: Name of the metric that trials are ranked by.
+        max_turns: Latest turns that are shown; None shows all.
+        splits: Wanted number per split. Without: all of a split that the data give; of what is split
+            here, a quarter each for train and dev and half for test.
+        max_chars: Longest text of a field; longer ones are cut at their end, so it goes with a `target` only.
+        leave_out: `missing`: rows without an answer are left out and counted instead of refused.
+        encoding: Of text files, such as `windows-1252`; None guesses and says what.
+        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+    """
+    further = fields_of(text or [])
+    answers = [target] if isinstance(target, str) else list(target or [])
+    is_next = target is None
+    problems = [f"text: the field {name!r} is made of the turns" for name in further if name in (FIELD, SPEAKER)]
+    problems += [f"target: {turns!r} holds the turns"] if turns in answers else []
+    if is_next and max_chars is not None:
+        problems.append(
+            f"max_chars: would cut the latest turns, which a response answers; use max_turns (got {max_chars})"
+        )
+
+    def texts(row: Row) -> dict[str, str]:
+        own = {name: text_of(row, column) for name, column in further.items()}
+        if is_next:
+            *before, response = _turns(row, turns)
+            return {FIELD: rendered(_latest(before, max_turns)), SPEAKER: response.speaker, **own}
+        value = raw_value(row, turns)
+        shown = value.strip() if isinstance(value, str) else rendered(_latest(turns_of(value, turns), max_turns))
+        if not shown:
+            raise BadRowError(f"empty text in {turns!r}", "empty text")
+        return {FIELD: shown, **own}
+
+    rows = RowFormat(
+        {FIELD: turns, **({SPEAKER: turns} if is_next else {}), **further},
+        texts=texts,
+        golds=lambda _: (
+            (lambda row: Gold(_turns(row, turns)[-1].text)) if is_next else (lambda row: gold_of(row, answers))
+        ),
+        answers=answers if not is_next else [turns],
+        max_chars=max_chars,
+        leave_out=leave_out or (),
+        is_shared=is_next,
+    )
+    sizes = dict(splits or {})
+    dataset = Dataset(data, sizes, Format(encoding, delimiter))
+    return TableTask(dataset, rows, AnswerForm("text"), metric, sizes, problems)
+
+
+def _turns(row: Row, column: str) -> tuple[Turn, ...]:
+    """Two turns or more: what was said, and the response to it."""
+    value = raw_value(row, column)
+    if isinstance(value, str):
+        kind = f"{column!r} is one text"
+        raise BadRowError(f"{kind}, where a list of turns is needed; name the column of the answer: `target`", kind)
+    found = turns_of(value, column)
+    if len(found) < 2:
+        kind = f"fewer than two turns in {column!r}"
+        raise BadRowError(f"{kind}: nothing that a response could answer", kind, "missing")
+    return found
+
+
+def _latest(turns: Sequence[Turn], number: int | None) -> Sequence[Turn]:
+    return turns if number is None else turns[-number:]

@@ -1,0 +1,56 @@
+"""Free text from the user's files or a data set: translation, summaries, and whatever has a text for an answer."""
+
+from __future__ import annotations
+
+from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.protocols.task import Task
+from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.tasks.examples import texts_of
+from autoprompt_search.tasks.readers import Format
+from autoprompt_search.tasks.references import gold_of
+from autoprompt_search.tasks.table_task import RowFormat, TableTask
+
+METRIC = "chrf"
+"""The default: it needs no tokenizer, so it holds for any language, is above 0 for partly right short texts, where
+BLEU is 0 and prompts look alike, and is one score of a whole corpus with sums to race by."""
+
+
+def generation(
+    data: str | dict[str, str],
+    text: str | list[str] | dict[str, str] = "text",
+    target: str | list[str] = "target",
+    *,
+    metric: str = METRIC,
+    splits: dict[str, int] | None = None,
+    max_chars: int | None = None,
+    leave_out: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Task:
+    """Texts with reference texts, in three disjoint parts.
+
+    Args:
+        data: A .jsonl, .json, .csv, .tsv or .parquet file; split -> file; a folder with files named after splits or
+            written by `save_to_disk`; a hub name or `name:config`.
+        text: Column, columns, or field -> column; the fields of templates.
+        target: Column of the reference, which may hold a list of them; or several columns. Demonstrations show the
+            first reference, and an answer may match any of them.
+        metric: Name of the metric that trials are ranked by.
+        splits: Wanted number per split. Without: all of a split that the data give; of what is split
+            here, a quarter each for train and dev and half for test.
+        max_chars: Longest text of a field; longer ones are cut where a word ends. References stay whole.
+        leave_out: `missing`: rows without a reference are left out and counted instead of refused.
+        encoding: Of text files, such as `windows-1252`; None guesses and says what.
+        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+    """
+    fields, columns = fields_of(text), [target] if isinstance(target, str) else list(target)
+    rows = RowFormat(
+        fields,
+        texts=lambda row: texts_of(row, fields),
+        golds=lambda _: lambda row: gold_of(row, columns),
+        answers=columns,
+        max_chars=max_chars,
+        leave_out=leave_out or (),
+    )
+    sizes = dict(splits or {})
+    return TableTask(Dataset(data, sizes, Format(encoding, delimiter)), rows, AnswerForm("text"), metric, sizes)

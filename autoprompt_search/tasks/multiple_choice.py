@@ -1,0 +1,76 @@
+"""Questions whose examples bring their own options, one of them right."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.protocols.task import Task
+from autoprompt_search.core.types import Example
+from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.tasks.examples import texts_of
+from autoprompt_search.tasks.options import FIELD, gold_reader, listed, options_of
+from autoprompt_search.tasks.readers import Format
+from autoprompt_search.tasks.table_task import RowFormat, TableTask
+from autoprompt_search.tasks.tables import Row
+
+
+def multiple_choice(
+    data: str | dict[str, str],
+    text: str | list[str] | dict[str, str] = "question",
+    options: str | list[str] = "options",
+    target: str = "answer",
+    *,
+    gold: Literal["auto", "index", "number", "letter", "text"] = "auto",
+    metric: str = "accuracy",
+    splits: dict[str, int] | None = None,
+    max_chars: int | None = None,
+    leave_out: list[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Task:
+    """Questions with options, in three disjoint parts. Templates may show all options as the field `options`.
+
+    Args:
+        data: A .jsonl, .json, .csv, .tsv or .parquet file; split -> file; a folder with files named after splits or
+            written by `save_to_disk`; a hub name or `name:config`.
+        text: Column, columns, or field -> column; the fields of templates beside `options`.
+        options: Column of a list, or of `{"text": [...], "label": [...]}`; or one column per option.
+        target: Column of the right option.
+        gold: How the column names it: `index` counts from 0, `number` from 1, `letter` is A, B, ... or the option's
+            own label, `text` is the option itself. `auto` takes what fits every row, and asks where several do.
+        metric: Name of the metric that trials are ranked by.
+        splits: Wanted number per split. Without: all of a split that the data give; of what is split
+            here, a quarter each for train and dev and half for test.
+        max_chars: Longest text of a field; longer ones are cut where a word ends. Options stay whole.
+        leave_out: `missing`: rows without a right option are left out and counted instead of refused.
+        encoding: Of text files, such as `windows-1252`; None guesses and says what.
+        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+    """
+    fields, columns = fields_of(text), [options] if isinstance(options, str) else list(options)
+    problems = [f"text: the field {FIELD!r} holds the options; give the column another name"] if FIELD in fields else []
+    problems += [] if columns else ["options: names no column"]
+    problems += [f"options: {target!r} holds the right answer"] if target in columns else []
+
+    def texts(row: Row) -> dict[str, str]:
+        return {**texts_of(row, fields), FIELD: listed(options_of(row, columns).texts)}
+
+    rows = RowFormat(
+        {**fields, FIELD: columns[0]} if columns else fields,
+        texts=texts,
+        golds=lambda tables: gold_reader(tables, columns, target, gold),
+        answers=[target],
+        others=columns,
+        max_chars=max_chars,
+        leave_out=leave_out or (),
+        stratum=place_of_gold,
+        whole=(FIELD,),
+    )
+    sizes = dict(splits or {})
+    dataset = Dataset(data, sizes, Format(encoding, delimiter))
+    return TableTask(dataset, rows, AnswerForm("option"), metric, sizes, problems)
+
+
+def place_of_gold(example: Example) -> str:
+    """The place of the right option: models prefer some places, so every part holds them alike."""
+    return str(example.options.index(example.target))
