@@ -43,15 +43,13 @@ class HfBackend:
     use, once per process.
 
     Args:
-        spec: The model.
+        spec: The model, and how it is loaded and read.
         family: How it reads.
-        batch_tokens: Budget of one forward pass: rows x (shared prefix + longest rest).
-        truncate: Field of the query that is cut, from its end, where a prompt is longer than the context.
     """
 
-    def __init__(self, spec: ModelSpec, family: ModelFamily, *, batch_tokens: int, truncate: str | None) -> None:
-        self.batch_tokens = batch_tokens
-        self._spec, self._family, self._truncate = spec, family, truncate
+    def __init__(self, spec: ModelSpec, family: ModelFamily) -> None:
+        self.batch_tokens = spec.options["batch_tokens"]
+        self._spec, self._family, self._truncate = spec, family, spec.options["truncate"]
         self._laid_out: OrderedDict[tuple[Any, Rendered], list[Row]] = OrderedDict()
         """Rows of prompts that are trained on."""
 
@@ -176,7 +174,9 @@ class HfBackend:
     def adapter(self, vectors: torch.Tensor, place: SoftPosition) -> Adapter:
         """See `Tunes.adapter`."""
         spec, task = self._spec, self._family.task
-        return adapters.to_peft(self._loaded.model, vectors, place, task=task, name=spec.model, revision=spec.revision)
+        return adapters.to_peft(
+            self._loaded.model, vectors, place, task=task, name=spec.model, revision=spec.options["revision"]
+        )
 
     def width(self, place: SoftPosition) -> int:
         """See `Tunes.width`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Unpack
 
 import torch
 from pydantic import Field
@@ -16,6 +16,7 @@ from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.grouping import grouped
 from autoprompt_search.backends.hf.language_model import HfGeneratingModel
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.options import LanguageModelOptions
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, padded
 from autoprompt_search.backends.hf.prefix_cache import Prefix
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit, shared_length
@@ -24,6 +25,7 @@ from autoprompt_search.backends.hf.tokenizer import Ids, Joined
 from autoprompt_search.backends.hf.training import KVCache, TrainingBatch, from_left_to_right
 from autoprompt_search.backends.hf.writers import CausalWriter
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Rendered
 
 _SHORTEST_PREFIX = 8
@@ -37,40 +39,30 @@ _READS_BOTH_WAYS = ("xlnet",)
 def hf_causal(
     model: str,
     *,
-    revision: str | None = None,
-    device: str = "auto",
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
-    threads: Annotated[int, Field(ge=1)] | None = None,
     prefix_megabytes: Annotated[int, Field(ge=0)] = 256,
-    state_megabytes: Annotated[int, Field(ge=0)] = 64,
-    truncate: str | None = None,
     attention: Literal["expand", "cascade"] = "expand",
+    **options: Unpack[LanguageModelOptions],
 ) -> HfGeneratingModel:
     """Any causal LM that transformers can load, frozen.
 
     Args:
         model: Hub name, local folder, or `builtin:gpt`.
-        revision: Branch, tag or commit of a hub repository.
-        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
-        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
-        batch_tokens: Budget of one forward pass: rows x (shared prefix + longest rest). On CPUs a few thousand
-            are best; raise it on GPUs.
-        threads: Threads of torch in this process; None leaves them alone.
         prefix_megabytes: Memory for keys and values of shared prompt beginnings.
-        state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
-        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
         attention: How a shared beginning is attended: `expand` as if each prompt of a batch had its own, or
             `cascade`, once for the whole batch; not on models with sliding windows. The sums differ in rounding only.
+        options: See `LanguageModelOptions`.
     """
-    named = "" if attention == "expand" else attention
+    named, given = "" if attention == "expand" else attention, complete(LanguageModelOptions, options)
     spec = ModelSpec(
-        model, loading.CAUSAL, revision, device, dtype, threads, prefix_megabytes, state_megabytes, attention=named
+        model,
+        loading.CAUSAL,
+        given,
+        prefix_megabytes=prefix_megabytes,
+        state_megabytes=given["state_megabytes"],
+        attention=named,
     )
     family = CausalFamily(spec, named)
-    return HfGeneratingModel(
-        spec, family, CausalWriter(spec, family.bases), batch_tokens=batch_tokens, truncate=truncate
-    )
+    return HfGeneratingModel(spec, family, CausalWriter(spec, family.bases))
 
 
 class CausalFamily:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Unpack
 
 import torch
-from pydantic import Field
 
 from autoprompt_search.backends.hf import loading
 from autoprompt_search.backends.hf.backend import HfBackend
 from autoprompt_search.backends.hf.bidirectional import both_ways, framed, mean_pooled, one_row
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.options import LoadingOptions
 from autoprompt_search.backends.hf.positions import Base, Soft
 from autoprompt_search.backends.hf.scoring import Row, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Rendered
 
 
-def hf_classifier(
-    model: str,
-    *,
-    revision: str | None = None,
-    device: str = "auto",
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
-    threads: Annotated[int, Field(ge=1)] | None = None,
-    truncate: str | None = None,
-) -> HfBackend:
+def hf_classifier(model: str, **options: Unpack[LoadingOptions]) -> HfBackend:
     """Any sequence classifier over an encoder that transformers can load, frozen, with the head it was trained with.
 
     A label's word is the name of one of the head's classes (`id2label`), whatever its case. `{@pair}` in a
@@ -37,15 +29,10 @@ def hf_classifier(
 
     Args:
         model: Hub name or local folder.
-        revision: Branch, tag or commit of a hub repository.
-        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
-        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
-        batch_tokens: Budget of one forward pass: rows x longest row.
-        threads: Threads of torch in this process; None leaves them alone.
-        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+        options: See `LoadingOptions`.
     """
-    spec = ModelSpec(model, loading.CLASSIFIER, revision, device, dtype, threads, 0, 0)
-    return HfBackend(spec, ClassifierFamily(spec), batch_tokens=batch_tokens, truncate=truncate)
+    spec = ModelSpec(model, loading.CLASSIFIER, complete(LoadingOptions, options))
+    return HfBackend(spec, ClassifierFamily(spec))
 
 
 class ClassifierFamily:

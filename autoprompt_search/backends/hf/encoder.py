@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Unpack
 
 import torch
-from pydantic import Field
 
 from autoprompt_search.backends.hf import loading
 from autoprompt_search.backends.hf.answer_tokens import same_tokens
@@ -16,10 +15,12 @@ from autoprompt_search.backends.hf.backend import HfBackend
 from autoprompt_search.backends.hf.bidirectional import both_ways, framed, one_row
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.options import LoadingOptions
 from autoprompt_search.backends.hf.positions import Base, Soft, mask_of, padded
 from autoprompt_search.backends.hf.scoring import Row, Unit, batches
 from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Rendered, Segment
 
 _SCALE = 20.0
@@ -34,13 +35,8 @@ _REMEMBERED = 50_000
 def hf_encoder(
     model: str,
     *,
-    revision: str | None = None,
-    device: str = "auto",
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     pooling: Literal["auto", "mean", "cls"] = "auto",
-    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
-    threads: Annotated[int, Field(ge=1)] | None = None,
-    truncate: str | None = None,
+    **options: Unpack[LoadingOptions],
 ) -> HfBackend:
     """Any encoder that transformers can load, frozen; labels are compared by cosine.
 
@@ -51,16 +47,11 @@ def hf_encoder(
 
     Args:
         model: Hub name or local folder.
-        revision: Branch, tag or commit of a hub repository.
-        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
-        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
         pooling: `auto` is what the model's own 1_Pooling/config.json says, else `mean`.
-        batch_tokens: Budget of one forward pass: rows x longest row.
-        threads: Threads of torch in this process; None leaves them alone.
-        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+        options: See `LoadingOptions`.
     """
-    spec = ModelSpec(model, loading.ENCODER, revision, device, dtype, threads, 0, 0)
-    return HfBackend(spec, EncoderFamily(spec, pooling), batch_tokens=batch_tokens, truncate=truncate)
+    spec = ModelSpec(model, loading.ENCODER, complete(LoadingOptions, options))
+    return HfBackend(spec, EncoderFamily(spec, pooling))
 
 
 class EncoderFamily:

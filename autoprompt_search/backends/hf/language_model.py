@@ -19,8 +19,8 @@ from autoprompt_search.core.types import Rendered, SoftPrompt
 class HfLanguageModel(HfBackend):
     """A backend with a language-model head: it can also propose words of its vocabulary."""
 
-    def __init__(self, spec: ModelSpec, family: PredictsTokens, *, batch_tokens: int, truncate: str | None) -> None:
-        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
+    def __init__(self, spec: ModelSpec, family: PredictsTokens) -> None:
+        super().__init__(spec, family)
         self._language = family
 
     def propose_words(
@@ -41,17 +41,13 @@ class HfGeneratingModel(HfLanguageModel):
     """A backend whose model also writes; implements `Generates`.
 
     Args:
-        spec: The model.
+        spec: The model, and how it is loaded and read.
         family: How it reads.
         writer: How it writes.
-        batch_tokens: Budget of one forward pass.
-        truncate: Field of the query that is cut where a prompt leaves no room for an answer.
     """
 
-    def __init__(
-        self, spec: ModelSpec, family: PredictsTokens, writer: Writer, *, batch_tokens: int, truncate: str | None
-    ) -> None:
-        super().__init__(spec, family, batch_tokens=batch_tokens, truncate=truncate)
+    def __init__(self, spec: ModelSpec, family: PredictsTokens, writer: Writer) -> None:
+        super().__init__(spec, family)
         self._writer = writer
 
     def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:

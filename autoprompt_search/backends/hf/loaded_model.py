@@ -16,6 +16,7 @@ from autoprompt_search.backends.hf.chat import ChatTemplate
 from autoprompt_search.backends.hf.encoder_cache import EncoderCache
 from autoprompt_search.backends.hf.heads import HiddenStateCache
 from autoprompt_search.backends.hf.identity import model_fingerprint
+from autoprompt_search.backends.hf.options import LoadingOptions
 from autoprompt_search.backends.hf.prefix_cache import PrefixCache
 from autoprompt_search.backends.hf.tokenizer import PromptTokenizer
 from autoprompt_search.core.errors import ConfigError
@@ -56,12 +57,10 @@ class ModelSpec:
 
     model: str
     form: loading.Form
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    threads: int | None = None
+    options: LoadingOptions
+    """All of them, defaults included."""
     prefix_megabytes: int = 0
-    state_megabytes: int = 64
+    state_megabytes: int = 0
     source_megabytes: int = 0
     attention: str = ""
     """A way to attend that is installed in the model; empty for its own."""
@@ -74,12 +73,12 @@ class ModelSpec:
     @cached_property
     def folder(self) -> Path:
         """The folder of configuration, tokenizer and weights."""
-        return loading.resolve_folder(self.model, self.revision)
+        return loading.resolve_folder(self.model, self.options["revision"])
 
     @cached_property
     def tokenizer_folder(self) -> Path:
         """Configuration and tokenizer, without waiting for the weights of a hub repository."""
-        return loading.resolve_folder(self.model, self.revision, weights=False)
+        return loading.resolve_folder(self.model, self.options["revision"], weights=False)
 
     @cached_property
     def config(self) -> Any:
@@ -108,7 +107,7 @@ class ModelSpec:
             refusal: Says what a family has against the configuration.
         """
         try:
-            loading.pick_device(self.device)
+            loading.pick_device(self.options["device"])
             folder, _ = self.tokenizer_folder, self.config
             problem = loading.weights_problem(self.model, folder) or self._head_problem(folder, refusal)
             _ = self.tokenizer
@@ -118,12 +117,13 @@ class ModelSpec:
 
     def loaded(self, refusal: Callable[[], str | None]) -> LoadedModel:
         """The model in memory, the same one for every backend of this process that names it."""
-        device = loading.pick_device(self.device)
-        dtype = loading.pick_dtype(self.dtype, device)
+        device = loading.pick_device(self.options["device"])
+        dtype = loading.pick_dtype(self.options["dtype"], device)
         key = (self.fingerprint, self.form.name, str(device), str(dtype), self.attention)
         if key not in _LOADED:
-            if self.threads:
-                torch.set_num_threads(self.threads)
+            threads = self.options["threads"]
+            if threads:
+                torch.set_num_threads(threads)
             problem = self._head_problem(self.folder, refusal)
             if problem:
                 raise ConfigError(problem)

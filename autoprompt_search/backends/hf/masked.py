@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Unpack
 
 import torch
-from pydantic import Field
 
 from autoprompt_search.backends.hf import heads, loading
 from autoprompt_search.backends.hf.answer_tokens import same_tokens
@@ -14,24 +13,16 @@ from autoprompt_search.backends.hf.bidirectional import both_ways, framed, mean_
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.language_model import HfLanguageModel
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.options import LanguageModelOptions
 from autoprompt_search.backends.hf.positions import Base, Soft, insert
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Rendered
 
 
-def hf_masked(
-    model: str,
-    *,
-    revision: str | None = None,
-    device: str = "auto",
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
-    threads: Annotated[int, Field(ge=1)] | None = None,
-    state_megabytes: Annotated[int, Field(ge=0)] = 64,
-    truncate: str | None = None,
-) -> HfLanguageModel:
+def hf_masked(model: str, **options: Unpack[LanguageModelOptions]) -> HfLanguageModel:
     """Any masked LM that transformers can load, frozen. A template says by `{@answer}` where the masks stand.
 
     An answer of k tokens is scored in k steps, from left to right: token i is predicted by its mask with the
@@ -42,16 +33,11 @@ def hf_masked(
 
     Args:
         model: Hub name, local folder, or `builtin:bert`.
-        revision: Branch, tag or commit of a hub repository.
-        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
-        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
-        batch_tokens: Budget of one forward pass: rows x longest row.
-        threads: Threads of torch in this process; None leaves them alone.
-        state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
-        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+        options: See `LanguageModelOptions`.
     """
-    spec = ModelSpec(model, loading.MASKED, revision, device, dtype, threads, 0, state_megabytes)
-    return HfLanguageModel(spec, MaskedFamily(spec), batch_tokens=batch_tokens, truncate=truncate)
+    given = complete(LanguageModelOptions, options)
+    spec = ModelSpec(model, loading.MASKED, given, state_megabytes=given["state_megabytes"])
+    return HfLanguageModel(spec, MaskedFamily(spec))
 
 
 class MaskedFamily:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Unpack
 
 import torch
 from pydantic import Field
@@ -15,11 +15,13 @@ from autoprompt_search.backends.hf.bidirectional import mean_pooled
 from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.language_model import HfGeneratingModel
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
+from autoprompt_search.backends.hf.options import LanguageModelOptions
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, mask_of, padded, vectors_of
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
 from autoprompt_search.backends.hf.writers import Seq2SeqWriter
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Rendered
 
 _SENTINEL = "<extra_id_0>"
@@ -29,14 +31,8 @@ _SENTINEL = "<extra_id_0>"
 def hf_seq2seq(
     model: str,
     *,
-    revision: str | None = None,
-    device: str = "auto",
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-    batch_tokens: Annotated[int, Field(ge=1)] = 8192,
-    threads: Annotated[int, Field(ge=1)] | None = None,
-    state_megabytes: Annotated[int, Field(ge=0)] = 64,
     encoder_megabytes: Annotated[int, Field(ge=0)] = 256,
-    truncate: str | None = None,
+    **options: Unpack[LanguageModelOptions],
 ) -> HfGeneratingModel:
     """Any sequence-to-sequence LM that transformers can load, frozen.
 
@@ -46,22 +42,19 @@ def hf_seq2seq(
 
     Args:
         model: Hub name, local folder, or `builtin:t5`.
-        revision: Branch, tag or commit of a hub repository.
-        device: `auto` (CUDA, else MPS, else CPU) or a torch device.
-        dtype: `auto` is bfloat16 on CUDA where supported, else float32.
-        batch_tokens: Budget of one forward pass: prompts x (longest prompt + its answers).
-        threads: Threads of torch in this process; None leaves them alone.
-        state_megabytes: Memory for states at answer places, which make other verbalizers nearly free.
         encoder_megabytes: Memory for what the encoder made of prompts, which soft prompts on the decoder's side share.
-        truncate: Field that is cut where a prompt is longer than the context; None refuses such prompts.
+        options: See `LanguageModelOptions`.
     """
+    given = complete(LanguageModelOptions, options)
     spec = ModelSpec(
-        model, loading.SEQ2SEQ, revision, device, dtype, threads, 0, state_megabytes, source_megabytes=encoder_megabytes
+        model,
+        loading.SEQ2SEQ,
+        given,
+        state_megabytes=given["state_megabytes"],
+        source_megabytes=encoder_megabytes,
     )
     family = Seq2SeqFamily(spec)
-    return HfGeneratingModel(
-        spec, family, Seq2SeqWriter(spec, family.bases), batch_tokens=batch_tokens, truncate=truncate
-    )
+    return HfGeneratingModel(spec, family, Seq2SeqWriter(spec, family.bases))
 
 
 class Seq2SeqFamily:
