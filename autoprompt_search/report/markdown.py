@@ -24,7 +24,7 @@ def to_markdown(view: View) -> str:
         *_front(view),
         *_styles(view),
         *_importances(view),
-        *_changes(view),
+        *(block for section in view.sections for block in section.markdown),
         *_failures(view),
         *_cost(view),
         *_reproduce(view),
@@ -150,12 +150,6 @@ def _importances(view: View) -> Iterator[str]:
         yield table(["among", "parameter", "share"], rows, left=2)
         yield "Functional ANOVA over the trials that were run. The sampler chose them, which biases the shares."
         yield escape(view.importance_note)
-
-
-def _changes(view: View) -> Iterator[str]:
-    if not view.is_baseline_best and view.data.best_outcomes:
-        yield "## Examples that changed"
-        yield f"{count(view.changes.won)} won, {count(view.changes.lost)} lost on the test split."
 
 
 def _failures(view: View) -> Iterator[str]:

@@ -8,33 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoprompt_search.core.types import Cost, Outcome, Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Cost, Params, TrialRecord, TrialState
 
-CHANGED_SHOWN = 10
 KIND_ORDER = ("text", "demos", "soft")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One test example on which baseline and best prompt differ in being right."""
-
-    id: str
-    text: str
-    target: str
-    baseline: str
-    best: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Examples won and lost by the best prompt: how many, and the first few."""
-
-    won: int
-    lost: int
-    both_wrong: int
-    """Number of examples that both get wrong with different answers."""
-    shown_won: tuple[Change, ...]
-    shown_lost: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +30,6 @@ def kinds(records: Iterable[TrialRecord]) -> list[str]:
     """The kinds there are: the known ones in their order, then others by name."""
     present = {r.kind for r in records}
     return [k for k in KIND_ORDER if k in present] + sorted(present - set(KIND_ORDER))
-
-
-def changes(data_baseline: Sequence[Outcome], data_best: Sequence[Outcome], texts: Mapping[str, str]) -> Changes:
-    """Compare two prompts example by example."""
-    won: list[Change] = []
-    lost: list[Change] = []
-    both_wrong = 0
-    for before, after in zip(data_baseline, data_best, strict=True):
-        if before.is_right == after.is_right:
-            both_wrong += before.prediction != after.prediction
-            continue
-        text = texts.get(before.example, "(text not kept)")
-        change = Change(before.example, text, before.target, before.prediction, after.prediction)
-        (won if after.is_right else lost).append(change)
-    return Changes(len(won), len(lost), both_wrong, tuple(won[:CHANGED_SHOWN]), tuple(lost[:CHANGED_SHOWN]))
 
 
 def cost_by_kind(records: Sequence[TrialRecord]) -> list[KindCost]:

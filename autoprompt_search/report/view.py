@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from autoprompt_search.core.types import TrialRecord, TrialState
-from autoprompt_search.metrics.confusion import Confusion, confusion
 from autoprompt_search.report import wording
 from autoprompt_search.report.data import ReportData
 from autoprompt_search.report.figures import Whisker, history, intervals, rungs
 from autoprompt_search.report.importance import Importance, importances
-from autoprompt_search.report.rows import Changes, KindCost, changes, cost_by_kind, value_text
+from autoprompt_search.report.rows import KindCost, cost_by_kind, value_text
+from autoprompt_search.report.sections import ShownSection, sections_of
 from autoprompt_search.report.styles import StyleRow, style_rows
 
 
@@ -54,8 +54,8 @@ class View:
     history: str
     rungs: str
     importances: tuple[Importance, ...]
-    confusions: tuple[tuple[str, Confusion], ...]
-    changes: Changes
+    sections: tuple[ShownSection, ...]
+    """What depends on the kind of answer."""
     failed: tuple[TrialRecord, ...]
     pruned: int
     styles: tuple[StyleRow, ...]
@@ -73,7 +73,6 @@ def build_view(data: ReportData) -> View:
     result = data.result
     baseline, best = result["baseline"], result["best"]
     same = wording.is_baseline_best(data)
-    answered = [("Baseline", data.baseline_outcomes)] + ([] if same else [("Best", data.best_outcomes)])
     return View(
         data=data,
         headline=wording.headline(data),
@@ -95,8 +94,7 @@ def build_view(data: ReportData) -> View:
         history=history(data.records, baseline.get("dev", {}).get("score")) if data.records else "",
         rungs=rungs(data.records, best.get("trial", -1)),
         importances=tuple(importances(data.records, data.config)),
-        confusions=tuple((title, confusion(outcomes, data.labels)) for title, outcomes in answered if outcomes),
-        changes=changes(data.baseline_outcomes, data.best_outcomes, data.texts),
+        sections=sections_of(data),
         failed=tuple(r for r in data.records if r.state is TrialState.FAILED),
         pruned=sum(r.state is TrialState.PRUNED for r in data.records),
         styles=style_rows(data.records, data.config),
