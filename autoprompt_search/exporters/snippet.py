@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from autoprompt_search.core.answers import LabelAnswers
+from autoprompt_search.core.answers import OptionAnswers, TextAnswers
 from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.types import Demonstrations
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.exporters.snippet_families import SCORING, Case, Scoring, filled
+from autoprompt_search.exporters.snippet_writing import no_script, writing
 
 _DTYPES = ("float32", "bfloat16", "float16")
+_WRITES = ("hf-causal", "hf-seq2seq")
 _STANDARD = ("functools", "hashlib", "itertools", "json", "random", "sys")
 """Modules that pieces use."""
 
@@ -21,6 +23,14 @@ def snippet(final: FinalPrompt) -> str | None:
         return None
     case = Case(final)
     scoring = SCORING[case.kind](case)
+    answers = final.prompt.answers
+    if isinstance(answers, TextAnswers):
+        tokens = [part for part in scoring.parts if "def loglik" not in part]
+        vector = scoring.vector if case.embeds else ""
+        ids = pieces.CHAT_IDS if final.chat.get(IDS) else ""
+        made = [_load(case), *tokens, vector, _retrieval(case), _cut(case), writing(case, scoring, answers), ids]
+        body = "".join(made).rstrip("\n")
+        return _imports(case, body) + body
     parts = [
         _load(case),
         *scoring.parts,
@@ -40,8 +50,11 @@ def obstacle(final: FinalPrompt) -> str | None:
     demos, kind = final.prompt.demos, str(final.backend.get("type"))
     if kind not in FAMILIES:
         return f"there is no plain script for the backend {kind!r}"
-    if not isinstance(final.prompt.answers, LabelAnswers):
-        return "there is no plain script for answers of this kind"
+    answers = final.prompt.answers
+    if isinstance(answers, TextAnswers) and (kind not in _WRITES or (said := no_script(answers))):
+        return said if kind in _WRITES else f"there is no plain script for texts of the backend {kind!r}"
+    if isinstance(answers, OptionAnswers):
+        return "there is no plain script for options of an example's own"
     if final.prompt.chat is not None and (demos.per_query or not final.chat):
         return "there is no plain script for a conversation whose demonstrations are chosen for every query"
     if demos.per_query and demos.strategy not in pieces.CHOICES:
@@ -53,21 +66,25 @@ def obstacle(final: FinalPrompt) -> str | None:
 
 def _imports(case: Case, body: str) -> str:
     """Of what the body names."""
-    lines = [f"import {', '.join([*(name for name in _STANDARD if f'{name}.' in body), 'torch', 'yaml'])}"]
+    is_written = isinstance(case.final.prompt.answers, TextAnswers)
+    standard = [name for name in _STANDARD if f"{name}." in body] + (["re"] if is_written and " re." in body else [])
+    lines = [f"import {', '.join([*standard, 'torch', 'yaml'])}"]
     lines += ["from peft import PeftModel"] if case.final.prompt.soft else []
     lines += ["from sklearn.feature_extraction.text import TfidfVectorizer"] if "TfidfVectorizer(" in body else []
-    lines.append(f"from transformers import {FAMILIES[case.kind].auto}, AutoTokenizer")
+    settings = ", GenerationConfig" if "GenerationConfig(" in body else ""
+    lines.append(f"from transformers import {FAMILIES[case.kind].auto}, AutoTokenizer{settings}")
     lines += ["from transformers.utils import cached_file"] if "cached_file(" in body else []
     return "\n".join(lines) + "\n\n"
 
 
 def _load(case: Case) -> str:
     prompt, dtype = case.final.prompt, str(case.final.backend.get("dtype"))
+    needs_page = prompt.chat is not None or isinstance(prompt.answers, TextAnswers)
     needs_frozen = case.embeds or FAMILIES[case.kind].compares
     return filled(
         pieces.LOAD,
         model=_model(case.final.model),
-        page=pieces.CALIBRATED if prompt.answers.calibration else pieces.PAGED if prompt.chat else pieces.PAGE,
+        page=pieces.CALIBRATED if prompt.answers.calibration else pieces.PAGED if needs_page else pieces.PAGE,
         auto=FAMILIES[case.kind].auto,
         revision=case.revision,
         dtype=dtype if dtype in _DTYPES else "float32",

@@ -47,7 +47,8 @@ def text_final(
     """As the search makes it."""
     prompt = prompt or text_prompt()
     examples = reports(9) if golden is None else golden
-    found = measure(prompt, examples, BACKENDS.build(ComponentSpec(**backend)), metric="exact_match").outcomes
+    model = BACKENDS.build(ComponentSpec(**backend))
+    found = measure(prompt, examples, model, metric="exact_match").outcomes if examples else ()
     kept = [(e, o) for e, o in zip(examples, found, strict=True) if not o.unscored]
     final = final_prompt(prompt, backend=backend, labels=labels, golden=(), name="weather")
     return replace(

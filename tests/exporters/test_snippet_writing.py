@@ -1,0 +1,123 @@
+"""The card's script of a prompt that writes, run where autoprompt_search cannot be imported, writes what we write."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.answers import Limits, TextAnswers
+from autoprompt_search.core.registry import ComponentSpec
+from autoprompt_search.core.types import Prompt, SoftPosition, Template
+from autoprompt_search.exporters.prompt import PromptFolder
+from autoprompt_search.exporters.snippet import obstacle, snippet
+from autoprompt_search.testing.tiny import tiny_model
+
+from .scripts import _NO_PACKAGE, soft, source_in
+from .written_text import SCRIPTED, reports, text_final, text_prompt
+
+_DRIVER = """
+import json, os, runpy, sys
+import torch
+torch.set_num_threads(1)
+found = {}
+for name, (folder, script) in json.loads(sys.argv[1]).items():
+    os.chdir(folder)
+    sys.argv = [script]
+    try:
+        predict = runpy.run_path(script)["predict"]
+        found[name] = [predict(json.loads(line)["inputs"]) for line in open("golden.jsonl", encoding="utf-8")]
+    except BaseException as exc:
+        found[name] = f"{type(exc).__name__}: {exc}"
+print(json.dumps(found))
+"""
+RAW = TextAnswers(Limits(6), "regex", {"pattern": "(?s)(.+)"})
+"""The script gives the whole text."""
+PLAIN, SLOT = "Weather: {text}\nIn short:", "Weather: {text} In short{@answer}, so it was"
+CASES: dict[str, tuple[str, str, str, SoftPosition | None, TextAnswers]] = {
+    "causal, all": ("hf-causal", "llama", PLAIN, None, RAW),
+    "causal, a stop string": ("hf-causal", "gpt2", PLAIN, None, TextAnswers(Limits(12, ("e", "a")), "first-line")),
+    "causal, vectors": ("hf-causal", "gpt2", PLAIN, SoftPosition(replaces=1), RAW),
+    "causal, vectors before the answer": (
+        "hf-causal", "llama", PLAIN, SoftPosition("before-answer"), RAW
+    ),
+    "causal, prefix": ("hf-causal", "gpt2", PLAIN, SoftPosition(kind="prefix"), RAW),
+    "seq2seq, all": ("hf-seq2seq", "t5", PLAIN, None, RAW),
+    "seq2seq, a slot": ("hf-seq2seq", "t5", SLOT, None, RAW),
+    "seq2seq, prefix": ("hf-seq2seq", "t5", PLAIN, SoftPosition(kind="prefix"), RAW),
+    "verbatim": ("hf-causal", "llama", PLAIN, None, TextAnswers(Limits(12, ("e", "a", "o")))),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], list[str] | str]]:
+    """Case -> what we say, and what its script says."""
+    base = tmp_path_factory.mktemp("writing")
+    (base / "sitecustomize.py").write_text(_NO_PACKAGE)
+    (base / "driver.py").write_text(_DRIVER)
+    jobs, ours = {}, {}
+    for number, (name, (kind, family, template, place, answers)) in enumerate(CASES.items()):
+        model = base / f"{family}"
+        if not model.exists():
+            tiny_model(model, family, context=256)
+        options = {"type": kind, "model": str(model), "device": "cpu"}
+        backend: Any = BACKENDS.build(ComponentSpec(**options))
+        vectors = soft(backend, place) if place else None
+        prompt = Prompt(Template("t", template), answers, soft=vectors)
+        examples = reports(4)
+        made = backend.generate([_rendered(prompt, e) for e in examples], answers.limits, vectors)
+        texts = [one.text for one in made.completions]
+        is_raw = answers.parser == "regex"
+        said = [
+            t if is_raw else t.strip() if one.finish != "length" else ""
+            for t, one in zip(texts, made.completions, strict=True)
+        ]
+        if answers.parser == "first-line":
+            said = [t.strip().partition("\n")[0] for t in said]
+        final = replace(
+            text_final(prompt, backend=options, golden=()),
+            golden=tuple(zip(examples, said, strict=True)),
+            golden_texts={e.id: text for e, text in zip(examples, texts, strict=True)},
+            model=str(model),
+        )
+        folder = PromptFolder().export(final, base / f"out{number}")
+        script = base / f"script{number}.py"
+        script.write_text(source_in(folder / "README.md"), encoding="utf-8")
+        jobs[name], ours[name] = (str(folder), str(script)), said
+    run = subprocess.run(
+        [sys.executable, str(base / "driver.py"), json.dumps(jobs)],
+        env={**os.environ, "PYTHONPATH": str(base), "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"},
+        cwd=base, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout.splitlines()[-1])
+    return {name: (ours[name], found[name]) for name in CASES}
+
+
+def _rendered(prompt: Prompt, example: Any) -> Any:
+    from autoprompt_search.prompting import render
+
+    return render(prompt, example)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_script_writes_what_we_write(name: str, played: dict[str, tuple[list[str], list[str] | str]]) -> None:
+    ours, theirs = played[name]
+    assert theirs == ours
+    assert len(ours) == 4
+    assert any(ours)
+
+
+def test_why_there_is_no_script() -> None:
+    drawn = text_final(text_prompt(Limits(8, temperature=0.5)))
+    assert "scripted" in str(obstacle(drawn))
+    assert "drawn at random" in str(obstacle(replace(drawn, backend={"type": "hf-causal"})))
+    assert obstacle(replace(text_final(), backend={"type": "hf-causal"})) is None
+    assert "texts of the backend 'hf-masked'" in str(obstacle(replace(text_final(), backend={"type": "hf-masked"})))
+    assert snippet(text_final(backend=SCRIPTED)) is None
