@@ -52,15 +52,23 @@ def _root(
 @app.command()
 def init(
     data: Annotated[str, typer.Option(help="A CSV, JSONL or Parquet file, a folder, or a hub data set.")],
-    text: Annotated[list[str], typer.Option(help="Column that the prompt shows. May be repeated.")],
-    label: Annotated[str, typer.Option(help="Column of the gold label.")],
     model: Annotated[str, typer.Option(help="Causal language model: hub name or folder.")],
+    task: Annotated[
+        str, typer.Option(help="classification, generation, question-answering, multiple-choice or dialogue.")
+    ] = "classification",
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Column that the prompt shows. May be repeated; only a classification needs it."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of the right answer; only a classification needs it.")
+    ] = None,
 ) -> None:
     """Write a commented, runnable space file for your own data to stdout."""
     with Guard("init"):
-        from autoprompt_search.config.starter import starter
+        from autoprompt_search.config.starter import starter_for
 
-        space_file = starter(data, text, label, model)
+        space_file = starter_for(task, data, text or [], label, model)
         for note in space_file.notes:
             print(f"# {note}", file=sys.stderr)  # noqa: T201
         sys.stdout.write(space_file.text)

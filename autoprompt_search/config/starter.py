@@ -7,24 +7,25 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from autoprompt_search.config.rules_chat import names_chat_template
 from autoprompt_search.config.starter_text import FILE, SOFT, chat_lines
+from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.tasks import TASKS
 
-MOST = {"train": 512, "dev": 512, "test": 2000}
+LARGEST = {"train": 512, "dev": 512, "test": 2000}
 """Examples a first search uses at most: enough for a verdict, little enough for a laptop."""
 
 _LEAST = 12
 """Fewer examples than this tell nothing about a prompt."""
 
-_CONTEXT = 900
+CONTEXT = 900
 """Tokens a prompt may have: a little below the 1024 of GPT-2, the smallest context in wide use."""
 
-_CHARS_PER_TOKEN = 3
+CHARS_PER_TOKEN = 3
 """Characters per token: conservative for English, about right for most other languages."""
 
 _WORDS = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed": "mixed"}
@@ -42,6 +43,19 @@ class Starter:
     notes: tuple[str, ...]
 
 
+def starter_for(task: str, data: str, text: Sequence[str], label: str | None, model: str) -> Starter:
+    """A space file for a task of any type, see `starter` and `answer_starter`."""
+    if task != "classification":
+        from autoprompt_search.config.starter_answers import answer_starter
+
+        return answer_starter(task, data, text, label, model)
+    given = {"--text": text, "--label": label}
+    missing = [f"{option}: a classification needs it" for option, value in given.items() if not value]
+    if missing or label is None:
+        raise ConfigError(missing)
+    return starter(data, text, label, model)
+
+
 def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
     """Read the data and write a space file for them.
 
@@ -54,21 +68,21 @@ def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
     Raises:
         ConfigError: The data cannot be read, or lack these columns.
     """
-    columns = {_field(column, text): column for column in text}
+    columns = {field(column, text): column for column in text}
     task = TASKS.build(_spec(data, columns, label))
     splits, labels = task.load(0), task.answers.labels
-    sizes = {name: min(len(getattr(splits, name)), most) for name, most in MOST.items()}
+    sizes = {name: min(len(getattr(splits, name)), most) for name, most in LARGEST.items()}
     longest = max(_length(e) for e in (*splits.train, *splits.dev, *splits.test))
     k = _most_demonstrations(splits, labels, longest, sizes["train"])
     values = {
-        "name": _slug(data),
-        "data": _quoted(data),
-        "text": _columns(columns),
-        "label": _quoted(label),
-        "labels": _list(labels),
+        "name": slug(data),
+        "data": quoted(data),
+        "text": columns_option(columns),
+        "label": quoted(label),
+        "labels": listed(labels),
         "splits": ", ".join(f"{name}: {size}" for name, size in sizes.items()),
         "max_chars": "" if _fits(longest) else f"\n  max_chars: {_most_chars()}   # longer texts are cut",
-        "model": _quoted(model),
+        "model": quoted(model),
         "templates": _templates(list(columns), labels),
         "verbalizers": _verbalizers(labels),
         "verbalizer_names": ", ".join(_words(labels)),
@@ -87,40 +101,6 @@ def _spec(data: str, columns: Mapping[str, str], label: str) -> ComponentSpec:
 def rungs_for(dev: int) -> list[int]:
     """Up to three rungs, each about four times the one below, the last all of the dev split."""
     return [n for n in (dev // 16, dev // 4) if n >= _LEAST] + [dev]
-
-
-def _field(column: str, columns: Sequence[str]) -> str:
-    """The column's name as a template slot can spell it."""
-    name = re.sub(r"[^\w -]", "_", column).strip()
-    name = name if re.match(r"[^\W\d]", name) else f"field_{name}"
-    return name if name == column or name not in columns else f"{name}_{columns.index(column)}"
-
-
-def _slug(data: str) -> str:
-    stem = Path(data.rpartition(":")[2]).stem
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:48] or "search"
-
-
-def _quoted(text: str) -> str:
-    """A text as YAML reads it back, whatever is in it; plain where that is enough."""
-    return (
-        text
-        if re.fullmatch(r"[A-Za-z][\w/-]*[A-Za-z0-9]", text) and text.lower() not in _RESERVED
-        else json.dumps(text, ensure_ascii=False)
-    )
-
-
-_RESERVED = ("true", "false", "null", "yes", "no", "on", "off")
-
-
-def _list(values: Sequence[str]) -> str:
-    return "[" + ", ".join(map(_quoted, values)) + "]"
-
-
-def _columns(columns: Mapping[str, str]) -> str:
-    if all(field == column for field, column in columns.items()):
-        return _quoted(next(iter(columns))) if len(columns) == 1 else _list(list(columns))
-    return "{" + ", ".join(f"{_quoted(f)}: {_quoted(c)}" for f, c in columns.items()) + "}"
 
 
 def _templates(fields: Sequence[str], labels: Sequence[str]) -> str:
@@ -157,7 +137,7 @@ def _words(labels: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def _verbalizers(labels: Sequence[str]) -> str:
     return "\n".join(
-        f"  {name}: {{" + ", ".join(f"{_quoted(label)}: {_quoted(word)}" for label, word in words.items()) + "}"
+        f"  {name}: {{" + ", ".join(f"{quoted(label)}: {quoted(word)}" for label, word in words.items()) + "}"
         for name, words in _words(labels).items()
     )
 
@@ -188,7 +168,7 @@ def _most_demonstrations(splits: Splits, labels: Sequence[str], longest: int, tr
     """The largest number of demonstrations that fits into a prompt and that a balanced draw can find."""
     counts = Counter(e.target for e in splits.train)
     each = max(1, min(counts[label] for label in labels) * train // max(1, len(splits.train)))
-    room = _CONTEXT * _CHARS_PER_TOKEN // max(longest, 1) - 1
+    room = CONTEXT * CHARS_PER_TOKEN // max(longest, 1) - 1
     return max(0, min(8, room, each * len(labels), train // 2))
 
 
@@ -197,7 +177,7 @@ def _fits(longest: int) -> bool:
 
 
 def _most_chars() -> int:
-    return _CONTEXT * _CHARS_PER_TOKEN
+    return CONTEXT * CHARS_PER_TOKEN
 
 
 def _length(example: Example) -> int:

@@ -1,0 +1,45 @@
+"""Names and texts of a first search space file, as YAML reads them back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def field(column: str, columns: Sequence[str]) -> str:
+    """The column's name as a template slot can spell it."""
+    name = re.sub(r"[^\w -]", "_", column).strip()
+    name = name if re.match(r"[^\W\d]", name) else f"field_{name}"
+    return name if name == column or name not in columns else f"{name}_{columns.index(column)}"
+
+
+def slug(data: str) -> str:
+    """A name for the search, made of that of its data."""
+    stem = Path(data.rpartition(":")[2]).stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:48] or "search"
+
+
+def quoted(text: str) -> str:
+    """A text as YAML reads it back, whatever is in it; plain where that is enough."""
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z][\w/-]*[A-Za-z0-9]", text) and text.lower() not in _RESERVED
+        else json.dumps(text, ensure_ascii=False)
+    )
+
+
+_RESERVED = ("true", "false", "null", "yes", "no", "on", "off")
+
+
+def listed(values: Sequence[str]) -> str:
+    """A list in one line of YAML."""
+    return "[" + ", ".join(map(quoted, values)) + "]"
+
+
+def columns_option(columns: Mapping[str, str]) -> str:
+    """The option `text` of these fields, as short as it can be."""
+    if all(field == column for field, column in columns.items()):
+        return quoted(next(iter(columns))) if len(columns) == 1 else listed(list(columns))
+    return "{" + ", ".join(f"{quoted(f)}: {quoted(c)}" for f, c in columns.items()) + "}"
