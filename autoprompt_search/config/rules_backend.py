@@ -89,8 +89,8 @@ def _offers(backend: str, capability: type) -> bool:
 
 
 def _methods(capability: type) -> list[str]:
-    """What a protocol asks for."""
-    return [name for name in vars(capability) if not name.startswith("_")]
+    """What a protocol asks for, and those that it extends."""
+    return [name for kind in capability.__mro__ for name in vars(kind) if not name.startswith("_")]
 
 
 def _able(capability: type) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from autoprompt_search.core.protocols.tuning import TuneData, Tunes
+from autoprompt_search.core.protocols.tuning import GivesVectors, TuneData
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft.options import Init
@@ -27,7 +27,7 @@ class Start:
     place: SoftPosition
 
 
-def start(init: Init, model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> Start:
+def start(init: Init, model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> Start:
     """The beginning of a training.
 
     `text`: vectors of the prompt's own tokens at the place, at most `tokens`, which are left out for them, so that
@@ -53,12 +53,12 @@ def rms(vectors: torch.Tensor) -> float:
     return float(vectors.double().pow(2).mean().sqrt())
 
 
-def _text(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
+def _text(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     own: torch.Tensor = model.text_vectors(data.init_text, place)
     return _cycled(own, tokens) if len(own) else _vocabulary(model, data, place, tokens, seed)
 
 
-def _demos(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
+def _demos(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     found = [model.text_vectors(text, place) for text in data.demo_texts]
     rows = torch.cat(found) if found else torch.empty(0)
     if not len(rows):
@@ -66,7 +66,7 @@ def _demos(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed:
     return rows[torch.linspace(0, len(rows) - 1, tokens, device=rows.device).round().long()]
 
 
-def _vocabulary(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
+def _vocabulary(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
     if place.kind == "prefix":
         order = torch.randperm(len(data.prompts), generator=generator).tolist()[:_PROMPTS_REMEMBERED]
@@ -82,20 +82,20 @@ def _vocabulary(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, 
     return _cycled(rows[drawn.to(rows.device)], tokens)
 
 
-def _labels(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
+def _labels(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     found = (model.text_vectors(word, place) for word in data.label_words)
     words = [vectors.mean(0) for vectors in found if len(vectors)]
     rest = _vocabulary(model, data, place, tokens, seed)
     return torch.cat([torch.stack(words), rest])[:tokens] if words else rest
 
 
-def _random(model: Tunes, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
+def _random(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
     sample: torch.Tensor = model.embedding_table()
     if place.kind == "prefix":
         own = model.text_vectors(data.init_text, place)
         sample = own if len(own) else model.text_vectors(data.prompts[0].text, place)
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft-init"))
-    drawn = torch.randn(tokens, model.width(place), generator=generator)
+    drawn = torch.randn(tokens, sample.shape[1], generator=generator)
     return (drawn * rms(sample)).to(sample.device)
 
 
@@ -103,7 +103,7 @@ def _cycled(rows: torch.Tensor, count: int) -> torch.Tensor:
     return rows[torch.arange(count, device=rows.device) % len(rows)]
 
 
-_STARTS: dict[str, Callable[[Tunes, TuneData, SoftPosition, int, int], torch.Tensor]] = {
+_STARTS: dict[str, Callable[[GivesVectors, TuneData, SoftPosition, int, int], torch.Tensor]] = {
     "text": _text,
     "demos": _demos,
     "vocabulary": _vocabulary,

@@ -14,7 +14,7 @@ from torch import nn
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
 from autoprompt_search.core.nesting import EXCLUSIVE, nested
-from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
+from autoprompt_search.core.protocols.tuning import Fitted, TrainsVectors, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import SoftPosition, SoftPrompt
@@ -190,7 +190,7 @@ def _restore(optimizer: torch.optim.Optimizer, kept: dict[str, torch.Tensor]) ->
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def _backward(model: Tunes, module: nn.Module, place: SoftPosition, data: TuneData, rows: list[int]) -> float:
+def _backward(model: TrainsVectors, module: nn.Module, place: SoftPosition, data: TuneData, rows: list[int]) -> float:
     """Mean loss of `rows`, its gradient left in the module; halves the batch where memory is too small for it."""
     vectors = module()
     leaf = vectors.detach().requires_grad_()
@@ -212,7 +212,7 @@ def _backward(model: Tunes, module: nn.Module, place: SoftPosition, data: TuneDa
     return total
 
 
-def _packed(method: str, model: Tunes, vectors: torch.Tensor, place: SoftPosition) -> SoftPrompt:
+def _packed(method: str, model: TrainsVectors, vectors: torch.Tensor, place: SoftPosition) -> SoftPrompt:
     made = model.adapter(vectors, place)
     digest = sha256_bytes(made.weights)
     return SoftPrompt(method, len(vectors), model.fingerprint, made.weights, digest, dict(made.config), place)

@@ -22,23 +22,12 @@ class Adapter:
 
 
 @runtime_checkable
-class Tunes(Protocol):
-    """Capability: gradients with respect to vectors among the prompt's tokens.
+class GivesVectors(Protocol):
+    """Capability: vectors of texts, which a soft prompt can start from.
 
     A vector at a `SoftPosition` of kind `embeddings` is one row as the first layer receives it; of kind `prefix`
     it holds one token's keys and values of all layers: k0, v0, k1, v1, ..., each [heads x head width].
     """
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def adapter(self, vectors: Tensor, place: SoftPosition) -> Adapter:
-        """The files of a PEFT adapter that holds these vectors: what `Scores.score` takes back as `soft`."""
-        ...
-
-    def width(self, place: SoftPosition) -> int:
-        """Numbers per vector at `place`."""
-        ...
 
     def embedding_table(self) -> Tensor:
         """[vocabulary, embedding width] float32: input vectors as the first layer receives them."""
@@ -61,6 +50,22 @@ class Tunes(Protocol):
         values."""
         ...
 
+
+@runtime_checkable
+class TrainsVectors(Protocol):
+    """Capability: gradients with respect to vectors among the prompt's tokens, shaped as in `GivesVectors`."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def adapter(self, vectors: Tensor, place: SoftPosition) -> Adapter:
+        """The files of a PEFT adapter that holds these vectors: what `Scores.score` takes back as `soft`."""
+        ...
+
+    def width(self, place: SoftPosition) -> int:
+        """Numbers per vector at `place`."""
+        ...
+
     def answer_logliks(
         self, soft: Tensor, place: SoftPosition, prompts: Sequence[Rendered], answers: Sequence[str]
     ) -> Tensor:
@@ -70,6 +75,11 @@ class Tunes(Protocol):
         left to right.
         """
         ...
+
+
+@runtime_checkable
+class Tunes(GivesVectors, TrainsVectors, Protocol):
+    """Capability: all that a `SoftMethod` needs of a model."""
 
 
 @dataclass(frozen=True, slots=True)
