@@ -91,7 +91,7 @@ def _signature(args: ast.arguments | None, module: str, given: frozenset[str], m
     pairs += zip(args.kwonlyargs, args.kw_defaults, strict=True)
     found = {a.arg: (a.annotation, default) for a, default in pairs if a.arg != "self"}
     options = {
-        name: Option(name, types.read(annotation), default is None, _literal(default))
+        name: Option(name, types.read(annotation), default is None, types.value(default))
         for name, (annotation, default) in found.items()
         if name not in given
     }
@@ -113,10 +113,8 @@ class _Types:
     """Reads annotations of one module, and what they name: there, in its own package, or in ours."""
 
     def __init__(self, module: str, tree: ast.Module) -> None:
-        assigned = [
-            n for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, (ast.Subscript, ast.BinOp))
-        ]
-        self._aliases = {t.id: n.value for n in assigned for t in n.targets if isinstance(t, ast.Name)}
+        assigned = [n for n in tree.body if isinstance(n, ast.Assign)]
+        self._assigned = {t.id: n.value for n in assigned for t in n.targets if isinstance(t, ast.Name)}
         self._classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
         near = (f"{module.partition('.')[0]}.", f"{_OURS}.")  # what others offer has to be imported to be found
         imports = [n for n in tree.body if isinstance(n, ast.ImportFrom) and f"{n.module}.".startswith(near)]
@@ -135,6 +133,13 @@ class _Types:
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
             return self._subscript(node.value.id, node.slice)
         raise _UnreadableError
+
+    def value(self, node: ast.expr | None) -> Any:
+        """The plain value that a default stands for, by itself or by the name of a constant; None where it is none."""
+        if isinstance(node, ast.Name) and node.id in self._imported:
+            module, original = self._imported[node.id]
+            return _types(module).value(ast.Name(original))
+        return _literal(self._assigned.get(node.id) if isinstance(node, ast.Name) else node)
 
     def unpacked(self, node: ast.expr) -> dict[str, Option]:
         """Options of `**options: Unpack[SharedOptions]`; none where the annotation is another."""
@@ -158,7 +163,7 @@ class _Types:
         is_total = all(_literal(k.value) for k in kind.keywords if k.arg == "total")
         for key in kind.body:
             if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name):
-                own, default = key.target.id, _default(key.annotation)
+                own, default = key.target.id, self.value(_default(key.annotation))
                 found[own] = Option(own, self.read(key.annotation), is_total, default)
         return found
 
@@ -166,8 +171,8 @@ class _Types:
         if name in self._imported:
             module, original = self._imported[name]
             return _types(module).read(ast.Name(original))
-        if name in self._aliases:
-            return self.read(self._aliases[name])
+        if isinstance(self._assigned.get(name), (ast.Subscript, ast.BinOp)):
+            return self.read(self._assigned[name])
         raise _UnreadableError
 
     def _subscript(self, name: str, inner: ast.expr) -> Any:
@@ -189,11 +194,11 @@ def _bounds(marks: Sequence[ast.expr]) -> dict[str, Any]:
     return {str(k.arg): k.value.value for k in keywords if isinstance(k.value, ast.Constant)}
 
 
-def _default(annotation: ast.expr) -> Any:
-    """What `Default(...)` says among the marks of an `Annotated`."""
+def _default(annotation: ast.expr) -> ast.expr | None:
+    """What `Default(...)` holds among the marks of an `Annotated`."""
     inner = annotation.slice if isinstance(annotation, ast.Subscript) else None
     marks = inner.elts if isinstance(inner, ast.Tuple) else []
-    return next((_literal(argument) for call in _calls(marks, "Default") for argument in call.args), None)
+    return next((argument for call in _calls(marks, "Default") for argument in call.args), None)
 
 
 def _calls(marks: Sequence[ast.expr], name: str) -> list[ast.Call]:

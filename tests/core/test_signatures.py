@@ -17,6 +17,7 @@ from autoprompt_search.core.source import from_source
 from autoprompt_search.core.types import Scalar
 
 Colour = Literal["red", "blue"]
+SIDES = 4
 
 
 class Pen(TypedDict, total=False):
@@ -38,7 +39,7 @@ class Circle:
 
 
 class Square:
-    def __init__(self, side: Scalar | None = None, *args: int, anything=3, **rest: int) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, side: Scalar | None = None, sides: int = SIDES, *args: int, anything=3, **rest: int) -> None:  # type: ignore[no-untyped-def]
         self.side = side
 
 
