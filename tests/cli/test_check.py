@@ -131,6 +131,15 @@ def test_init_writes_a_file_that_check_accepts(work, cli, name):
     assert "data is sound" in cli("check", "own.yaml", "--set", "backend=scripted").stdout
 
 
+def test_init_writes_a_file_for_answers_in_words_that_check_accepts(work, cli):
+    rows = "".join(f"say {i} and {i * 7},{i} said\n" for i in range(60))
+    (work / "data.csv").write_text("source,target\n" + rows, encoding="utf-8")
+    made = cli("init", "--task", "generation", "--data", "data.csv", "--model", "gpt2")
+    assert "# columns: text: source, target: target; --text and --label choose others" in made.stderr
+    (work / "own.yaml").write_text(made.stdout, encoding="utf-8")
+    assert "data is sound" in cli("check", "own.yaml", "--set", "backend=scripted").stdout
+
+
 def test_what_cma_leaves_to_chance_is_said(work, cli):
     draws = "space.demos.draw={kind: int, low: 0, high: 2, when: {demos.strategy: [random]}}"
     out = cli("check", "space.yaml", "--set", "study.sampler=cma", "--set", draws).stdout
