@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.tasks.dataset import Dataset, fields_of
-from autoprompt_search.tasks.examples import BadRowError, Gold, raw_value, text_of
+from autoprompt_search.tasks.examples import BadRowError, Gold, Texts, raw_value, text_of
 from autoprompt_search.tasks.generation import METRIC
 from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.references import gold_of
@@ -66,20 +66,9 @@ def dialogue(
             f"max_chars: would cut the latest turns, which a response answers; use max_turns (got {max_chars})"
         )
 
-    def texts(row: Row) -> dict[str, str]:
-        own = {name: text_of(row, column) for name, column in further.items()}
-        if is_next:
-            *before, response = _turns(row, turns)
-            return {FIELD: rendered(_latest(before, max_turns)), SPEAKER: response.speaker, **own}
-        value = raw_value(row, turns)
-        shown = value.strip() if isinstance(value, str) else rendered(_latest(turns_of(value, turns), max_turns))
-        if not shown:
-            raise BadRowError(f"empty text in {turns!r}", "empty text")
-        return {FIELD: shown, **own}
-
     rows = RowFormat(
         {FIELD: turns, **({SPEAKER: turns} if is_next else {}), **further},
-        texts=texts,
+        texts=_responses(turns, further, max_turns) if is_next else _conversations(turns, further, max_turns),
         golds=lambda _: (
             (lambda row: Gold(_turns(row, turns)[-1].text)) if is_next else (lambda row: gold_of(row, answers))
         ),
@@ -91,6 +80,31 @@ def dialogue(
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
     return TableTask(dataset, rows, AnswerForm("text"), metric, sizes, problems)
+
+
+def _responses(turns: str, further: Mapping[str, str], most: int | None) -> Texts:
+    """What was said before the last turn, and who says that one."""
+
+    def texts(row: Row) -> dict[str, str]:
+        *before, response = _turns(row, turns)
+        own = {name: text_of(row, column) for name, column in further.items()}
+        return {FIELD: rendered(_latest(before, most)), SPEAKER: response.speaker, **own}
+
+    return texts
+
+
+def _conversations(turns: str, further: Mapping[str, str], most: int | None) -> Texts:
+    """All that was said; a conversation that is one text as it is."""
+
+    def texts(row: Row) -> dict[str, str]:
+        own = {name: text_of(row, column) for name, column in further.items()}
+        value = raw_value(row, turns)
+        shown = value.strip() if isinstance(value, str) else rendered(_latest(turns_of(value, turns), most))
+        if not shown:
+            raise BadRowError(f"empty text in {turns!r}", "empty text")
+        return {FIELD: shown, **own}
+
+    return texts
 
 
 def _turns(row: Row, column: str) -> tuple[Turn, ...]:
