@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
 from autoprompt_search.backends.hf import adapters, kv, loading, scoring
-from autoprompt_search.backends.hf.batch_sizer import out_of_memory
+from autoprompt_search.backends.hf.batch_sizer import within_memory
 from autoprompt_search.backends.hf.exclusive import Cell, exclusive, nested_cells
 from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, Reading, SharesPrefixes
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
@@ -27,8 +27,6 @@ from autoprompt_search.core.nesting import nested
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Adapter, Asked
 from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
-
-Shared = TypeVar("Shared")
 
 _WORTH = 16
 """A group of prompts is read apart from the others where that saves this part of a forward pass's budget."""
@@ -180,7 +178,10 @@ class HfBackend:
 
     def width(self, place: SoftPosition) -> int:
         """See `Tunes.width`."""
-        return kv.shape_of(self._loaded.model).width if place.kind == "prefix" else self._width
+        model = self._loaded.model
+        if place.kind == "prefix":
+            return kv.shape_of(model).width
+        return int(model.get_input_embeddings().embedding_dim)
 
     def embedding_table(self) -> torch.Tensor:
         """See `Tunes.embedding_table`. Scaled embeddings come out scaled."""
@@ -233,10 +234,6 @@ class HfBackend:
         return self._spec.state_megabytes > 0
 
     @property
-    def _width(self) -> int:
-        return int(self._loaded.model.get_input_embeddings().embedding_dim)
-
-    @property
     def _is_two_part(self) -> bool:
         return bool(self._spec.config.is_encoder_decoder)
 
@@ -253,12 +250,12 @@ class HfBackend:
         reading = Reading(soft, keep=self._remembers)
         groups = [list(units)]
         if isinstance(family, ComparesTexts):
-            reading = replace(reading, labels=_within_memory(partial(family.labels, loaded, prompts, answers)))
+            reading = replace(reading, labels=within_memory(partial(family.labels, loaded, prompts, answers)))
         if isinstance(family, SharesPrefixes):
             groups = family.groups(family.packed(loaded, units), self.batch_tokens // _WORTH)
         for group in groups:
             if isinstance(family, SharesPrefixes):
-                reading = replace(reading, prefix=_within_memory(partial(family.prefix, loaded, group, soft)))
+                reading = replace(reading, prefix=within_memory(partial(family.prefix, loaded, group, soft)))
             out += scoring.score_units(
                 group,
                 shape,
@@ -351,13 +348,3 @@ class HfBackend:
 def _outside(soft: Soft | None) -> int:
     """Positions that a soft prompt takes beside the ids of a row."""
     return soft.length if soft is not None and soft.is_prefix else 0
-
-
-def _within_memory(compute: Callable[[], Shared]) -> Shared:
-    """What all prompts of a call need; `TrialError` where memory is too small for it."""
-    try:
-        return compute()
-    except RuntimeError as exc:
-        if out_of_memory(exc):
-            raise TrialError("out of memory while reading what the prompts share") from exc
-        raise

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
+
+from autoprompt_search.core.errors import TrialError
+
+Shared = TypeVar("Shared")
 
 _SHARE = 0.9
 """Of free memory that a batch is planned to take."""
@@ -110,3 +114,13 @@ def sizer_on(device: torch.device) -> BatchSizer:
 def out_of_memory(exc: RuntimeError) -> bool:
     """Whether an exception means that memory ran out."""
     return isinstance(exc, torch.OutOfMemoryError) or "can't allocate memory" in str(exc)
+
+
+def within_memory(compute: Callable[[], Shared]) -> Shared:
+    """What all prompts of a call need; `TrialError` where memory is too small for it."""
+    try:
+        return compute()
+    except RuntimeError as exc:
+        if out_of_memory(exc):
+            raise TrialError("out of memory while reading what the prompts share") from exc
+        raise
