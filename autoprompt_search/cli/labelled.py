@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from autoprompt_search.exported import ExportedPrompt
 from autoprompt_search.tasks.examples import (
-    BadRowError,
     Columns,
-    Gold,
     Pool,
-    as_text,
-    raw_value,
     read_examples,
     read_rows,
     texts_of,
 )
 from autoprompt_search.tasks.labels import Labels, names_of
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.tables import Row, Table
+from autoprompt_search.tasks.references import gold_of
+from autoprompt_search.tasks.tables import Table
 
 
 def labelled(prompt: ExportedPrompt, table: Table, columns: Columns, problems: Problems) -> Pool:
@@ -28,17 +25,7 @@ def labelled(prompt: ExportedPrompt, table: Table, columns: Columns, problems: P
     return read_rows(
         table,
         lambda row: texts_of(row, columns.fields),
-        lambda row: _references(row, columns.label),
+        lambda row: gold_of(row, [columns.label]),
         problems,
         leave_out=known.leave_out,
     )
-
-
-def _references(row: Row, column: str) -> Gold:
-    value = raw_value(row, column)
-    cells = [as_text(one, column).strip() for one in (value if isinstance(value, list | tuple) else [value])]
-    found = list(dict.fromkeys(cell for cell in cells if cell))
-    if not found:
-        what = f"no reference in {column!r}"
-        raise BadRowError(what, what, "missing")
-    return Gold(found[0], tuple(found[1:]))

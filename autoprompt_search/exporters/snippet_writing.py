@@ -88,6 +88,13 @@ _PARSERS: Mapping[str, str] = {
     line, end, _ = string.lstrip().partition("\\n")
     answer = line.strip() if ended<<settled>> else ""
 """,
+    "last-number": """\
+    number = r"((?<![\\w)\\]])[-+\\u2212])?[$\\u20ac\\u00a3]?(\\d{1,3}(?:,\\d{3})+(?!\\d)|\\d+)(\\.\\d+)?"
+    found = re.findall(number, string)
+    sign, whole, part = found[-1] if found and ended else ("", "", "")
+    digits = str(int(whole.replace(",", ""))) + part.rstrip("0").rstrip(".") if whole else ""
+    answer = "-" + digits if sign in ("-", "\\u2212") and digits.strip("0") else digits
+""",
     "first-label": """\
     words = sorted(sum(page["parts"]["verbalizer"].values(), []), key=len, reverse=True)
     found = re.search("|".join(rf"(?<!\\w){re.escape(word)}(?!\\w)" for word in words), string, re.IGNORECASE)
@@ -102,6 +109,12 @@ _LABELLED = """\
 
 _NOTE = "# An empty answer is none. The package also takes the usual words of a refusal for none."
 _RAW = "# This gives all that the model writes: the package's parser {parser!r} finds the answer in it."
+
+
+_PLAIN = {
+    "last-number": " Numbers are read where they are written plainly, as -1,234.50: no fractions and no powers of ten."
+}
+"""What the script's way to read an answer leaves out, by parser."""
 
 
 def no_script(answers: TextAnswers) -> str:
@@ -152,14 +165,20 @@ def _predict(case: Case, scoring: Scoring, answers: TextAnswers) -> str:
     if not is_read(answers):
         note = _RAW.format(parser=answers.parser)
         return filled(_PREDICT, note=note, read=read, parse="    return string", golden="text")
+    lines = [reading(answers), _LABELLED if answers.labels else "    return answer"]
+    note = _NOTE + _PLAIN.get(answers.parser, "")
+    return filled(_PREDICT, note=note, read=read, parse="\n".join(lines), golden="prediction")
+
+
+def reading(answers: TextAnswers) -> str:
+    """Lines that find `answer` in `string`, which has `ended` or was cut."""
     is_last = answers.options.get("which", "first") == "last"
     parse = filled(
         _PARSERS[answers.parser],
         settled="" if is_last else " or end",
         which="-1" if is_last else "1",
     ).rstrip("\n")
-    parts = [_THOUGHTS, parse, _LABELLED if answers.labels else "    return answer"]
-    return filled(_PREDICT, note=_NOTE, read=read, parse="\n".join(parts), golden="prediction")
+    return f"{_THOUGHTS}\n{parse}"
 
 
 def _ids(case: Case) -> list[str]:

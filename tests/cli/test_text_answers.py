@@ -58,5 +58,5 @@ def test_references_are_a_text_or_several(tmp_path: Path, capsys: pytest.Capture
 def test_a_row_without_a_reference_is_named(tmp_path: Path) -> None:
     lines = [{"text": "rain", "reference": "it was wet"}, {"text": "sun", "reference": " "}]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
-    with pytest.raises(ConfigError, match=r"data\.jsonl:2: no reference in 'reference'"):
+    with pytest.raises(ConfigError, match=r"data\.jsonl:2: empty reference in 'reference'"):
         evaluate_file(folder_of(tmp_path), tmp_path / "data.jsonl", text=(), label=None, metric=None, backend=())

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from autoprompt_search.answering import PARSERS
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.core.answers import Limits, TextAnswers
+from autoprompt_search.core.answers import Completion, Limits, TextAnswers
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Prompt, SoftPosition, Template
 from autoprompt_search.exporters.prompt import PromptFolder
 from autoprompt_search.exporters.snippet import obstacle, snippet
+from autoprompt_search.exporters.snippet_writing import reading
 from autoprompt_search.testing.tiny import tiny_model
 
 from .scripts import _NO_PACKAGE, soft, source_in
@@ -112,6 +118,52 @@ def test_the_script_writes_what_we_write(name: str, played: dict[str, tuple[list
     assert theirs == ours
     assert len(ours) == 4
     assert any(ours)
+
+
+PARSED = [
+    TextAnswers(Limits(8)),
+    TextAnswers(Limits(8), "first-line"),
+    TextAnswers(Limits(8), "after-marker", {"marker": "so:"}),
+    TextAnswers(Limits(8), "after-marker", {"marker": "so:", "which": "last"}),
+    TextAnswers(Limits(8), "last-number"),
+    TextAnswers(Limits(8), "first-label", {}, ("bad", "good"), {"bad": ("wet", "wet snow"), "good": ("sun",)}),
+]
+SAID = [
+    "wet",
+    "wet snow",
+    "Sun",
+    "sunny",
+    " ",
+    "\n",
+    "So:",
+    "so: ",
+    ".",
+    "-7",
+    "+3",
+    "1,234.50",
+    "12.0",
+    "$5",
+    "0",
+    "x-1",
+    "é",
+]
+
+
+@given(st.sampled_from(PARSED), st.lists(st.sampled_from(SAID), max_size=7).map("".join), st.booleans())
+def test_the_written_out_parsers_find_what_ours_find(answers: TextAnswers, text: str, ended: bool) -> None:
+    example = reports(1)[0]
+    response = Completion(text, "end" if ended else "length")
+    bare = replace(answers, labels=(), verbalizer=answers.verbalizer)
+    names = {"labels": [w for ws in answers.verbalizer.values() for w in ws]} if answers.labels else {}
+    parser = PARSERS.build(ComponentSpec(type=answers.parser, **answers.options), **names)
+    found = parser(response.text, example, finish=response.finish)
+    page = {
+        "decoding": {"parser": {"type": answers.parser, **answers.options}},
+        "parts": {"verbalizer": {label: list(words) for label, words in answers.verbalizer.items()}},
+    }
+    there: dict[str, Any] = {"re": re, "page": page, "string": text, "ended": ended}
+    exec(textwrap.dedent(reading(bare)), there)  # noqa: S102 - our own code
+    assert there["answer"] == (found if isinstance(found, str) else "")
 
 
 def test_why_there_is_no_script() -> None:
