@@ -17,10 +17,11 @@ from autoprompt_search.core.chat import Chat, Conversation, Segment, Turn
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Example, Prompt, Rendered, Template
 from autoprompt_search.prompting import render
+from autoprompt_search.testing.factories import label_answers
 from tests.backends.hf import chat_tokenizers as made
 
 MODELS = {"qwen": made.qwen_like, "llama": made.llama_like, "gemma": made.gemma_like, "llama2": made.llama2_like}
-PROMPT = Prompt(Template("t", "{text} Ok?"), {"p": ("yes",), "n": ("no",)}, chat=Chat())
+PROMPT = Prompt(Template("t", "{text} Ok?"), label_answers({"p": ("yes",), "n": ("no",)}), chat=Chat())
 DEMO = Example("d", {"text": "Hi"}, "p")
 
 
