@@ -90,6 +90,7 @@ class OptunaStudy:
         text_share: Annotated[float, Field(ge=0, le=1)] = 0.6,
         storage: str | None = None,
     ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # else Optuna writes a line into the user's terminal
         self._terms, self._objective = terms, terms.objective
         self._slots = ProposalSlots(terms.growing, terms.seed)
         space = self._slots.with_slots(terms.space)

@@ -53,7 +53,6 @@ def stored_study(name: str, place: Path, url: str | None) -> optuna.Study:
         place: The journal file, for a study without another storage; stands in messages.
         url: Optuna RDB URL of another storage.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=name,
         storage=database(url) if url else JournalStorage(Journal(place)),

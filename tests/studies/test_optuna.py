@@ -3,6 +3,8 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import subprocess
+import sys
 import tempfile
 import time
 import tracemalloc
@@ -271,3 +273,13 @@ def test_a_study_of_an_unknown_version_is_refused_in_one_sentence(tmp_path: Path
     stored(tmp_path).set_user_attr("format", 99)
     with pytest.raises(StateError, match=r"study\.journal was written by another version .*format 99.*--fresh"):
         make(tmp_path, space(), trials=5)
+
+
+def test_optuna_writes_nothing_into_the_terminal(tmp_path: Path) -> None:
+    """In a process of its own, because any earlier study of this one has quieted Optuna already."""
+    script = (
+        "from pathlib import Path; from autoprompt_search.testing.factories import open_study; "
+        f"open_study(Path({str(tmp_path)!r})).ask()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
