@@ -39,7 +39,9 @@ def searches(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, list[dict[str, 
     raw, labels = RAW[draw(st.sampled_from(sorted(RAW)))]
     column, label = draw(st.sampled_from([("text", "label"), ("Review: text", "stars"), ("body", "label")]))
     found = reviews(draw(st.integers(0, 99)), 90, split="train")
-    rows = [{column: f"{r.text} {'So it was. ' * (i % 5)}", label: raw[r.label], "id": i} for i, r in enumerate(found)]
+    rows = [
+        {column: f"{i}: {r.text} {'So it was. ' * (i % 5)}", label: raw[r.label], "id": i} for i, r in enumerate(found)
+    ]
     parts, start = {}, 0
     for split, size in SPLITS.items():
         parts[split], start = rows[start : start + size], start + size
