@@ -41,7 +41,7 @@ def trained(backend, number, barrier=None, **changes):
     spec = ComponentSpec(type=name, steps=STEPS, batch_size=4, **options, **changes)
     method = SOFT.build(spec, seed=number)
     if barrier:
-        barrier.wait()
+        barrier.wait(60)
     return method.fit(backend, DATA, until=STEPS, folder=None)
 
 
@@ -139,7 +139,7 @@ def test_everybody_gets_the_answer_to_his_own_question():
 
     def work(number, barrier):
         one = question(number + 1)
-        barrier.wait()
+        barrier.wait(60)
         found = [step(meeting, one) for _ in range(5)]
         meeting.leave()
         return found
@@ -177,7 +177,7 @@ def test_who_asks_and_never_comes_for_its_gradient_stops_nobody(monkeypatch):
         if number == 2:
             barrier.wait()
             return meeting.ask(one)  # and the thread ends
-        barrier.wait()
+        barrier.wait(60)
         return [step(meeting, one) for _ in range(4)]
 
     found = in_threads(3, work)
