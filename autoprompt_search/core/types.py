@@ -35,8 +35,7 @@ class Example:
     inputs: Mapping[str, str]
     """Field name -> text, as templates name them."""
     target: str
-    """The gold answer that a demonstration shows: a label name, the right option, a text; empty where the right answer
-    is that there is none."""
+    """The gold answer that a demonstration shows: a label name, the right option or a text."""
     alternatives: tuple[str, ...] = ()
     """Further right answers."""
     options: tuple[str, ...] = ()
@@ -280,7 +279,7 @@ class Outcome:
     loss: float | None = None
     """The negative log-probability of the right answer; None where the model gave no probabilities."""
     unscored: str = ""
-    """Why no answer could be read: `cut`, `empty`, `not parsed`, `refused`; empty where one was."""
+    """Why no answer could be read: `cut`, `empty`, `not-parsed` or `refused`; empty where one was."""
 
     @property
     def targets(self) -> tuple[str, ...]:
