@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field
@@ -65,7 +66,13 @@ def _tree(module: str) -> ast.Module | None:
         return None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    with _PARSING:
+        return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+_PARSING = Lock()
+"""Trials in threads build components side by side, and some versions of CPython count the depth of a tree for all
+threads together: where one is interrupted, another fails with a `SystemError` (python/cpython issue 106905)."""
 
 
 @cache

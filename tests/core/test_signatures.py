@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, Unpack
 
 import pytest
 from pydantic import Field, TypeAdapter
 
+from autoprompt_search.core import source
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec, Registry
 from autoprompt_search.core.signatures import Default, Signature, complete, from_object
@@ -148,3 +151,24 @@ def test_a_key_that_may_be_left_out_by_its_own_word_is_not_required() -> None:
         "may": (int, False),
     }
     assert from_source(__name__, "loose", frozenset()) is None
+
+
+def test_source_is_read_by_several_threads_at_once():
+    """Code that runs while the garbage is collected lets threads change in the middle of a tree."""
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+
+    def busy(*_):
+        sum(range(50))
+
+    gc.callbacks.append(busy)
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50, 2, 2)
+    try:
+        modules = ["training", "inits", "parameters", "options"] * 30
+        with ThreadPoolExecutor(4) as pool:
+            trees = list(pool.map(lambda name: source._tree.__wrapped__(f"autoprompt_search.soft.{name}"), modules))
+    finally:
+        gc.callbacks.remove(busy)
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+    assert all(trees)
