@@ -83,8 +83,9 @@ _PARSERS: Mapping[str, str] = {
 """,
     "first-line": _LINE,
     "after-marker": """\
-    parts = re.split(re.escape(page["decoding"]["parser"]["marker"].strip()), string, flags=re.IGNORECASE)
-    string = parts[<<which>>] if len(parts) > 1 else ""
+    marker = re.escape(page["decoding"]["parser"]["marker"].strip())
+    parts = re.split(marker, string, maxsplit=<<splits>>, flags=re.IGNORECASE)
+    string = parts[-1] if len(parts) > 1 else ""
     line, end, _ = string.lstrip().partition("\\n")
     answer = line.strip() if ended<<settled>> else ""
 """,
@@ -176,7 +177,7 @@ def reading(answers: TextAnswers) -> str:
     parse = filled(
         _PARSERS[answers.parser],
         settled="" if is_last else " or end",
-        which="-1" if is_last else "1",
+        splits="0" if is_last else "1",
     ).rstrip("\n")
     return f"{_THOUGHTS}\n{parse}"
 
