@@ -14,10 +14,12 @@ from autoprompt_search.confirm import Confirmation
 from autoprompt_search.core.answers import Completion, LabelLogprobs, OptionLogliks, TextAnswers
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Answered, Measurement, Outcome, TrialRecord
+from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.protocols.model import SetsChats
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.protocols.study import Probes
-from autoprompt_search.core.types import SPLITS, Answered, Example, Measurement, Outcome, Prompt, TrialRecord
+from autoprompt_search.core.types import SPLITS, Example
 from autoprompt_search.evaluate import as_read, embedder, outcome_of, render_all
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.formats import IDS

@@ -14,22 +14,14 @@ from autoprompt_search.answering import ANSWERING
 from autoprompt_search.core.answers import Completion
 from autoprompt_search.core.errors import SearchError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Answered, Cost, Fidelity, Measurement, Outcome
+from autoprompt_search.core.prompts import Demonstrations, Prompt, Rendered
 from autoprompt_search.core.protocols.answering import Answering, Responses
 from autoprompt_search.core.protocols.model import Backend, SetsChats
 from autoprompt_search.core.protocols.prompts import DemoSelector, EmbedTexts
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
-from autoprompt_search.core.types import (
-    Answered,
-    Cost,
-    Demonstrations,
-    Example,
-    Fidelity,
-    Measurement,
-    Outcome,
-    Prompt,
-    Rendered,
-)
+from autoprompt_search.core.types import Example
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import render_with, shot

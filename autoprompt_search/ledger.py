@@ -17,7 +17,8 @@ from autoprompt_search.core.answers import response_from_plain, response_to_plai
 from autoprompt_search.core.disk import reading, unwritable, writing
 from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Answered, Cost, Example, Measurement
+from autoprompt_search.core.measurements import Answered, Cost, Measurement
+from autoprompt_search.core.types import Example
 
 VERSION = 2
 """Version of the columns below, kept in the file as `PRAGMA user_version`. The first version of them had no number, and

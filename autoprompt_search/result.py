@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.confirm import Confirmation, CrossFit, Finalist, FrontPoint, TextOnly, Verdict
+from autoprompt_search.core.measurements import Cost, Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.core.objective import cost_of
 from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.statistics.scores import Interval
-from autoprompt_search.core.types import Cost, Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.studies.bandit import beats, tallies
 
 _VERSIONS = ("autoprompt-search", "optuna", "ray", "mlflow", "transformers", "torch", "peft")

@@ -14,13 +14,14 @@ from autoprompt_search.config.rules_proposals import known_texts
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.protocols.output import Progress, SearchCard, Tracker
 from autoprompt_search.core.protocols.study import Study
 from autoprompt_search.core.protocols.task import Reads
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import SPLITS, Measurement, Params, Splits, TrialRecord
+from autoprompt_search.core.types import SPLITS, Params, Splits
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.proposers import PROPOSERS

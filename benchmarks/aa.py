@@ -29,10 +29,11 @@ from autoprompt_search.confirm import FinalistEvaluator, Seal, confirm, correcte
 from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.crossfit import cross_fitted
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import Outcome, TrialRecord
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng, derive_seed
-from autoprompt_search.core.types import Outcome, Rendered, SoftPrompt, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners.local import LocalRunner

@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoprompt_search.confirm import Shrinkage
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.statistics.reality_check import reality_check_p
-from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 from benchmarks.harness import command_line, processes, save
 from benchmarks.machine import described, table

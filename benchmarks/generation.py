@@ -35,7 +35,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.loading import resolve_folder
 from autoprompt_search.core.answers import Limits
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 NEW = 32
 BARS = {"model.generate": 3.0, "lm_eval HFLM.generate_until": 5.0}

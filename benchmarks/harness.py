@@ -16,7 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.core.measurements import Measurement, TrialState
+from autoprompt_search.core.types import Params
 
 if TYPE_CHECKING:
     from autoprompt_search.space import SearchSpace

@@ -18,7 +18,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from autoprompt_search.core.types import Rendered, Segment
+from autoprompt_search.core.prompts import Rendered, Segment
 from autoprompt_search.embedded.reviews import reviews
 
 VOCABULARY = 32_000

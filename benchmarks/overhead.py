@@ -36,7 +36,8 @@ from typing import Any
 import yaml
 
 from autoprompt_search.config import SearchConfig
-from autoprompt_search.core.types import Measurement, Params, TrialRecord
+from autoprompt_search.core.measurements import Measurement, TrialRecord
+from autoprompt_search.core.types import Params
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.session import Silent, prepare, session

@@ -25,8 +25,9 @@ import numpy as np
 from harness import command_line, minibatches, play, processes, save, study_of
 from numpy.typing import NDArray
 
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, TrialState
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 

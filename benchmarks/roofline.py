@@ -29,7 +29,7 @@ from harness import command_line, save
 from autoprompt_search.backends.hf.backend import HfBackend
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.tokenizer import common_run
-from autoprompt_search.core.types import Rendered, SoftPosition
+from autoprompt_search.core.prompts import Rendered, SoftPosition
 
 ANSWERS = (" good", " bad", " fine", " poor")
 BAR = 0.5

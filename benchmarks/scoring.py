@@ -41,7 +41,7 @@ from harness import command_line, save
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autoprompt_search.backends.hf.causal import hf_causal
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 LABELS = {
     "single": (" good", " bad", " fine", " poor"),

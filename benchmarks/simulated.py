@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, Outcome
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Outcome, Params
+from autoprompt_search.core.types import Params
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 

@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from autoprompt_search.core.measurements import Measurement, TrialState
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 from benchmarks.harness import chosen, command_line, play, processes, save, study_of

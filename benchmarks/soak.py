@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.session import Silent
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.walk import search

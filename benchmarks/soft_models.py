@@ -9,9 +9,9 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from autoprompt_search.core.prompts import Rendered, Segment
 from autoprompt_search.core.protocols.tuning import TuneData
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Rendered, Segment
 
 SHAPES = ("gpt2", "llama")
 LAYERS, WIDTH, VOCABULARY, CONTEXT = 6, 384, 32_000, 1024

@@ -21,7 +21,7 @@ import torch
 
 from autoprompt_search.backends.hf import loaded_model
 from autoprompt_search.backends.hf.causal import hf_causal
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.core.prompts import SoftPosition
 from benchmarks.harness import command_line, save
 from benchmarks.machine import described, table
 from benchmarks.soft_models import made_up_task, model_folder

@@ -39,8 +39,9 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from autoprompt_search import SearchResult
 from autoprompt_search.config import load_config
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Params, TrialRecord
+from autoprompt_search.core.types import Example, Params
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import Silent, prepare
 from autoprompt_search.tasks import TASKS

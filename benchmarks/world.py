@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.sections import Budget
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Scalar
+from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.evaluate import losses, measure
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import prepare

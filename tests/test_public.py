@@ -21,7 +21,7 @@ def test_every_public_name_is_what_it_says_even_after_its_module_was_imported() 
 
 def test_the_public_names_are_these() -> None:
     assert sorted(autoprompt_search.__all__) == [
-        "ExportedPrompt", "SearchConfig", "SearchResult", "load_config", "load_prompt", "search",
+        "ExportedPrompt", "SearchConfig", "SearchResult", "__version__", "load_config", "load_prompt", "search",
     ]  # fmt: skip
 
 

@@ -12,10 +12,12 @@ from autoprompt_search.answering.labels import LETTERS
 from autoprompt_search.answering.parsing import Parser
 from autoprompt_search.core.answers import Completion, Response, TextAnswers
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Outcome
+from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.answering import Derived, Responses
 from autoprompt_search.core.protocols.model import Backend, Generates
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Outcome, Prompt, Rendered
+from autoprompt_search.core.types import Example
 from autoprompt_search.core.unscored import Unscored
 
 GENERATION = "generated text"

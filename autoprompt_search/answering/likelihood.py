@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from autoprompt_search.core.answers import Calibration, LabelAnswers, LabelLogprobs, Response
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.nesting import mode_of
+from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.answering import Derived, Responses
 from autoprompt_search.core.protocols.model import Backend, Scores
-from autoprompt_search.core.types import Example, Outcome, Prompt, Rendered
+from autoprompt_search.core.types import Example
 from autoprompt_search.prompting import answer_words
 
 DIGITS = 5

@@ -17,8 +17,9 @@ from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.model import Backend
-from autoprompt_search.core.types import Prompt, Rendered, Splits
+from autoprompt_search.core.types import Splits
 from autoprompt_search.evaluate import as_read
 from autoprompt_search.prompting import AUTO, STYLE, PromptBook, answer_words, render
 from autoprompt_search.session import growing_parameters

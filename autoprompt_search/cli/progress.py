@@ -15,8 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from autoprompt_search.core.measurements import Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.output import Progress
-from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 
 _RUNNING = 6
 """Running trials shown by name; more are counted."""

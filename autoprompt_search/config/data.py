@@ -18,8 +18,9 @@ from autoprompt_search.config.validation import Draft
 from autoprompt_search.core.answers import AnswerForm, LabelAnswers, TextAnswers
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
+from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.model import Backend, Generates
-from autoprompt_search.core.types import Example, Prompt, Rendered, Scalar, Splits
+from autoprompt_search.core.types import Example, Scalar, Splits
 from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook, answer_words, render
 
 LONGEST = 4

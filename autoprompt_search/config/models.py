@@ -26,8 +26,9 @@ from autoprompt_search.config.sections import (
 )
 from autoprompt_search.core.answers import AnswerForm, Verbalizer
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.prompts import Template
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Scalar, Template
+from autoprompt_search.core.types import Scalar
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace
 

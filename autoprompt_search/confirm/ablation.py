@@ -7,9 +7,9 @@ from collections.abc import Container, Sequence
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.evaluator import Candidate, FinalistEvaluator
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.ranking import text_of
 from autoprompt_search.core.statistics.scores import Difference
-from autoprompt_search.core.types import Measurement, TrialRecord
 
 
 class TextAblation:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.ranking import ranked, standing
 from autoprompt_search.core.statistics.scores import Difference, paired_stderr
 from autoprompt_search.core.statistics.shrinkage import Lead, Shrinkage
-from autoprompt_search.core.types import TrialRecord
 
 _ROUNDING = 1e-9
 """Two prompts that differ on one example are exactly one standard error apart; float rounding must not decide."""

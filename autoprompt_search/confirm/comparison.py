@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.scores import (
     Difference,
@@ -17,7 +18,6 @@ from autoprompt_search.core.statistics.scores import (
     interval,
     paired_difference,
 )
-from autoprompt_search.core.types import Measurement
 from autoprompt_search.evaluate import losses
 
 

@@ -17,10 +17,11 @@ from autoprompt_search.confirm.pareto import FrontPoint, pareto
 from autoprompt_search.confirm.seal import Opened, Seal
 from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.objective import Limit, Objective, cost_of
 from autoprompt_search.core.statistics.scores import Difference, Interval
 from autoprompt_search.core.statistics.shrinkage import Lead, corrected
-from autoprompt_search.core.types import Measurement, Params, TrialRecord
+from autoprompt_search.core.types import Params
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners import Runner

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.statistics.scores import Scorecard, stderr
-from autoprompt_search.core.types import Outcome
 
 FOLDS = 5
 OutcomesOf = Callable[[int], Sequence[Outcome]]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoprompt_search.core.errors import SearchError
-from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialRecord
+from autoprompt_search.core.measurements import Measurement, TrialRecord
+from autoprompt_search.core.prompts import SoftPrompt
+from autoprompt_search.core.types import Example, Params
 from autoprompt_search.evaluate import outcome_of
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner

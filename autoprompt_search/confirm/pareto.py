@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.statistics.scores import Interval
-from autoprompt_search.core.types import TrialRecord
 
 _NOTICEABLE = 0.1
 """Share by which one latency must be below another to be shorter: timings of single prompts differ by some percent."""

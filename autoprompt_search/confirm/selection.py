@@ -11,11 +11,11 @@ from autoprompt_search.confirm.choice import Choice, choose, rank
 from autoprompt_search.confirm.comparison import ScoreComparison
 from autoprompt_search.confirm.evaluator import FinalistEvaluator
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.ranking import steadiest
 from autoprompt_search.core.statistics.scores import Difference
 from autoprompt_search.core.statistics.shrinkage import Shrinkage
-from autoprompt_search.core.types import TrialRecord, TrialState
 
 
 @dataclass(frozen=True)

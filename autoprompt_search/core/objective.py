@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from autoprompt_search.core.types import Measurement, TrialRecord
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 
 CostName = Literal["prompt_tokens", "latency_ms"]
 """Mean tokens of a prompt, soft tokens included; milliseconds of one prompt asked alone, see `trial/latency.py`."""

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Params, Scalar, TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
+from autoprompt_search.core.types import Params, Scalar
 
 DRAW = "soft.draw"
 """The parameter that seeds a training: soft prompts that differ in it alone are draws of the same settings."""

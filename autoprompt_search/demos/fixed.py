@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from autoprompt_search.core.prompts import Demonstrations
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Demonstrations, Example
+from autoprompt_search.core.types import Example
 from autoprompt_search.demos.checks import SameInputs, check_k, check_labels
 from autoprompt_search.demos.orders import FixedOrder, arranged
 

@@ -8,9 +8,10 @@ from typing import Annotated, cast
 import numpy as np
 from pydantic import Field
 
+from autoprompt_search.core.prompts import Demonstrations
 from autoprompt_search.core.protocols.prompts import EmbedTexts
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Demonstrations, Example, Scalar
+from autoprompt_search.core.types import Example, Scalar
 from autoprompt_search.demos.checks import check_k
 from autoprompt_search.demos.orders import QueryOrder, arranged
 from autoprompt_search.demos.similarity import By, Near, Neighbours

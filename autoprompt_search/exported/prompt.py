@@ -10,10 +10,11 @@ from typing import Any
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.model import Backend, Generates, Scores
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Outcome
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import embedder, predict, render_all
 from autoprompt_search.exported.results import Evaluation, Prediction, evaluation_of, prediction_of
 from autoprompt_search.exported.rows import Row, check_targets, counted, examples_of, sound_rows

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoprompt_search.core.answers import Completion
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.statistics.scores import Interval, Scorecard, interval
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.evaluate import losses, shares
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.metrics.confusion import confusion

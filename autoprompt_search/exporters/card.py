@@ -7,8 +7,8 @@ from typing import Any
 
 from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.families import family_of
+from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.types import SoftPrompt
 from autoprompt_search.exporters.formats import plain
 from autoprompt_search.exporters.markdown import block, inline, table, visible
 from autoprompt_search.exporters.rule import rule_of, text_rule

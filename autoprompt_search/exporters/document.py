@@ -16,18 +16,10 @@ from autoprompt_search.core.answers import LabelAnswers
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import Demonstrations, Layout, Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
-from autoprompt_search.core.types import (
-    Demonstrations,
-    Example,
-    Layout,
-    Prompt,
-    Scalar,
-    SoftPosition,
-    SoftPrompt,
-    Template,
-)
+from autoprompt_search.core.types import Example, Scalar
 from autoprompt_search.exporters.decoding import OF_LABELS, calibration, decoding, read_answers
 from autoprompt_search.exporters.formats import IDS, first_line, from_jsonl, from_yaml, plain, to_yaml
 from autoprompt_search.exporters.written import rendered

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from autoprompt_search.core.answers import OptionAnswers, TextAnswers
 from autoprompt_search.core.families import FAMILIES
+from autoprompt_search.core.prompts import Demonstrations
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.types import Demonstrations
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.exporters.snippet_families import SCORING, Case, Scoring, filled

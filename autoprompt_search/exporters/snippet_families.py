@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.nesting import nested
+from autoprompt_search.core.prompts import Demonstrations, SoftPosition
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.types import Demonstrations, SoftPosition
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.written import rendered
 from autoprompt_search.prompting import answer_words

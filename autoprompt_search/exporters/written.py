@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from autoprompt_search.core.families import family_of
-from autoprompt_search.core.types import Demonstrations, Example, Prompt
+from autoprompt_search.core.prompts import Demonstrations, Prompt
+from autoprompt_search.core.types import Example
 from autoprompt_search.exporters.formats import plain
 from autoprompt_search.prompting import answer_word, answer_words, messages_with_slots, prefix_and_query, render_text
 

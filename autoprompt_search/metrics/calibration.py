@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.types import Outcome
 
 BINS = 10
 

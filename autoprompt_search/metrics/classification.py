@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.types import Outcome
 
 
 def accuracy() -> Metric:

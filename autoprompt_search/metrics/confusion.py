@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 
 
 @dataclass(frozen=True, slots=True)

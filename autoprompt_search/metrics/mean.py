@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autoprompt_search.core.arrays import Doubles
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.metrics.reading import answer, references
 
 Value = Callable[[str, tuple[str, ...]], float]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 
 
 def answer(outcome: Outcome) -> str | None:

@@ -16,8 +16,8 @@ import numpy as np
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import MissingExtraError
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.metrics.mean import MeanMetric
 from autoprompt_search.metrics.reading import answer, references
 

@@ -15,7 +15,8 @@ from autoprompt_search.core.answers import (
     Verbalizer,
 )
 from autoprompt_search.core.chat import Chat
-from autoprompt_search.core.types import Layout, Params, Prompt, Template
+from autoprompt_search.core.prompts import Layout, Prompt, Template
+from autoprompt_search.core.types import Params
 
 LAYOUT = "layout."
 ANSWER = "answer."

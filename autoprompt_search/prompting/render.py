@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from autoprompt_search.core.chat import Chat
-from autoprompt_search.core.types import Example, Layout, Prompt, Rendered, Segment, Shot
+from autoprompt_search.core.prompts import Layout, Prompt, Rendered, Segment, Shot
+from autoprompt_search.core.types import Example
 from autoprompt_search.prompting.chat import conversation, flat
 from autoprompt_search.prompting.slots import CASINGS, MARKS, Part, data_fields, parse
 

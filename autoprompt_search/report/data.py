@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoprompt_search.core.types import Outcome, TrialRecord
+from autoprompt_search.core.measurements import Outcome, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from optuna.distributions import (
 )
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-from autoprompt_search.core.types import Scalar, TrialRecord
+from autoprompt_search.core.measurements import TrialRecord
+from autoprompt_search.core.types import Scalar
 from autoprompt_search.prompting import LIKE, TEXT
 from autoprompt_search.report.rows import kinds
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoprompt_search.core.types import Cost, Params, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Cost, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 
 KIND_ORDER = ("text", "demos", "soft")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoprompt_search.core.types import TrialRecord
+from autoprompt_search.core.measurements import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.report import wording
 from autoprompt_search.report.data import ReportData
 from autoprompt_search.report.figures import Whisker, history, intervals, rungs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.registry import Registry
-from autoprompt_search.core.types import Measurement
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.trial import Failure, TestTask, TrialJob
 

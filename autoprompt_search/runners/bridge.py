@@ -11,7 +11,8 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.core.measurements import Measurement, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.trial import Failure
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from autoprompt_search.core.disk import writing
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.measurements import Measurement, TrialRecord, TrialState
+from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.output import Progress, Tracker
 from autoprompt_search.core.protocols.study import Probes, Study
-from autoprompt_search.core.types import Example, Measurement, Params, SoftPrompt, TrialRecord, TrialState
+from autoprompt_search.core.types import Example, Params
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.trial import Failure
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoprompt_search.core.types import Measurement, Params, TrialState
+from autoprompt_search.core.measurements import Measurement, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_test_guarded
 

@@ -22,8 +22,9 @@ from ray import tune
 from ray.exceptions import RayError
 
 from autoprompt_search.core.errors import ConfigError, first_line, one_line
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Measurement, Params
+from autoprompt_search.core.types import Params
 from autoprompt_search.runners.addresses import address_problem
 from autoprompt_search.runners.bridge import RESULT, Asks, Bridge, Decides, Forget
 from autoprompt_search.runners.driver import Driver

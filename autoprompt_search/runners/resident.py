@@ -17,8 +17,9 @@ import ray
 from ray.exceptions import RayError
 
 from autoprompt_search.backends import SHARED
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Measurement, Params
+from autoprompt_search.core.types import Params
 from autoprompt_search.trial import Failure, TrialJob, TrialRun
 
 Result = Measurement | Failure | None

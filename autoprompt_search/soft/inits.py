@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.core.protocols.tuning import GivesVectors, TuneData
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft.options import Init
 
 _PROMPTS_READ = 64

@@ -6,8 +6,8 @@ from typing import Annotated, Unpack
 
 from pydantic import Field
 
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft.options import TrainingOptions
 from autoprompt_search.soft.parameters import Plain, projected
 from autoprompt_search.soft.training import Training

@@ -14,10 +14,10 @@ from torch import nn
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
 from autoprompt_search.core.nesting import EXCLUSIVE, nested
+from autoprompt_search.core.prompts import SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.tuning import Fitted, TrainsVectors, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import SoftPosition, SoftPrompt
 from autoprompt_search.soft import checkpoint
 from autoprompt_search.soft.checkpoint import TrainState
 from autoprompt_search.soft.inits import rms, start

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autoprompt_search.core.types import Measurement, TrialRecord
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

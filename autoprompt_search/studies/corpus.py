@@ -8,10 +8,10 @@ import numpy as np
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.reality_check import reality_check_p
 from autoprompt_search.core.statistics.scores import Scorecard, contributions
-from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.paired import PairedStatistics
 
 

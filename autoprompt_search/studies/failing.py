@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from autoprompt_search.core.errors import SystemicError
-from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 
 _SAME_FAILURE = 3
 """So many first trials failing for one reason end the search."""

@@ -16,9 +16,10 @@ from pydantic import Field
 from autoprompt_search.core.disk import reading
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
 from autoprompt_search.core.statistics.headroom import Headroom
-from autoprompt_search.core.types import Measurement, Origin, Params, TrialRecord, TrialState, kind_of
+from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.allocation import Begin, GoOn
 from autoprompt_search.studies.failing import check_systemic

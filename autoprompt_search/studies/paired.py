@@ -11,9 +11,9 @@ import numpy as np
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Measurement, Outcome
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.scores import Scorecard
-from autoprompt_search.core.types import Measurement, Outcome
 
 ITEMS = "items"
 """User attribute of a trial in the storage: the examples of its highest rung."""

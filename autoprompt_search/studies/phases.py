@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.ranking import DRAW, best_texts, text_of
 from autoprompt_search.core.statistics.additive import Estimate
-from autoprompt_search.core.types import Params, Scalar, TrialRecord, kind_of
+from autoprompt_search.core.types import Params, Scalar, kind_of
 from autoprompt_search.space import Choice, SearchSpace
 from autoprompt_search.studies.allocation import Phase
 from autoprompt_search.studies.point_sampler import PointSampler

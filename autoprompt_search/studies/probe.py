@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.statistics.additive import PAIRING
 from autoprompt_search.core.statistics.headroom import Headroom, attainable, paired_variance
-from autoprompt_search.core.types import Measurement, Params
+from autoprompt_search.core.types import Params
 from autoprompt_search.studies.paired import Evidence, PairedScores
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from autoprompt_search.core.measurements import Origin, TrialRecord
 from autoprompt_search.core.protocols.prompts import Parent, Proposal, Proposer
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Origin, Params, Scalar, TrialRecord
+from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.prompting import LIKE, SLOT, TEXT
 from autoprompt_search.space import Choice, SearchSpace
 from autoprompt_search.studies.bandit import best_first, in_turn, tally

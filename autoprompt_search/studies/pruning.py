@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.additive import ScoreModel
-from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.allocation import Allocator
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.knowledge_gradient import KnowledgeGradient

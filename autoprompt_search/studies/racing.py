@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import Measurement
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.studies.paired import PairedScores
 
 Floats = NDArray[np.float64]

@@ -11,18 +11,9 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from autoprompt_search.core.types import (
-    Cost,
-    Fidelity,
-    Measurement,
-    Origin,
-    Params,
-    SoftPosition,
-    SoftPrompt,
-    TrialRecord,
-    TrialState,
-    kind_of,
-)
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, Origin, TrialRecord, TrialState
+from autoprompt_search.core.prompts import SoftPosition, SoftPrompt
+from autoprompt_search.core.types import Params, kind_of
 
 NUMBER = "number"
 """The trial's number in this product: consecutive, from 0 for the baseline."""

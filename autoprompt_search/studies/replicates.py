@@ -11,8 +11,9 @@ import statistics
 from collections.abc import Container, Iterable, Sequence
 
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.ranking import DRAW, ranked
-from autoprompt_search.core.types import Scalar, TrialRecord
+from autoprompt_search.core.types import Scalar
 from autoprompt_search.space import Choice, Int, SearchSpace
 
 _CANDIDATES = 2

@@ -9,8 +9,9 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from autoprompt_search.core.measurements import Measurement, TrialState
 from autoprompt_search.core.objective import Objective
-from autoprompt_search.core.types import Measurement, Params, TrialState, kind_of
+from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.studies.paired import ITEMS, Evidence
 from autoprompt_search.studies.records import RUNG, measurements_of, to_attribute
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
-from autoprompt_search.core.types import Measurement
 from autoprompt_search.studies.allocation import Allocator, Begin, GoOn, Phase
 from autoprompt_search.studies.paired import Evidence, PairedScores
 from autoprompt_search.studies.probe import Probe

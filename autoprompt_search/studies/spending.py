@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autoprompt_search.core.types import Measurement
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.studies.terms import SearchBudget
 
 

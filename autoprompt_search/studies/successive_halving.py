@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from autoprompt_search.core.types import Measurement
+from autoprompt_search.core.measurements import Measurement
 
 Standing = tuple[float, float]
 """(score, minus loss): the loss breaks the many ties of small rungs."""

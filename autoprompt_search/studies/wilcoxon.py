@@ -10,7 +10,7 @@ from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
-from autoprompt_search.core.types import Measurement
+from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.studies.paired import PairedScores
 
 _FEWEST = 8

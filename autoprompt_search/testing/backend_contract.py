@@ -18,9 +18,9 @@ import pytest
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import Rendered, Segment, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.model import Backend, Embeds, Scores
 from autoprompt_search.core.protocols.tuning import Tunes
-from autoprompt_search.core.types import Rendered, Segment, SoftPosition, SoftPrompt
 
 TOLERANCE = 1e-5
 """Largest difference between float32 log-probabilities, relative to their size where that is above one."""

@@ -12,10 +12,10 @@ from safetensors.torch import load, save
 from autoprompt_search.backends.hf.positions import Base, Soft, insert, padded, shared_at, wordings
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.prompts import Rendered, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Adapter
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
 
 _VOCABULARY = 1009
 _LAYERS = 2

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.core.answers import AnswerForm, Calibration, LabelAnswers, LabelLogprobs, Verbalizer
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, Outcome
+from autoprompt_search.core.prompts import Prompt, Template
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.statistics.scores import Scorecard
-from autoprompt_search.core.types import Cost, Example, Fidelity, Measurement, Outcome, Params, Prompt, Template
+from autoprompt_search.core.types import Example, Params
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace

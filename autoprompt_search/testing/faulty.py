@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
-from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
 OUT_OF_MEMORY = "out of memory"

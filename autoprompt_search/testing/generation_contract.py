@@ -17,8 +17,8 @@ import pytest
 
 from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.model import Generates
-from autoprompt_search.core.types import SoftPrompt
 from autoprompt_search.testing.backend_contract import PROMPTS, Make, rendered
 
 ASKED = (*PROMPTS, "Review: it was good", "a film", PROMPTS[0])

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.statistics.scores import Scorecard
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.testing.factories import label_outcomes
 
 LABELS = ("bad", "fair", "good")

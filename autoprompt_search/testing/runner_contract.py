@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.core.errors import SystemicError
+from autoprompt_search.core.measurements import Cost, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Cost, Measurement, Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver

@@ -15,9 +15,9 @@ from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Generated, Scored
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Rendered, SoftPrompt
 
 _WIDTH = 64
 _MOST_DEMOS = 5

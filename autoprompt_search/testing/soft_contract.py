@@ -17,8 +17,8 @@ import torch
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import Rendered, Segment, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.tuning import SoftMethod, TuneData
-from autoprompt_search.core.types import Rendered, Segment, SoftPosition, SoftPrompt
 from autoprompt_search.testing.differentiable import TunableModel
 
 TOKENS = 5

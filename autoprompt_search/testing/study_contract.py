@@ -15,9 +15,10 @@ from typing import Protocol
 
 from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.core.protocols.study import Study
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.testing.factories import RUNGS, ladder, measurement, space
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.output import SearchCard, Tracker
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 
 
 @dataclass(frozen=True, slots=True)

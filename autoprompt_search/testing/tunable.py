@@ -10,10 +10,10 @@ from pydantic import Field
 
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from autoprompt_search.core.types import Cost, Params, Scalar, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Cost, TrialRecord, TrialState
+from autoprompt_search.core.types import Params, Scalar
 
 STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAILED: "FAILED"}
 """MLflow's own words for how a run ended."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.protocols.output import SearchCard
-from autoprompt_search.core.types import TrialRecord
 
 
 class MemoryTracker:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from autoprompt_search.core.earlier import EarlierSearch
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.protocols.output import SearchCard
-from autoprompt_search.core.types import TrialRecord
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_making import ensure_made
 from autoprompt_search.trackers._mlflow_spool import Spool

@@ -12,18 +12,12 @@ import numpy as np
 from autoprompt_search.core.answers import Answers, Calibration, LabelAnswers, OptionAnswers, Verbalizer
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Cost
+from autoprompt_search.core.prompts import Layout, Prompt, Rendered, Segment
 from autoprompt_search.core.protocols.model import Backend, ProposesWords
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import (
-    Cost,
-    Example,
-    Layout,
-    Params,
-    Prompt,
-    Rendered,
-    Segment,
-)
+from autoprompt_search.core.types import Example, Params
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.demos.orders import in_turn
 from autoprompt_search.evaluate import PredictionCache, embedder, losses, measure, predict

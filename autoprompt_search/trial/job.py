@@ -11,9 +11,10 @@ from threading import Lock
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Params, Scalar, SoftPrompt
+from autoprompt_search.core.types import Example, Params, Scalar
 from autoprompt_search.prompting import PromptBook
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 
+from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.protocols.model import Backend
-from autoprompt_search.core.types import Prompt
 from autoprompt_search.evaluate import answering_of, embedder, render_all
 from autoprompt_search.trial.build import unshown
 from autoprompt_search.trial.job import TrialJob

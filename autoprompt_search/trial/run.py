@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.measurements import Fidelity, Measurement
+from autoprompt_search.core.prompts import Prompt, SoftPrompt
 from autoprompt_search.core.protocols.model import Backend
-from autoprompt_search.core.types import Fidelity, Measurement, Params, Prompt, SoftPrompt
+from autoprompt_search.core.types import Params
 from autoprompt_search.evaluate import PredictionCache, as_read, embedder, measure, render_all
 from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.build import PromptBuilder

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement
+from autoprompt_search.core.prompts import Prompt, SoftPrompt
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.protocols.tuning import SoftMethod, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Params, Prompt, SoftPrompt
+from autoprompt_search.core.types import Params
 from autoprompt_search.evaluate import embedder, render_all
 from autoprompt_search.prompting import answer_words, own_words, render_text
 from autoprompt_search.soft import SOFT

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from autoprompt_search.answering.completion import Generation
 from autoprompt_search.core.answers import Completion, Limits, TextAnswers
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import Example, Prompt, Template
+from autoprompt_search.core.prompts import Prompt, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import ledger_key, measure
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend

@@ -6,7 +6,8 @@ import pytest
 
 from autoprompt_search.cli.check import forward_passes, inspect, length_of_longest
 from autoprompt_search.config import load_config
-from autoprompt_search.core.types import Example, Rendered, Segment, Splits
+from autoprompt_search.core.prompts import Rendered, Segment
+from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.testing.scripted import ScriptedBackend
 
 

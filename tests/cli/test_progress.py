@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, Tally, progress_for
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, TrialRecord, TrialState
 
 
 def measured(score, full=True):

@@ -8,7 +8,7 @@ import pytest
 
 from autoprompt_search.confirm import Shrinkage, choose, rank, shortlist
 from autoprompt_search.core.errors import SearchError
-from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 
 DEV = 100

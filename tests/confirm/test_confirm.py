@@ -8,9 +8,9 @@ import pytest
 
 from autoprompt_search.confirm import Confirmation, FinalistEvaluator, Seal, Verdict, confirm
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Measurement, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.testing.factories import examples, job

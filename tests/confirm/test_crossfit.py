@@ -17,10 +17,10 @@ from autoprompt_search.confirm.crossfit import FOLDS, CrossFit, cross_fitted, fo
 from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.measurements import Outcome, TrialRecord
 from autoprompt_search.core.objective import Limit, Objective
 from autoprompt_search.core.ranking import ranked
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Outcome, TrialRecord
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.runners.local import LocalRunner

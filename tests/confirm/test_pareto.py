@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoprompt_search.confirm.pareto import pareto
-from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.confirm import Confirmation, Seal, confirm
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.core.ranking import text_of
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.soft import SOFT

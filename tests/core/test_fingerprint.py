@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autoprompt_search.core.fingerprint import LENGTH, fingerprint, sha256_bytes, sha256_file
-from autoprompt_search.core.types import Layout, TrialState
+from autoprompt_search.core.measurements import TrialState
+from autoprompt_search.core.prompts import Layout
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 values = st.recursive(

@@ -6,20 +6,9 @@ from typing import Any
 import pytest
 
 from autoprompt_search.core.answers import LabelLogprobs
-from autoprompt_search.core.types import (
-    Cost,
-    Demonstrations,
-    Layout,
-    Outcome,
-    Params,
-    Rendered,
-    Segment,
-    SoftPrompt,
-    Template,
-    TrialRecord,
-    TrialState,
-    kind_of,
-)
+from autoprompt_search.core.measurements import Cost, Outcome, TrialRecord, TrialState
+from autoprompt_search.core.prompts import Demonstrations, Layout, Rendered, Segment, SoftPrompt, Template
+from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.testing.factories import examples, label_answers, ladder, prompt
 
 SOFT = SoftPrompt("prompt-tuning", 4, "model", b"weights", "a" * 64)

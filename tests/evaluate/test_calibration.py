@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from autoprompt_search.answering.likelihood import calibrated
 from autoprompt_search.core.answers import Calibration, LabelLogprobs
+from autoprompt_search.core.measurements import Cost
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
-from autoprompt_search.core.types import Cost, Rendered, SoftPrompt
 from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, predict
 from autoprompt_search.testing.factories import WORDS, examples, label_answers, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend

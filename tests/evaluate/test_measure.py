@@ -13,17 +13,10 @@ from autoprompt_search.answering.likelihood import Likelihood
 from autoprompt_search.core.answers import LabelAnswers, LabelLogprobs
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.measurements import Answered, Cost, Fidelity
+from autoprompt_search.core.prompts import Demonstrations, Layout, Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
-from autoprompt_search.core.types import (
-    Answered,
-    Cost,
-    Demonstrations,
-    Example,
-    Fidelity,
-    Layout,
-    Rendered,
-    SoftPrompt,
-)
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import PredictionCache, ledger_key, measure, render_all
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, label_answers, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend

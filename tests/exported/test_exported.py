@@ -12,10 +12,11 @@ import pytest
 
 from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.errors import ConfigError, TamperedError
+from autoprompt_search.core.prompts import Prompt, Template
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.statistics import scores
 from autoprompt_search.core.statistics.scores import interval
-from autoprompt_search.core.types import Example, Prompt, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.exported import ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.exporters.prompt import PromptFolder
 from autoprompt_search.testing.factories import label_answers, label_card

@@ -12,7 +12,7 @@ import pytest
 
 from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.types import Prompt, SoftPrompt
+from autoprompt_search.core.prompts import Prompt, SoftPrompt
 from autoprompt_search.exported import load_prompt, verify
 from autoprompt_search.exporters.document import ADAPTER_WEIGHTS, FORMAT
 from autoprompt_search.exporters.manifest import LIMITS, TEXT_MANIFEST, check_folder

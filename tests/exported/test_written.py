@@ -9,8 +9,8 @@ import pytest
 
 from autoprompt_search.core.answers import Limits, TextAnswers
 from autoprompt_search.core.errors import ConfigError, TamperedError
+from autoprompt_search.core.prompts import Prompt, Template
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.types import Prompt, Template
 from autoprompt_search.exported import ExportedPrompt, load_prompt
 from autoprompt_search.exporters.prompt import PromptFolder
 

@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.answers import Calibration, LabelAnswers
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.types import (
-    Demonstrations,
-    Example,
-    Layout,
-    Prompt,
-    SoftPosition,
-    SoftPrompt,
-    Template,
-)
+from autoprompt_search.core.prompts import Demonstrations, Layout, Prompt, SoftPosition, SoftPrompt, Template
+from autoprompt_search.core.types import Example
 
 from .finals import LABELS, ODD
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.prompts import Demonstrations, Prompt, Template
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import measure
 from autoprompt_search.testing.factories import label_answers
 

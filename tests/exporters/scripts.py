@@ -18,10 +18,11 @@ from tokenizers import processors
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from autoprompt_search.backends import BACKENDS
+from autoprompt_search.core.prompts import Prompt, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Prompt, SoftPosition, SoftPrompt
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import measure
 from autoprompt_search.exporters.prompt import PromptFolder
 from autoprompt_search.tasks.examples import shorten

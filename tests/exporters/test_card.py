@@ -11,8 +11,8 @@ from markdown_it.token import Token
 
 from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.families import FAMILIES
+from autoprompt_search.core.prompts import Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.types import Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.demos.similarity import _WORDS
 from autoprompt_search.exporters.card import card
 from autoprompt_search.exporters.snippet import snippet

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.answers import Limits, OptionAnswers, TextAnswers
 from autoprompt_search.core.errors import TamperedError
-from autoprompt_search.core.types import Prompt
+from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.exporters.card import card
 from autoprompt_search.exporters.decoding import OF_LABELS
 from autoprompt_search.exporters.document import FORMAT, document, read

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 
 from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.errors import TamperedError
+from autoprompt_search.core.prompts import Demonstrations, Prompt, SoftPosition, Template
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.core.types import Demonstrations, Example, Prompt, SoftPosition, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import render_all
 from autoprompt_search.exporters.document import DOCUMENT, golden_lines, read
 from autoprompt_search.exporters.formats import from_yaml, to_yaml

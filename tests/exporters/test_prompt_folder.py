@@ -12,9 +12,9 @@ from autoprompt_search import load_prompt
 from autoprompt_search.core.answers import Calibration
 from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.core.protocols.output import Exporter, FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Prompt, SoftPosition, SoftPrompt, Template
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.document import read
 from autoprompt_search.exporters.manifest import check_folder

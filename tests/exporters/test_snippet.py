@@ -10,15 +10,9 @@ import pytest
 
 from autoprompt_search.core import families
 from autoprompt_search.core.answers import Calibration, LabelAnswers, Verbalizer
+from autoprompt_search.core.prompts import Demonstrations, Layout, Prompt, SoftPosition, Template
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.core.types import (
-    Demonstrations,
-    Example,
-    Layout,
-    Prompt,
-    SoftPosition,
-    Template,
-)
+from autoprompt_search.core.types import Example
 
 from .finals import LABELS, diverse, nearest, reviews
 from .scripts import ODD, Case, Played, normalised, play, soft, with_other

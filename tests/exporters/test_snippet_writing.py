@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from autoprompt_search.answering import PARSERS
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.answers import Completion, Limits, TextAnswers
+from autoprompt_search.core.prompts import Prompt, SoftPosition, Template
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Prompt, SoftPosition, Template
 from autoprompt_search.exporters.prompt import PromptFolder
 from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.snippet_writing import reading

@@ -8,9 +8,10 @@ from typing import Any
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.answers import Completion, Limits, TextAnswers
+from autoprompt_search.core.prompts import Prompt, Template
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Example, Prompt, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import measure
 
 from .finals import final_prompt

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from autoprompt_search.core.errors import SystemicError
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import TrialState
 from autoprompt_search.runners import RUNNERS, Runner
 from autoprompt_search.testing.factories import examples, job, space
 from autoprompt_search.testing.runner_contract import drive

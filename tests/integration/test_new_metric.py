@@ -10,7 +10,7 @@ import pytest
 
 from autoprompt_search import load_config, search
 from autoprompt_search.core.arrays import Doubles
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.metrics import METRICS
 
 from .conftest import BASE, space_file

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import TrialRecord, TrialState
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.testing.factories import job

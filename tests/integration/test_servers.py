@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from autoprompt_search import load_config, search
-from autoprompt_search.core.types import Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Measurement, TrialRecord, TrialState
 from autoprompt_search.session import Silent
 from tests.trackers.harness import STATES, MlflowHarness, Server
 

@@ -10,7 +10,7 @@ import pytest
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig
-from autoprompt_search.core.types import TrialRecord
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.session import Silent
 from autoprompt_search.soft import SOFT
 from autoprompt_search.testing.factories import examples

@@ -15,7 +15,8 @@ import pytest
 
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import StateError
-from autoprompt_search.core.types import Answered, Cost, Example, Measurement
+from autoprompt_search.core.measurements import Answered, Cost, Measurement
+from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import measure
 from autoprompt_search.ledger import VERSION, Ledger, LedgerReader, address
 from autoprompt_search.testing.factories import examples, prompt
@@ -157,7 +158,8 @@ import sys
 from autoprompt_search.core.answers import LabelLogprobs
 from dataclasses import replace
 from pathlib import Path
-from autoprompt_search.core.types import Answered, Cost, Example, Fidelity, Measurement, Outcome
+from autoprompt_search.core.measurements import Answered, Cost, Fidelity, Measurement, Outcome
+from autoprompt_search.core.types import Example
 from autoprompt_search.ledger import Ledger
 dev = {f"dev:{i}": Example(f"dev:{i}", {"text": str(i)}, "a") for i in range(12)}
 outcomes = tuple(Outcome(i, "a", "a", LabelLogprobs((-0.1, -2.0)), 7) for i in dev)

@@ -10,8 +10,8 @@ import pytest
 from autoprompt_search.confirm import Confirmation, Seal, confirm
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.statistics.additive import ScoreModel
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import METRICS, metric_named
 from autoprompt_search.runners.local import LocalRunner

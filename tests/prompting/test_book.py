@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from autoprompt_search.core.answers import AnswerForm
-from autoprompt_search.core.types import Layout, Params, Template
+from autoprompt_search.core.prompts import Layout, Template
+from autoprompt_search.core.types import Params
 from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook
 from autoprompt_search.testing.factories import LABELS
 

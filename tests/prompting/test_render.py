@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core.types import Example, Layout, Prompt, Segment, Template
+from autoprompt_search.core.prompts import Layout, Prompt, Segment, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.prompting import CASINGS, answer_words, own_words, prefix_and_query, render, render_text
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, label_answers, prompt
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoprompt_search.core.answers import LabelLogprobs
-from autoprompt_search.core.types import Cost, Fidelity, Measurement, Outcome, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, Outcome, TrialRecord, TrialState
 from autoprompt_search.report import ReportData
 
 RUNGS = (32, 128, 512)

@@ -4,7 +4,7 @@ import dataclasses
 
 import optuna
 
-from autoprompt_search.core.types import TrialRecord
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.report.importance import importances
 
 from .synthetic import search

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autoprompt_search.core.answers import LabelLogprobs
-from autoprompt_search.core.types import Outcome, TrialState
+from autoprompt_search.core.measurements import Outcome, TrialState
 from autoprompt_search.report import ReportData, importance, write_report
 
 from .synthetic import report, search

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_search.core.types import Fidelity, Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Fidelity, Measurement, TrialRecord, TrialState
 from autoprompt_search.report.styles import StyleRow, style_rows
 
 CONFIG: dict[str, Any] = {"templates": {"a": {"style": "question"}, "b": {"style": "statement"}}}

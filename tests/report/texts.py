@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoprompt_search.core.answers import Completion
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.report import ReportData
 
 from .synthetic import TEXTS, search

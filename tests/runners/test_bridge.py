@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autoprompt_search.core.types import TrialState
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.bridge import Bridge
 from autoprompt_search.runners.driver import Driver

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from autoprompt_search.core.fingerprint import sha256_bytes
-from autoprompt_search.core.types import SoftPrompt, TrialState
+from autoprompt_search.core.measurements import TrialState
+from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.driver import Driver, restore, store
 from autoprompt_search.space import SearchSpace

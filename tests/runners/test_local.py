@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import TrialState
 from autoprompt_search.runners import RUNNERS, Runner
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.testing.factories import job

@@ -9,8 +9,9 @@ import pytest
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import ConfigError, SystemicError
+from autoprompt_search.core.measurements import TrialRecord, TrialState
+from autoprompt_search.core.prompts import Template
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Template, TrialRecord, TrialState
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.runners import RUNNERS, Runner
 from autoprompt_search.space import SearchSpace

@@ -12,8 +12,10 @@ import ray
 
 from autoprompt_search.backends.hf import loaded_model, step_batcher
 from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.measurements import Measurement, TrialState
+from autoprompt_search.core.prompts import Template
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Measurement, Params, Template, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.runners import RUNNERS, Runner
 from autoprompt_search.runners.ray import RayRunner

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autoprompt_search.core.types import Rendered, Segment, SoftPosition
+from autoprompt_search.core.prompts import Rendered, Segment, SoftPosition
 from autoprompt_search.soft.inits import rms, start
 from autoprompt_search.testing.differentiable import TunableModel
 from autoprompt_search.testing.soft_contract import DATA

@@ -13,9 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from autoprompt_search.core.errors import ConfigError, TrialError
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.core.protocols.tuning import SoftMethod
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft import SOFT
 from autoprompt_search.soft.checkpoint import FILE
 from autoprompt_search.soft.inits import rms, start

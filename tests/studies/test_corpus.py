@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Measurement, Outcome, TrialState
 from autoprompt_search.core.statistics.scores import Scorecard
-from autoprompt_search.core.types import Measurement, Outcome, TrialState
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.optuna import OptunaStudy

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.measurements import Cost, Measurement, TrialState
 from autoprompt_search.core.statistics.additive import ScoreModel
-from autoprompt_search.core.types import Cost, Measurement, TrialState
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.runners.driver import Driver
 from autoprompt_search.space import SearchSpace

@@ -11,8 +11,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
 
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.objective import Limit, Objective
-from autoprompt_search.core.types import Params, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.testing.factories import RUNGS, measurement, open_study
 

@@ -22,8 +22,9 @@ from optuna.trial import TrialState as OptunaState
 
 from autoprompt_search.confirm import rank
 from autoprompt_search.core.errors import ConfigError, StateError
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Params, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.optuna import OptunaStudy

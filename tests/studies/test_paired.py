@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.studies.paired import PairedScores, PairedStatistics
 from autoprompt_search.testing.factories import measurement

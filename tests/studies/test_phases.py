@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.ranking import best_texts, text_of
-from autoprompt_search.core.types import Params, TrialState, kind_of
+from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.testing.factories import RUNGS, ladder, measurement, open_study

@@ -9,7 +9,7 @@ import pytest
 
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Outcome, TrialState
+from autoprompt_search.core.measurements import Outcome, TrialState
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.initial_design import initial_design

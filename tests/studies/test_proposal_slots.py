@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Fidelity, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.prompts import Parent, Proposal
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Fidelity, Measurement, Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.bandit import Tally, beats, best_first, in_turn, tally

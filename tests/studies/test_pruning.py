@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState as OptunaState
 
-from autoprompt_search.core.types import Params, TrialState
+from autoprompt_search.core.measurements import TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import ALLOCATORS, PRUNERS

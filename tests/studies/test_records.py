@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from autoprompt_search.core.types import Cost, Fidelity, SoftPosition, SoftPrompt
+from autoprompt_search.core.measurements import Cost, Fidelity
+from autoprompt_search.core.prompts import SoftPosition, SoftPrompt
 from autoprompt_search.studies.records import from_attribute, to_attribute
 from autoprompt_search.testing.factories import measurement
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.core.ranking import ranked, steadiest
-from autoprompt_search.core.types import Params, TrialRecord, TrialState, kind_of
+from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.replicates import draws_of, reserved

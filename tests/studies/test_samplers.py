@@ -13,7 +13,8 @@ from optuna.storages import InMemoryStorage
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.types import Params, TrialState
+from autoprompt_search.core.measurements import TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.evolution import POPULATION
 from autoprompt_search.studies.optuna import OptunaStudy

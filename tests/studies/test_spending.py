@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from autoprompt_search.core.types import Params, TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS

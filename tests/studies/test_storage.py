@@ -19,8 +19,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from autoprompt_search.core import retry as retrying
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, StateError
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.retry import Patience
-from autoprompt_search.core.types import TrialState
 from autoprompt_search.studies import storage as storing
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.storage import PatientStorage

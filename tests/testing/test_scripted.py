@@ -10,10 +10,11 @@ import pytest
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.prompts import Demonstrations, Prompt, Template
 from autoprompt_search.core.protocols.model import ProposesWords
 from autoprompt_search.core.protocols.tuning import Tunes
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Demonstrations, Example, Prompt, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.prompting import answer_words, render
 from autoprompt_search.testing.backend_contract import EmbedsContract, ScoresContract, rendered
 from autoprompt_search.testing.factories import label_answers

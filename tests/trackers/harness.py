@@ -17,8 +17,8 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.core.protocols.output import Tracker
-from autoprompt_search.core.types import TrialState
 from autoprompt_search.testing.tracker_contract import SeenSearch, SeenTrial, search_card
 from autoprompt_search.trackers.memory import MemoryTracker
 from autoprompt_search.trackers.mlflow import MlflowTracker

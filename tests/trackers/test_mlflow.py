@@ -13,7 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import TrialState
+from autoprompt_search.core.measurements import TrialState
 from autoprompt_search.testing.tracker_contract import search_card, trial_record
 from autoprompt_search.trackers.mlflow import MlflowTracker
 

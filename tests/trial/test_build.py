@@ -12,7 +12,8 @@ import pytest
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.types import Params, Prompt, Rendered, Template
+from autoprompt_search.core.prompts import Prompt, Rendered, Template
+from autoprompt_search.core.types import Params
 from autoprompt_search.evaluate import losses, measure, predict
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.testing.factories import LABELS, WORDS, examples, job, label_answers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Rendered, SoftPrompt
 from autoprompt_search.testing.factories import examples, job, prompt
 from autoprompt_search.testing.scripted import ScriptedBackend
 from autoprompt_search.trial import run_rungs

@@ -11,9 +11,10 @@ import pytest
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.tuning import Fitted, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Params, SoftPrompt
+from autoprompt_search.core.types import Params
 from autoprompt_search.evaluate import ledger_key, render_all
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.prompting import PromptBook

@@ -14,8 +14,9 @@ from safetensors.torch import load, save
 
 from autoprompt_search.backends.hf.kv import shape_of
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.prompts import SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.tuning import Adapter
-from autoprompt_search.core.types import Plain, SoftPosition, SoftPrompt
+from autoprompt_search.core.types import Plain
 
 _VECTORS = "prompt_embeddings"
 _ROWS = ".trainable_tokens_delta"

@@ -24,9 +24,9 @@ from autoprompt_search.backends.hf.truncating import shortened
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.nesting import nested
+from autoprompt_search.core.prompts import Rendered, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Adapter, Asked
-from autoprompt_search.core.types import Rendered, SoftPosition, SoftPrompt
 
 _WORTH = 16
 """A group of prompts is read apart from the others where that saves this part of a forward pass's budget."""

@@ -11,7 +11,7 @@ from autoprompt_search.backends.hf import kv
 from autoprompt_search.backends.hf.positions import Base, Soft, embedded, insert, mask_of, padded
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget
 from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 
 def framed(tokenizer: PromptTokenizer, prompts: Sequence[Rendered]) -> list[tuple[Base, int]]:

@@ -25,8 +25,8 @@ from autoprompt_search.backends.hf.tokenizer import Ids, Joined
 from autoprompt_search.backends.hf.training import KVCache, TrainingBatch, from_left_to_right
 from autoprompt_search.backends.hf.writers import CausalWriter
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.prompts import Rendered
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import Rendered
 
 _SHORTEST_PREFIX = 8
 """Shared beginnings below this many tokens are not worth a forward pass of their own."""

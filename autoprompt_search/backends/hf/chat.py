@@ -13,7 +13,7 @@ from typing import Any
 
 from autoprompt_search.core.chat import Conversation, Segment, Turn
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 CLOCK = (
     "{%- macro strftime_now(format) -%}"

@@ -20,8 +20,8 @@ from autoprompt_search.backends.hf.positions import Base, Soft, mask_of, padded
 from autoprompt_search.backends.hf.scoring import Row, Unit, batches
 from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch
+from autoprompt_search.core.prompts import Rendered, Segment
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import Rendered, Segment
 
 _SCALE = 20.0
 """Cosines times this are logits: the scale sentence encoders are trained with (Reimers & Gurevych's ranking loss)."""

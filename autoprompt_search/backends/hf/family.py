@@ -15,7 +15,7 @@ from autoprompt_search.backends.hf.prefix_cache import Prefix
 from autoprompt_search.backends.hf.scoring import Row, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 
 @dataclass(frozen=True, slots=True)

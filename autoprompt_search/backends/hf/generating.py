@@ -23,9 +23,9 @@ from autoprompt_search.backends.hf.transcript import Decoding, Transcript, decod
 from autoprompt_search.backends.hf.truncating import shortened
 from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.prompts import Rendered
 from autoprompt_search.core.protocols.model import Generated
 from autoprompt_search.core.rng import derive_rng
-from autoprompt_search.core.types import Rendered
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from autoprompt_search.backends.hf.generating import Writer, generated, no_room
 from autoprompt_search.backends.hf.loaded_model import ModelSpec
 from autoprompt_search.backends.hf.words import distinctive_words
 from autoprompt_search.core.answers import Limits
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Generated
-from autoprompt_search.core.types import Rendered, SoftPrompt
 
 
 class HfLanguageModel(HfBackend):

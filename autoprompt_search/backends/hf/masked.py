@@ -18,8 +18,8 @@ from autoprompt_search.backends.hf.positions import Base, Soft, insert
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
+from autoprompt_search.core.prompts import Rendered
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import Rendered
 
 
 def hf_masked(model: str, **options: Unpack[LanguageModelOptions]) -> HfLanguageModel:

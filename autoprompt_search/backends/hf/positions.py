@@ -10,7 +10,7 @@ import torch
 
 from autoprompt_search.backends.hf.tokenizer import Ids, common_run
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.types import Rendered, Segment, SoftPosition
+from autoprompt_search.core.prompts import Rendered, Segment, SoftPosition
 
 
 @dataclass(frozen=True, slots=True)

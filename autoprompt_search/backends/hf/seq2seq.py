@@ -21,8 +21,8 @@ from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.backends.hf.tokenizer import Ids, PromptTokenizer
 from autoprompt_search.backends.hf.training import TrainingBatch, apart
 from autoprompt_search.backends.hf.writers import Seq2SeqWriter
+from autoprompt_search.core.prompts import Rendered
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import Rendered
 
 _SENTINEL = "<extra_id_0>"
 """T5's mark for a missing span (Raffel et al. 2020, section 3.1.4)."""

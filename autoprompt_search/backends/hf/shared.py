@@ -13,9 +13,9 @@ from typing import Any
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.backends.hf.step_batcher import StepBatcher
 from autoprompt_search.core.arrays import Tensor
+from autoprompt_search.core.prompts import Rendered, SoftPosition
 from autoprompt_search.core.protocols.tuning import Asked, TunesTogether
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import Rendered, SoftPosition
 
 
 class SharedBackend:

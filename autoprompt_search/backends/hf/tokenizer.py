@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from autoprompt_search.backends.hf.marks import Marks, is_marked
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 Ids = list[int]
 Encoded = tuple[Ids, list[tuple[int, int]]]

@@ -20,7 +20,7 @@ from autoprompt_search.backends.hf.positions import Soft
 from autoprompt_search.backends.hf.prefix_cache import Prefix
 from autoprompt_search.backends.hf.scoring import Row, shared_length
 from autoprompt_search.backends.hf.tokenizer import Ids
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 _SHORTEST = 8
 """Beginnings below this many tokens are not worth a forward pass of their own."""

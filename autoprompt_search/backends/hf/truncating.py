@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from autoprompt_search.backends.hf.tokenizer import PromptTokenizer
-from autoprompt_search.core.types import Rendered, Segment
+from autoprompt_search.core.prompts import Rendered, Segment
 
 _TRIES = 8
 

@@ -22,7 +22,7 @@ from autoprompt_search.backends.hf.selfcheck_generating import writes_ragged, wr
 from autoprompt_search.backends.hf.tokenizer import common_run
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.types import Rendered
+from autoprompt_search.core.prompts import Rendered
 
 Bases = Callable[[Sequence[Rendered]], list[Base]]
 """See `ModelFamily.bases`."""

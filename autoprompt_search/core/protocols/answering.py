@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoprompt_search.core.answers import Response
+from autoprompt_search.core.measurements import Outcome
+from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.model import Backend
-from autoprompt_search.core.types import Example, Outcome, Prompt, Rendered
+from autoprompt_search.core.types import Example
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from autoprompt_search.core.arrays import Doubles
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 
 
 class Metric(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.arrays import Floats
-from autoprompt_search.core.types import Rendered, SoftPrompt
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
 
 
 @dataclass(frozen=True, slots=True)

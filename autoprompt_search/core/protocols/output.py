@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from autoprompt_search.core.measurements import Measurement, TrialRecord
+from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
-from autoprompt_search.core.types import Example, Measurement, Params, Prompt, TrialRecord
+from autoprompt_search.core.types import Example, Params
 
 
 class Progress(Protocol):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from autoprompt_search.core.arrays import Floats
-from autoprompt_search.core.types import Demonstrations, Example
+from autoprompt_search.core.prompts import Demonstrations
+from autoprompt_search.core.types import Example
 
 EmbedTexts = Callable[[Sequence[str]], Floats]
 """What `Embeds.embed` does, as a function."""

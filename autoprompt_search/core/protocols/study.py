@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from autoprompt_search.core.measurements import Measurement, TrialRecord, TrialState
 from autoprompt_search.core.statistics.headroom import Headroom
-from autoprompt_search.core.types import Measurement, Params, TrialRecord, TrialState
+from autoprompt_search.core.types import Params
 
 
 @runtime_checkable

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from autoprompt_search.core.arrays import Tensor
-from autoprompt_search.core.types import Plain, Rendered, SoftPosition, SoftPrompt
+from autoprompt_search.core.prompts import Rendered, SoftPosition, SoftPrompt
+from autoprompt_search.core.types import Plain
 
 
 @dataclass(frozen=True, slots=True)

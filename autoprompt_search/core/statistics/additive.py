@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprompt_search.core.types import Measurement
+from autoprompt_search.core.measurements import Measurement
 
 Floats = NDArray[np.float64]
 PAIRING = 3.4

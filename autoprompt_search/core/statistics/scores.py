@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Outcome
 
 RESAMPLES = 2000
 """Bootstrap resamples: the 2.5 % tail then rests on 50 of them."""

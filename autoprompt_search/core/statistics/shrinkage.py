@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.statistics.additive import Floats, ScoreModel
-from autoprompt_search.core.types import TrialRecord
 
 _SPREADS = np.array([0.0, *np.geomspace(0.001, 0.3, 60)])
 """Standard deviations between prompts that are weighed against each other."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoprompt_search.core.answers import Completion
-from autoprompt_search.core.types import Outcome
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.metrics.confusion import Confusion, confusion
 from autoprompt_search.report import wording
 from autoprompt_search.report.data import ReportData

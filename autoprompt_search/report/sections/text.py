@@ -10,8 +10,8 @@ from statistics import fmean, median
 import numpy as np
 
 from autoprompt_search.core.answers import Completion
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.statistics.scores import Scorecard, contributions
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.report import wording
 from autoprompt_search.report.data import ReportData

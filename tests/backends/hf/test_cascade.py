@@ -8,7 +8,7 @@ import torch
 from autoprompt_search.backends.hf import cascade, loaded_model, selfcheck
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, packed_soft, rendered
 
 ROWS = [rendered(p) for p in PROMPTS]

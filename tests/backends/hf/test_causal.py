@@ -18,8 +18,8 @@ from autoprompt_search.backends.hf import identity
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import sha256_bytes
+from autoprompt_search.core.prompts import SoftPosition, SoftPrompt
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import SoftPosition, SoftPrompt
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, rendered
 from autoprompt_search.testing.tiny import CAUSAL
 

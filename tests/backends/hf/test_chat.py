@@ -15,7 +15,8 @@ from autoprompt_search.backends.hf.chat import ChatTemplate
 from autoprompt_search.backends.hf.tokenizer import PromptTokenizer
 from autoprompt_search.core.chat import Chat, Conversation, Segment, Turn
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.types import Example, Prompt, Rendered, Template
+from autoprompt_search.core.prompts import Prompt, Rendered, Template
+from autoprompt_search.core.types import Example
 from autoprompt_search.prompting import render
 from autoprompt_search.testing.factories import label_answers
 from tests.backends.hf import chat_tokenizers as made

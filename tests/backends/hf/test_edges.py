@@ -21,7 +21,7 @@ from transformers import (
 
 from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
-from autoprompt_search.core.types import Rendered, Segment
+from autoprompt_search.core.prompts import Rendered, Segment
 from autoprompt_search.testing.backend_contract import LONG_ANSWERS, PROMPTS, close, rendered
 from autoprompt_search.testing.reference import plain_logliks, plain_seq2seq_logliks
 from autoprompt_search.testing.tiny import tiny_tokenizer

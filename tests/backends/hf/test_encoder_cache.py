@@ -10,7 +10,7 @@ import torch
 from autoprompt_search.backends.hf import loaded_model
 from autoprompt_search.backends.hf.encoder_cache import EncoderCache
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, packed_soft, rendered
 from autoprompt_search.testing.tiny import SEQ2SEQ
 

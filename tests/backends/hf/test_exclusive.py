@@ -18,7 +18,7 @@ from autoprompt_search.backends.hf.masked import hf_masked
 from autoprompt_search.backends.hf.scoring import Row, TokenTarget
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.core.nesting import nested
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.testing.backend_contract import PROMPTS, close, packed_soft, rendered
 from autoprompt_search.testing.reference import (
     exclusive_logliks,

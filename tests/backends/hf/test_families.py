@@ -19,7 +19,7 @@ from autoprompt_search.backends.hf.family import Reading
 from autoprompt_search.backends.hf.masked import _rows, hf_masked
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.core.errors import ConfigError, TrialError
-from autoprompt_search.core.types import Rendered, Segment, Shot, SoftPosition
+from autoprompt_search.core.prompts import Rendered, Segment, Shot, SoftPosition
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, packed_soft, rendered
 
 ROWS = [rendered(p) for p in PROMPTS]

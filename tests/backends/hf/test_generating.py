@@ -20,7 +20,7 @@ from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.backends.hf.transcript import decoding_of
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.errors import TrialError
-from autoprompt_search.core.types import Rendered, Segment, SoftPosition
+from autoprompt_search.core.prompts import Rendered, Segment, SoftPosition
 from autoprompt_search.testing.backend_contract import PROMPTS, packed_soft, rendered
 from autoprompt_search.testing.generation_contract import ASKED, FREE, LocalGenerationContract
 from autoprompt_search.testing.reference import plain_completions

@@ -16,7 +16,7 @@ from autoprompt_search.backends.hf.loading import ENCODER
 from autoprompt_search.backends.hf.masked import hf_masked
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.core.families import FAMILIES
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.testing.backend_contract import ANSWERS, PROMPTS, close, packed_soft, rendered
 from autoprompt_search.testing.tiny import CAUSAL, MASKED, SEQ2SEQ
 

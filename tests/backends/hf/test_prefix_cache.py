@@ -15,7 +15,7 @@ from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.grouping import grouped
 from autoprompt_search.backends.hf.positions import Soft
 from autoprompt_search.backends.hf.prefix_cache import PrefixCache
-from autoprompt_search.core.types import SoftPosition
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, rendered
 from autoprompt_search.testing.tiny import CAUSAL
 

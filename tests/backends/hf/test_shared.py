@@ -14,9 +14,9 @@ from autoprompt_search.backends.hf.causal import hf_causal
 from autoprompt_search.backends.hf.shared import SharedBackend
 from autoprompt_search.backends.hf.step_batcher import StepBatcher
 from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.core.protocols.tuning import Asked
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.soft import SOFT
 from autoprompt_search.testing.backend_contract import close, rendered
 from autoprompt_search.testing.soft_contract import DATA

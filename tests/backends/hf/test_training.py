@@ -13,8 +13,8 @@ from autoprompt_search.backends.hf.masked import hf_masked
 from autoprompt_search.backends.hf.positions import embedded, padded
 from autoprompt_search.backends.hf.scoring import table
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
+from autoprompt_search.core.prompts import SoftPosition
 from autoprompt_search.core.protocols.tuning import Asked, Tunes, TunesTogether
-from autoprompt_search.core.types import SoftPosition
 from autoprompt_search.testing.backend_contract import close, rendered
 from autoprompt_search.testing.tiny import CAUSAL
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.arrays import Doubles
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.statistics import scores
 from autoprompt_search.core.statistics.scores import (
@@ -26,7 +27,6 @@ from autoprompt_search.core.statistics.scores import (
     paired_stderr,
     stderr,
 )
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.testing.factories import label_card
 
 YES_NO = ("yes", "no")

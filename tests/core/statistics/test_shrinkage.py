@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoprompt_search.confirm import Lead, Shrinkage, corrected
-from autoprompt_search.core.types import TrialRecord, TrialState
+from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.testing.factories import measurement
 
 DEV, RUNGS = 120, (30, 60, 120)

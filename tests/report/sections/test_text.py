@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from autoprompt_search.core.answers import Completion, LabelLogprobs
+from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.statistics.scores import Scorecard
-from autoprompt_search.core.types import Outcome
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.report import ReportData, importance
 from autoprompt_search.report.sections import sections_of
