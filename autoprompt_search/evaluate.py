@@ -48,16 +48,17 @@ class PredictionCache:
         missing = [e for e in examples if e.id not in found]
         return {**found, **self._behind.get(key, missing)} if self._behind and missing else found
 
-    def add(self, measurement: Measurement) -> None:
-        """Remember every outcome of `measurement`."""
-        for o in measurement.outcomes:
-            self._seen[measurement.prompt, o.example] = Answered(o.response, o.prompt_tokens)
+    def add(self, key: str, outcomes: Sequence[Outcome]) -> None:
+        """Remember every outcome of the prompt whose predictions have the address `key`."""
+        for o in outcomes:
+            self._seen[key, o.example] = Answered(o.response, o.prompt_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """What a prompt says on each of some examples, and what that took."""
 
+    prompt: Prompt
     outcomes: tuple[Outcome, ...]
     """In the order of the examples."""
     cost: Cost
@@ -75,10 +76,8 @@ def measure(
     known: PredictionStore | None = None,
 ) -> Measurement:
     """Predict, judge and summarise one prompt on `examples`: the one way anything is ever measured."""
-    made = predict(prompt, examples, backend, known)
     fidelity = fidelity or Fidelity(len(examples), is_full=True)
-    summary = _summary(made.outcomes, prompt.answers.labels, metric, fidelity)
-    return replace(summary, cost=made.cost, prompt=made.key, soft=prompt.soft)
+    return summary(predict(prompt, examples, backend, known), metric, fidelity)
 
 
 def predict(
@@ -102,7 +101,47 @@ def predict(
     elif todo:
         asked, cost = _ask(prompt, todo, backend)
         found |= asked
-    return Predicted(tuple(outcome_of(prompt, e, found[e.id]) for e in examples), cost, key)
+    return Predicted(prompt, tuple(outcome_of(prompt, e, found[e.id]) for e in examples), cost, key)
+
+
+def summary(
+    predicted: Predicted,
+    metric: str,
+    fidelity: Fidelity,
+    *,
+    cost: Cost | None = None,
+    latency_ms: float | None = None,
+    preview: str = "",
+) -> Measurement:
+    """Every metric of what was predicted; `metric` is the score.
+
+    Args:
+        predicted: By one prompt, on the examples that `fidelity` counts.
+        metric: Name of the search's own metric.
+        fidelity: How much was looked at.
+        cost: Of the prediction and of all that came before it; None: of the prediction alone.
+        latency_ms: As in `Measurement`.
+        preview: As in `Measurement`.
+    """
+    outcomes, labels = predicted.outcomes, predicted.prompt.answers.labels
+    names = {metric, *(("accuracy", "macro_f1") if labels else ())}
+    cards = {name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted(names)}
+    metrics = {name: card.score for name, card in cards.items()} | shares(outcomes)
+    if known := losses(outcomes):
+        metrics["loss"] = float(np.mean(known))
+    return Measurement(
+        score=metrics[metric],
+        stderr=stderr(cards[metric]),
+        metrics=metrics,
+        fidelity=fidelity,
+        cost=predicted.cost if cost is None else cost,
+        prompt=predicted.key,
+        prompt_tokens=float(np.mean([o.prompt_tokens for o in outcomes])),
+        latency_ms=latency_ms,
+        preview=preview,
+        outcomes=outcomes,
+        soft=predicted.prompt.soft,
+    )
 
 
 def outcome_of(prompt: Prompt, example: Example, answered: Answered) -> Outcome:
@@ -216,23 +255,6 @@ def _cost(asked: Responses, seconds: float) -> Cost:
     written = sum(r.tokens for r in asked.responses if isinstance(r, Completion))
     prompt_tokens, completion_tokens = (round(n * computed / number) for n in (sum(asked.prompt_tokens), written))
     return Cost(computed, prompt_tokens, completion_tokens, seconds)
-
-
-def _summary(outcomes: Sequence[Outcome], labels: Sequence[str], metric: str, fidelity: Fidelity) -> Measurement:
-    """Every metric of these outcomes; the search's own one is the score."""
-    names = {metric, *(("accuracy", "macro_f1") if labels else ())}
-    cards = {name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted(names)}
-    metrics = {name: card.score for name, card in cards.items()} | shares(outcomes)
-    if known := losses(outcomes):
-        metrics["loss"] = float(np.mean(known))
-    return Measurement(
-        score=metrics[metric],
-        stderr=stderr(cards[metric]),
-        metrics=metrics,
-        fidelity=fidelity,
-        prompt_tokens=float(np.mean([o.prompt_tokens for o in outcomes])),
-        outcomes=tuple(outcomes),
-    )
 
 
 def losses(outcomes: Sequence[Outcome]) -> list[float]:

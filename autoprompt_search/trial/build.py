@@ -20,7 +20,7 @@ from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Example, Params
 from autoprompt_search.demos import DEMOS
 from autoprompt_search.demos.orders import in_turn
-from autoprompt_search.evaluate import PredictionCache, embedder, losses, measure, predict
+from autoprompt_search.evaluate import PredictionCache, embedder, losses, predict
 from autoprompt_search.prompting import AUTO, answer_gap, own_words, render
 from autoprompt_search.trial.job import TrialJob, options
 
@@ -55,7 +55,7 @@ class PromptBuilder:
         given = {"pool": job.train, "labels": job.labels, "seed": job.seed, "embed": embedder(self._backend)}
         return replace(prompt, demos=DEMOS.build(spec, **given, losses=self._losses).demonstrations)
 
-    def finished(self, prompt: Prompt, params: Params) -> Prompt:
+    def calibrated(self, prompt: Prompt, params: Params) -> Prompt:
         """`prompt`, calibrated where `params` ask for it: the offsets are the logarithms of the labels' mean
         probabilities on examples that should favour none of them.
 
@@ -64,9 +64,9 @@ class PromptBuilder:
         method = str(params.get("calibration", "none"))
         if method == "none" or not isinstance(prompt.answers, LabelAnswers):
             return prompt
-        made = predict(prompt, CALIBRATIONS[method](self._job, prompt), self._backend)
-        self._spent += made.cost
-        means = np.exp([o.logprobs for o in made.outcomes]).mean(axis=0)
+        predicted = predict(prompt, CALIBRATIONS[method](self._job, prompt), self._backend)
+        self._spent += predicted.cost
+        means = np.exp([o.logprobs for o in predicted.outcomes]).mean(axis=0)
         offsets = np.log(np.maximum(means, _LEAST)).round(_DIGITS)
         answers = replace(prompt.answers, calibration=Calibration(method, tuple(offsets.tolist())))
         return replace(prompt, answers=answers)
@@ -84,23 +84,23 @@ class PromptBuilder:
         asked, gap = _before_the_word(prompts, answer_gap(prompt), prompt.layout)
         targets = [job.labels.index(e.target) for e in examples]
         model = cast("ProposesWords", self._backend)
-        found = model.propose_words(asked, targets, len(job.labels), count, gap)
+        proposed = model.propose_words(asked, targets, len(job.labels), count, gap)
         self._spent += Cost(forward_passes=len(asked))
-        for label, words in zip(job.labels, found, strict=True):
+        for label, words in zip(job.labels, proposed, strict=True):
             if len(words) < count:
                 raise TrialError(f"verbalizer.words: the model proposes {len(words)} words for {label!r}, not {count}")
-        return dict(zip(job.labels, found, strict=True))
+        return dict(zip(job.labels, proposed, strict=True))
 
     def _losses(self, examples: Sequence[Example]) -> list[float]:
         """Loss of each example under the baseline's text, without demonstrations and soft prompt."""
         job = self._job
         point = {name: v for name, v in job.baseline.items() if not name.startswith(("demos.", "soft."))}
-        prompt = self.finished(self.draft(point), point)
-        memory = _remembered(fingerprint(job.train))
-        made = measure(prompt, examples, self._backend, metric=job.metric, known=memory)
-        memory.add(made)
-        self._spent += made.cost
-        return losses(made.outcomes)
+        prompt = self.calibrated(self.draft(point), point)
+        cache = _cache_of(fingerprint(job.train))
+        predicted = predict(prompt, examples, self._backend, cache)
+        cache.add(predicted.key, predicted.outcomes)
+        self._spent += predicted.cost
+        return losses(predicted.outcomes)
 
 
 def _with_words(answers: Answers, words: Verbalizer) -> Answers:
@@ -156,13 +156,13 @@ def _with_answer(prompt: Rendered, around: tuple[Segment, ...]) -> Rendered:
     if prompt.conversation is not None:  # its answer ends the prompt
         said = replace(prompt.conversation, prefix=prompt.conversation.prefix + around[0].text)
         return Rendered((*prompt.segments, around[0]), conversation=said)
-    places = [i for i, s in enumerate(prompt.segments) if s.origin == "answer"]
-    end = places[-1] if places else len(prompt.segments)
+    slots = [i for i, s in enumerate(prompt.segments) if s.origin == "answer"]
+    end = slots[-1] if slots else len(prompt.segments)
     segments = (*prompt.segments[:end], *around, *prompt.segments[end + 1 :])
     return Rendered(tuple(s for s in segments if s.text or s.origin != "template"))
 
 
 @lru_cache(maxsize=2)
-def _remembered(train: str) -> PredictionCache:  # noqa: ARG001 - the key
+def _cache_of(train: str) -> PredictionCache:  # noqa: ARG001 - the key
     """What this process knows of these training examples; the ledger keeps predictions on dev and test alone."""
     return PredictionCache()

@@ -13,12 +13,12 @@ from autoprompt_search.core.measurements import Fidelity, Measurement
 from autoprompt_search.core.prompts import Prompt, SoftPrompt
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Params
-from autoprompt_search.evaluate import PredictionCache, as_read, embedder, measure, render_all
+from autoprompt_search.evaluate import PredictionCache, as_read, embedder, predict, render_all, summary
 from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.build import PromptBuilder
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
 from autoprompt_search.trial.latency import latency
-from autoprompt_search.trial.soft import SoftTraining
+from autoprompt_search.trial.soft import Candidate, SoftTraining
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -59,47 +59,45 @@ def _guarded(action: Callable[[], T]) -> T | Failure:
 def run_rungs(job: TrialJob, params: Params) -> Iterator[Measurement]:
     """Yield one measurement per rung; the caller stops by not asking for the next.
 
-    What making the prompt took of the model is part of the cost of the rung it was made for. It is timed once: on the
-    last rung, or on the first where trials are compared by it.
+    What building the prompt took of the model is part of the cost of the rung it was built for. The prompt is timed
+    once, after it was measured: on the last rung, or on the first where trials are compared by latency.
     """
     backend = backend_of(job.backend)
-    maker = PromptBuilder(job, backend)
-    prompt = maker.draft(params)
-    known = PredictionCache(LedgerReader(job.state / "ledger.sqlite"))
-
-    def on_dev(candidate: Prompt, fidelity: Fidelity) -> Measurement:
-        examples = job.dev[: fidelity.examples]
-        found = measure(candidate, examples, backend, metric=job.metric, fidelity=fidelity, known=known)
-        known.add(found)
-        return found
-
+    builder = PromptBuilder(job, backend)
+    draft = builder.draft(params)
+    cache = PredictionCache(LedgerReader(job.state / "ledger.sqlite"))
     is_soft = params.get("soft.method", "none") != "none"
-    tuning = SoftTraining(job, params, prompt, backend, maker) if is_soft else None
-    finished = prompt if is_soft else maker.finished(prompt, params)
+    training = SoftTraining(job, params, draft, backend, builder, cache) if is_soft else None
+    candidate = Candidate(draft if is_soft else builder.calibrated(draft, params))
     took: float | None = None
-    for place, examples in enumerate(job.rungs):
-        fidelity = Fidelity(examples, is_full=examples == job.rungs[-1])
-        made = tuning.rung((place + 1) / len(job.rungs), fidelity, on_dev) if tuning else on_dev(finished, fidelity)
+    for number, examples in enumerate(job.rungs, start=1):
+        if training is not None:
+            candidate = training.rung(number / len(job.rungs), examples)
+        predicted = predict(candidate.prompt, job.dev[:examples], backend, cache)
+        cache.add(predicted.key, predicted.outcomes)
+        fidelity = Fidelity(examples, candidate.steps, is_full=examples == job.rungs[-1])
         if took is None and (fidelity.is_full or job.times_first):
-            took = latency(job, replace(finished, soft=made.soft), backend)
-        cost = made.cost + maker.spent()
-        yield replace(made, cost=cost, latency_ms=took, preview=_preview(job, prompt, backend))
+            took = latency(job, candidate.prompt, backend)
+        cost = candidate.cost + predicted.cost + builder.spent()
+        preview = _preview(job, draft, backend)
+        yield summary(predicted, job.metric, fidelity, cost=cost, latency_ms=took, preview=preview)
 
 
 def run_test(job: TrialJob, task: TestTask) -> Measurement:
     """A finalist on the examples it is handed. Words and offsets are found again: they come from train alone."""
     backend = backend_of(job.backend)
-    maker = PromptBuilder(job, backend)
-    prompt = maker.finished(replace(maker.draft(task.params), soft=task.soft), task.params)
-    known = LedgerReader(job.state / "ledger.sqlite")
-    made = measure(prompt, task.examples, backend, metric=job.metric, known=known)
-    return replace(made, cost=made.cost + maker.spent(), preview=_preview(job, prompt, backend))
+    builder = PromptBuilder(job, backend)
+    prompt = builder.calibrated(replace(builder.draft(task.params), soft=task.soft), task.params)
+    predicted = predict(prompt, task.examples, backend, LedgerReader(job.state / "ledger.sqlite"))
+    fidelity = Fidelity(len(task.examples), is_full=True)
+    preview = _preview(job, prompt, backend)
+    return summary(predicted, job.metric, fidelity, cost=predicted.cost + builder.spent(), preview=preview)
 
 
 def build_prompt(job: TrialJob, params: Params, backend: Backend, soft: SoftPrompt | None = None) -> Prompt:
     """The prompt that a trial at `params` measured, complete with the soft prompt it trained."""
-    maker = PromptBuilder(job, backend)
-    return maker.finished(replace(maker.draft(params), soft=soft), params)
+    builder = PromptBuilder(job, backend)
+    return builder.calibrated(replace(builder.draft(params), soft=soft), params)
 
 
 def _preview(job: TrialJob, prompt: Prompt, backend: object) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
-from autoprompt_search.core.measurements import Cost, Fidelity, Measurement
+from autoprompt_search.core.measurements import Cost, Measurement
 from autoprompt_search.core.prompts import Prompt, SoftPrompt
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.protocols.tuning import SoftMethod, TuneData, Tunes
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_seed
-from autoprompt_search.core.types import Params
-from autoprompt_search.evaluate import embedder, render_all
+from autoprompt_search.core.types import Example, Params
+from autoprompt_search.evaluate import PredictionCache, embedder, measure, render_all
 from autoprompt_search.prompting import answer_words, own_words, render_text
 from autoprompt_search.soft import SOFT
 from autoprompt_search.trial.build import PromptBuilder, balanced, unshown
@@ -24,7 +24,16 @@ _SHOWN = 2
 _LOOK, _SHARE = 32, 4
 """Snapshots are told apart on a quarter of a rung, 32 examples at least: what is left of it only the best one sees."""
 
-Measure = Callable[[Prompt, Fidelity], Measurement]
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The prompt of one rung, and what it took to find it."""
+
+    prompt: Prompt
+    steps: int = 0
+    """Optimiser steps that its soft prompt has had, in all."""
+    cost: Cost = field(default_factory=Cost)
+    """Of training and of telling snapshots apart."""
 
 
 class SoftTraining:
@@ -35,12 +44,21 @@ class SoftTraining:
         params: The trial's point.
         prompt: Its text and demonstrations.
         backend: The model.
-        maker: Calibrates every snapshot that is measured: what it prefers for no reason is its own.
+        builder: Calibrates every snapshot that is measured, because each favours other labels for no reason.
+        cache: Predictions that are known; those on snapshots are added.
     """
 
-    def __init__(self, job: TrialJob, params: Params, prompt: Prompt, backend: Backend, maker: PromptBuilder) -> None:
+    def __init__(
+        self,
+        job: TrialJob,
+        params: Params,
+        prompt: Prompt,
+        backend: Backend,
+        builder: PromptBuilder,
+        cache: PredictionCache,
+    ) -> None:
         self._job, self._params, self._prompt = job, params, prompt
-        self._backend, self._maker = backend, maker
+        self._backend, self._builder, self._cache = backend, builder, cache
         # `soft.start` says which text the study puts into the point, `soft.draw` the seed: no options of the method.
         own = options(params, "soft.", but=("method", "start", "draw"))
         draw = params.get("soft.draw", 0)
@@ -48,30 +66,36 @@ class SoftTraining:
         self._method: SoftMethod = SOFT.build(ComponentSpec(type=str(params["soft.method"]), **own), seed=seed)
         self._folder = job.state / "soft" / params_key(params)
         self._best: Prompt | None = None
-        self._finished: dict[str, Prompt] = {}
+        self._calibrated: dict[str, Prompt] = {}
         """Hash of a soft prompt -> the prompt with it: calibrated once, though it comes again at every rung."""
 
-    def rung(self, share: float, fidelity: Fidelity, measure: Measure) -> Measurement:
-        """Train up to `share` of all steps, and measure the best of the snapshots and of earlier rungs by dev loss.
+    def rung(self, share: float, examples: int) -> Candidate:
+        """Train up to `share` of all steps; the best of the new snapshots and of earlier rungs.
 
-        The first examples of the rung decide which snapshot is the best.
+        The first of the rung's examples decide which snapshot is the best, by the loss, or by the score where the
+        model gives no probabilities.
         """
-        until = max(1, round(self._method.steps * share))
-        fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=until, folder=self._folder)
+        steps = max(1, round(self._method.steps * share))
+        fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=steps, folder=self._folder)
         prompts = [self._best] if self._best else []
         prompts += [p for p in map(self._with, fitted.snapshots) if p not in prompts]
-        fidelity = replace(fidelity, steps=until)
-        look = replace(fidelity, examples=min(fidelity.examples, max(_LOOK, fidelity.examples // _SHARE)))
-        looks = [(measure(prompt, look), prompt) for prompt in prompts]
-        self._best = min(looks, key=lambda look: look[0].metrics.get("loss", -look[0].score))[1]
-        best = measure(self._best, fidelity)
-        costs = [made.cost for made, _ in looks] + [best.cost]
-        return replace(best, cost=sum(costs, Cost(forward_passes=fitted.forward_passes)))
+        first = self._job.dev[: min(examples, max(_LOOK, examples // _SHARE))]
+        looks = [self._measured(prompt, first) for prompt in prompts]
+        losses = [look.metrics.get("loss", -look.score) for look in looks]
+        self._best = prompts[losses.index(min(losses))]
+        cost = sum((look.cost for look in looks), Cost(forward_passes=fitted.forward_passes))
+        return Candidate(self._best, steps, cost)
+
+    def _measured(self, prompt: Prompt, examples: Sequence[Example]) -> Measurement:
+        looked = measure(prompt, examples, self._backend, metric=self._job.metric, known=self._cache)
+        self._cache.add(looked.prompt, looked.outcomes)
+        return looked
 
     def _with(self, soft: SoftPrompt) -> Prompt:
-        if soft.sha256 not in self._finished:
-            self._finished[soft.sha256] = self._maker.finished(replace(self._prompt, soft=soft), self._params)
-        return self._finished[soft.sha256]
+        if soft.sha256 not in self._calibrated:
+            prompt = replace(self._prompt, soft=soft)
+            self._calibrated[soft.sha256] = self._builder.calibrated(prompt, self._params)
+        return self._calibrated[soft.sha256]
 
     def _data(self) -> TuneData:
         """Train examples that are not themselves demonstrations of a fixed prompt, see `unshown`."""

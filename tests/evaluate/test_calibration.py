@@ -72,7 +72,9 @@ def test_a_calibrated_prompt_is_another_prompt_with_shifted_predictions() -> Non
 @pytest.mark.parametrize("known", [0, 10, 30])
 def test_what_is_known_without_calibration_is_not_asked_again(known: int) -> None:
     memory, backend = PredictionCache(), ScriptedBackend()
-    memory.add(measure(prompt(), DEV[:known], backend)) if known else None
+    if known:
+        before = measure(prompt(), DEV[:known], backend)
+        memory.add(before.prompt, before.outcomes)
     fresh = measure(TILTED_PROMPT, DEV, ScriptedBackend())
     made = measure(TILTED_PROMPT, DEV, backend, known=memory)
     assert made.cost.forward_passes == 30 - known
@@ -82,7 +84,7 @@ def test_what_is_known_without_calibration_is_not_asked_again(known: int) -> Non
 def test_calibrated_predictions_are_remembered_under_their_own_name() -> None:
     memory, backend = PredictionCache(), ScriptedBackend()
     first = measure(TILTED_PROMPT, DEV, backend, known=memory)
-    memory.add(first)
+    memory.add(first.prompt, first.outcomes)
     again = measure(TILTED_PROMPT, DEV, backend, known=memory)
     assert backend.scored == 30
     assert again == replace(first, cost=Cost())

@@ -68,7 +68,7 @@ def test_the_summary_is_of_the_outcomes() -> None:
 def test_what_is_known_costs_nothing_and_changes_nothing(known_places: set[int]) -> None:
     alone = measure(prompt(), DEV, ScriptedBackend())
     memory = PredictionCache()
-    memory.add(replace(alone, outcomes=tuple(o for i, o in enumerate(alone.outcomes) if i in known_places)))
+    memory.add(alone.prompt, [o for i, o in enumerate(alone.outcomes) if i in known_places])
     backend = ScriptedBackend()
     made = measure(prompt(), DEV, backend, known=memory)
     assert backend.scored == made.cost.forward_passes == 40 - len(known_places)
@@ -81,7 +81,7 @@ def test_rungs_nest() -> None:
     """A higher rung pays for its new examples alone."""
     backend, memory = ScriptedBackend(), PredictionCache()
     low = measure(prompt(), DEV[:10], backend, known=memory)
-    memory.add(low)
+    memory.add(low.prompt, low.outcomes)
     high = measure(prompt(), DEV, backend, known=memory)
     assert (low.cost.forward_passes, high.cost.forward_passes) == (10, 30)
     assert high.outcomes[:10] == low.outcomes
@@ -97,7 +97,7 @@ def test_memory_asks_what_is_behind_it_for_the_rest_only() -> None:
 
     memory = PredictionCache(Behind())
     made = measure(prompt(), DEV[:2], ScriptedBackend())
-    memory.add(made)
+    memory.add(made.prompt, made.outcomes)
     found = memory.get(made.prompt, DEV[:4])
     assert asked == [e.id for e in DEV[2:4]]
     assert found[DEV[0].id] == Answered(made.outcomes[0].response, made.outcomes[0].prompt_tokens)

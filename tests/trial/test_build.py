@@ -100,14 +100,12 @@ def test_an_impossible_label_has_a_finite_offset(work: TrialJob) -> None:
 
 
 def test_the_model_proposes_the_words_that_tell_labels_apart(work: TrialJob) -> None:
-    maker = PromptBuilder(work, ScriptedBackend())
-    assert maker.draft(AUTO).answers.verbalizer == {"negative": ("bad",), "positive": ("good",)}
-    assert maker.spent().forward_passes == SAMPLE
-    assert maker.spent().forward_passes == 0
-    turned = replace(work, answers=AnswerForm("label", LABELS[::-1]))
-    assert (
-        PromptBuilder(turned, ScriptedBackend()).draft(AUTO).answers.verbalizer == maker.draft(AUTO).answers.verbalizer
-    )
+    builder = PromptBuilder(work, ScriptedBackend())
+    assert builder.draft(AUTO).answers.verbalizer == {"negative": ("bad",), "positive": ("good",)}
+    assert builder.spent().forward_passes == SAMPLE
+    assert builder.spent().forward_passes == 0
+    turned = PromptBuilder(replace(work, answers=AnswerForm("label", LABELS[::-1])), ScriptedBackend())
+    assert turned.draft(AUTO).answers.verbalizer == builder.draft(AUTO).answers.verbalizer
 
 
 class Asked(ScriptedBackend):
@@ -168,11 +166,11 @@ def test_hard_demonstrations_are_what_the_baseline_text_gets_most_wrong(work: Tr
 
 def test_hard_examples_are_found_once_per_process(tmp_path: Path) -> None:
     work = job(tmp_path, train=examples(30, name="train", seed=2))
-    maker = PromptBuilder(work, ScriptedBackend())
-    maker.draft(HARD)
-    assert maker.spent().forward_passes == 30
-    maker.draft({**HARD, "demos.draw": 1})
-    assert maker.spent().forward_passes == 0
+    builder = PromptBuilder(work, ScriptedBackend())
+    builder.draft(HARD)
+    assert builder.spent().forward_passes == 30
+    builder.draft({**HARD, "demos.draw": 1})
+    assert builder.spent().forward_passes == 0
     other = PromptBuilder(replace(work, train=examples(30, name="train", seed=3)), ScriptedBackend())
     other.draft(HARD)
     assert other.spent().forward_passes == 30, "other texts under the same ids"
