@@ -31,6 +31,12 @@ Folder = Annotated[Path, typer.Argument(help="A search's result folder.", metava
 PromptFolder = Annotated[
     Path, typer.Argument(help="An exported prompt, e.g. reports/NAME/best_prompt.", metavar="PROMPT_DIR")
 ]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of text files, e.g. windows-1252; guessed and said without.", show_default=False)
+]
+Delimiter = Annotated[
+    str | None, typer.Option(help="Between the columns of CSV and TSV files; guessed and said.", show_default=False)
+]
 BackendOptions = Annotated[
     list[str] | None,
     typer.Option("--backend", metavar="KEY=VALUE", help="Backend option, e.g. device=cuda or model=PATH."),
@@ -63,12 +69,16 @@ def init(
     label: Annotated[
         str | None, typer.Option(help="Column of the right answer; only a classification needs it.")
     ] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
 ) -> None:
     """Write a commented, runnable space file for your own data to stdout."""
     with Guard("init"):
         from autoprompt_search.config.starter import starter_for
+        from autoprompt_search.tasks.readers import Format
 
-        space_file = starter_for(task, data, text or [], label, model)
+        wanted = Format(encoding, delimiter)
+        space_file = starter_for(task, data, text or [], label, model, wanted)
         for note in space_file.notes:
             print(f"# {note}", file=sys.stderr)  # noqa: T201
         sys.stdout.write(space_file.text)
@@ -202,12 +212,16 @@ def predict(
     ] = None,
     backend: BackendOptions = None,
     batch: Annotated[int, typer.Option(min=1, help="Rows per step.")] = 256,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
 ) -> None:
     """Label new texts with an exported prompt, as a batch or in a pipe. Other columns are kept."""
     with Guard("predict"):
         from autoprompt_search.cli.predict import predict_rows
+        from autoprompt_search.cli.rows import format_of
 
-        predict_rows(prompt, source, target, text=text or (), backend=backend or (), batch=batch)
+        wanted = format_of(encoding, delimiter)
+        predict_rows(prompt, source, target, text=text or (), backend=backend or (), batch=batch, wanted=wanted)
 
 
 @app.command()
@@ -225,13 +239,20 @@ def evaluate(
         str | None, typer.Option(help="Another metric than the search's own.", show_default=False)
     ] = None,
     backend: BackendOptions = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
 ) -> None:
     """Measure an exported prompt on labelled data, with intervals."""
     with Guard("evaluate"):
         from autoprompt_search.cli.predict import evaluate_file
+        from autoprompt_search.cli.rows import format_of
         from autoprompt_search.cli.screens import show_evaluation
 
-        show_evaluation(evaluate_file(prompt, data, text=text or (), label=label, metric=metric, backend=backend or ()))
+        wanted = format_of(encoding, delimiter)
+        measured = evaluate_file(
+            prompt, data, text=text or (), label=label, metric=metric, backend=backend or (), wanted=wanted
+        )
+        show_evaluation(measured)
 
 
 @app.command()

@@ -29,13 +29,20 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.tasks.examples import Columns
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.readers import read_table
+from autoprompt_search.tasks.readers import GUESSED, Format, read_table
 
 _ROW = re.compile(r"^row (\d+)\b")
 
 
 def predict_rows(
-    folder: Path, source: str, target: str, *, text: Sequence[str], backend: Sequence[str], batch: int
+    folder: Path,
+    source: str,
+    target: str,
+    *,
+    text: Sequence[str],
+    backend: Sequence[str],
+    batch: int,
+    wanted: Format = GUESSED,
 ) -> None:
     """Read rows, write each with what the prompt says beside its own columns, in the same order.
 
@@ -48,7 +55,7 @@ def predict_rows(
     counter = _Counter()
     columns: dict[str, str] = {}
     with writer(target) as out:
-        for rows in batched(read_rows(source), batch):
+        for rows in batched(read_rows(source, wanted), batch):
             columns = columns or columns_for(prompt.fields, text, prompt.reading.columns, _names(rows[0]))
             for row, prediction in zip(rows, _predict(prompt, rows, columns), strict=True):
                 out.write(json.dumps(_output(row, columns, prediction), ensure_ascii=False) + "\n")
@@ -58,12 +65,19 @@ def predict_rows(
 
 
 def evaluate_file(
-    folder: Path, data: Path, *, text: Sequence[str], label: str | None, metric: str | None, backend: Sequence[str]
+    folder: Path,
+    data: Path,
+    *,
+    text: Sequence[str],
+    label: str | None,
+    metric: str | None,
+    backend: Sequence[str],
+    wanted: Format = GUESSED,
 ) -> Evaluation:
     """Measure the prompt on a labelled file; every bad row is named, none is left out."""
     prompt = load_prompt(folder, backend=options_of(backend))
     problems = Problems()
-    table = read_table(data, problems)
+    table = read_table(data, problems, wanted=wanted)
     known = prompt.reading
     label = label or own_column(known.label, "label", table.columns)
     columns = Columns(columns_for(prompt.fields, text, known.columns, table.columns), label)

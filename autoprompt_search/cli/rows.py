@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import unknown
+from autoprompt_search.tasks.dataset import format_mistakes
 from autoprompt_search.tasks.examples import BadRowError, texts_of
 from autoprompt_search.tasks.problems import Problems
-from autoprompt_search.tasks.readers import read_table
+from autoprompt_search.tasks.readers import GUESSED, Format, read_table
 from autoprompt_search.tasks.tables import Row
 
 STDIO = "-"
@@ -32,25 +33,36 @@ class InputRow:
     """Columns; or the bare text of a line that is no JSON object."""
 
 
-def read_rows(source: str) -> Iterator[InputRow]:
+def read_rows(source: str, wanted: Format = GUESSED) -> Iterator[InputRow]:
     """Rows of a file by its ending, or of stdin: JSON objects, or one plain text per line."""
+    encoding = wanted.encoding or "utf-8"
     if source == STDIO:
-        yield from _lines(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="strict"), "stdin", is_plain=True)
+        yield from _lines(
+            io.TextIOWrapper(sys.stdin.buffer, encoding=encoding, errors="strict"), "stdin", encoding, is_plain=True
+        )
         return
     path = Path(source)
     if path.suffix.lower() == ".txt":
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                yield from _lines(file, source, is_plain=True)
+            with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
+                yield from _lines(file, source, encoding, is_plain=True)
         except OSError as exc:
             raise ConfigError(f"--input: {source}: {exc.strerror or exc}") from exc
         return
     problems = Problems()
-    table = read_table(path, problems)
+    table = read_table(path, problems, wanted=wanted)
     problems.check()
     for note in table.notes:
         sys.stderr.write(f"{note}\n")
     yield from (InputRow(row.where, row.values) for row in table.rows)
+
+
+def format_of(encoding: str | None, delimiter: str | None) -> Format:
+    """What the user says of a file; `ConfigError` for what no file can be."""
+    wanted = Format(encoding, delimiter)
+    if problems := format_mistakes(wanted):
+        raise ConfigError([f"--{problem}" for problem in problems])
+    return wanted
 
 
 def batched(rows: Iterable[InputRow], size: int) -> Iterator[list[InputRow]]:
@@ -138,7 +150,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, int)) else str(value)
 
 
-def _lines(file: TextIO, name: str, *, is_plain: bool) -> Iterator[InputRow]:
+def _lines(file: TextIO, name: str, encoding: str, *, is_plain: bool) -> Iterator[InputRow]:
     number = 0
     try:
         for number, line in enumerate(file, start=1):
@@ -146,7 +158,7 @@ def _lines(file: TextIO, name: str, *, is_plain: bool) -> Iterator[InputRow]:
             if text.strip():
                 yield InputRow(f"{name}:{number}", _json(text, f"{name}:{number}", is_plain=is_plain))
     except UnicodeDecodeError as exc:
-        raise ConfigError(f"{name}: after line {number}: is not UTF-8 text") from exc
+        raise ConfigError(f"{name}: after line {number}: is not {encoding} text; --encoding names another") from exc
 
 
 def _json(text: str, where: str, *, is_plain: bool) -> Mapping[str, Any] | str:

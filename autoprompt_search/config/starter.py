@@ -6,27 +6,27 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from autoprompt_search.config.rules_chat import names_chat_template
+from autoprompt_search.config.starter_fit import Room, Starter, fitting
+from autoprompt_search.config.starter_rows import rows_to_keep
 from autoprompt_search.config.starter_text import FILE, SOFT, chat_lines
 from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.tasks import TASKS
+from autoprompt_search.tasks.dataset import format_mistakes
+from autoprompt_search.tasks.readers import GUESSED, Format
 
 LARGEST = {"train": 512, "dev": 512, "test": 2000}
 """Examples a first search uses at most: enough for a verdict, little enough for a laptop."""
 
+ROOM = Room()
+
 _LEAST = 12
 """Fewer examples than this tell nothing about a prompt."""
-
-CONTEXT = 900
-"""Tokens a prompt may have: a little below the 1024 of GPT-2, the smallest context in wide use."""
-
-CHARS_PER_TOKEN = 3
-"""Characters per token: conservative for English, about right for most other languages."""
 
 _WORDS = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed": "mixed"}
 """Second words for labels that many data sets share."""
@@ -35,28 +35,26 @@ _DRAWN = ("random", "balanced", "hard")
 _STRATEGIES = (*_DRAWN, "knn", "diverse")
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
-    """A file to save, and what to tell the person about it."""
-
-    text: str
-    notes: tuple[str, ...]
-
-
-def starter_for(task: str, data: str, text: Sequence[str], label: str | None, model: str) -> Starter:
-    """A space file for a task of any type, see `starter` and `answer_starter`."""
+def starter_for(
+    task: str, data: str, text: Sequence[str], label: str | None, model: str, wanted: Format = GUESSED
+) -> Starter:
+    """A space file for a task of any type, see `starter` and `answer_starter`, with room that fits the model."""
+    if problems := format_mistakes(wanted):
+        raise ConfigError([f"--{problem}" for problem in problems])
     if task != "classification":
         from autoprompt_search.config.starter_answers import answer_starter
 
-        return answer_starter(task, data, text, label, model)
-    given = {"--text": text, "--label": label}
-    missing = [f"{option}: a classification needs it" for option, value in given.items() if not value]
+        return fitting(lambda room: answer_starter(task, data, text, label, model, room, wanted), model)
+    needed = {"--text": text, "--label": label}
+    missing = [f"{option}: a classification needs it" for option, value in needed.items() if not value]
     if missing or label is None:
         raise ConfigError(missing)
-    return starter(data, text, label, model)
+    return fitting(lambda room: starter(data, text, label, model, room, wanted), model)
 
 
-def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
+def starter(
+    data: str, text: Sequence[str], label: str, model: str, room: Room = ROOM, wanted: Format = GUESSED
+) -> Starter:
     """Read the data and write a space file for them.
 
     Args:
@@ -64,24 +62,29 @@ def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
         text: Columns that the prompt shows.
         label: Column of the gold label.
         model: Hub name or folder of a causal language model.
+        room: What a prompt has room for.
+        wanted: Encoding and delimiter of the files, where the user names them.
 
     Raises:
         ConfigError: The data cannot be read, or lack these columns.
     """
     columns = {field(column, text): column for column in text}
-    task = TASKS.build(_spec(data, columns, label))
+    kept = rows_to_keep(data, text, label, wanted)
+    task = TASKS.build(_spec(data, columns, label, kept.options))
     splits, labels = task.load(0), task.answers.labels
     sizes = {name: min(len(getattr(splits, name)), most) for name, most in LARGEST.items()}
     longest = max(_length(e) for e in (*splits.train, *splits.dev, *splits.test))
-    k = _most_demonstrations(splits, labels, longest, sizes["train"])
+    fit = min(room.demonstrations, room.chars // max(longest, 1) - 1)
+    k = _most_demonstrations(splits, labels, fit, sizes["train"])
     values = {
         "name": slug(data),
         "data": quoted(data),
         "text": columns_option(columns),
         "label": quoted(label),
         "labels": listed(labels),
+        "rows": kept.lines,
         "splits": ", ".join(f"{name}: {size}" for name, size in sizes.items()),
-        "max_chars": "" if _fits(longest) else f"\n  max_chars: {_most_chars()}   # longer texts are cut",
+        "max_chars": f"\n  max_chars: {room.chars}   # longer texts are cut" if longest > room.chars else "",
         "model": quoted(model),
         "templates": _templates(list(columns), labels),
         "verbalizers": _verbalizers(labels),
@@ -91,11 +94,13 @@ def starter(data: str, text: Sequence[str], label: str, model: str) -> Starter:
         "rungs": ", ".join(map(str, rungs_for(sizes["dev"]))),
         "soft": SOFT,
     }
-    return Starter(FILE.format(**values), tuple(_notes(splits, labels, sizes, longest)))
+    return Starter(FILE.format(**values), (*_notes(splits, labels, sizes, longest, room), *kept.notes))
 
 
-def _spec(data: str, columns: Mapping[str, str], label: str) -> ComponentSpec:
-    return ComponentSpec.model_validate({"type": "classification", "data": data, "text": columns, "label": label})
+def _spec(data: str, columns: Mapping[str, str], label: str, options: Mapping[str, Any]) -> ComponentSpec:
+    return ComponentSpec.model_validate(
+        {"type": "classification", "data": data, "text": columns, "label": label, **options}
+    )
 
 
 def rungs_for(dev: int) -> list[int]:
@@ -131,7 +136,8 @@ def _words(labels: Sequence[str]) -> dict[str, dict[str, str]]:
         spoken = {label: label.strip() for label in labels}
     verbalizers = {"names": spoken}
     if all(label.lower() in _WORDS for label in labels):
-        verbalizers["plain"] = {label: _WORDS[label.lower()] for label in labels}
+        plain = {label: _WORDS[label.lower()] for label in labels}
+        verbalizers |= {"plain": plain} if len(set(plain.values())) == len(labels) else {}
     return verbalizers
 
 
@@ -164,27 +170,18 @@ def _demonstrations(k: int) -> str:
     )
 
 
-def _most_demonstrations(splits: Splits, labels: Sequence[str], longest: int, train: int) -> int:
+def _most_demonstrations(splits: Splits, labels: Sequence[str], fit: int, train: int) -> int:
     """The largest number of demonstrations that fits into a prompt and that a balanced draw can find."""
     counts = Counter(e.target for e in splits.train)
     each = max(1, min(counts[label] for label in labels) * train // max(1, len(splits.train)))
-    room = CONTEXT * CHARS_PER_TOKEN // max(longest, 1) - 1
-    return max(0, min(8, room, each * len(labels), train // 2))
-
-
-def _fits(longest: int) -> bool:
-    return longest <= _most_chars()
-
-
-def _most_chars() -> int:
-    return CONTEXT * CHARS_PER_TOKEN
+    return max(0, min(fit, each * len(labels), train // 2))
 
 
 def _length(example: Example) -> int:
     return sum(map(len, example.inputs.values())) + 40
 
 
-def _notes(splits: Splits, labels: Sequence[str], sizes: Mapping[str, int], longest: int) -> list[str]:
+def _notes(splits: Splits, labels: Sequence[str], sizes: Mapping[str, int], longest: int, room: Room) -> list[str]:
     counts = Counter(e.target for part in (splits.train, splits.dev, splits.test) for e in part)
     shown = ", ".join(f"{label} ({counts[label]})" for label in labels[:12]) + (", ..." if len(labels) > 12 else "")
     notes = [f"{sum(counts.values())} labelled rows, {len(labels)} labels: {shown}", *splits.notes]
@@ -193,6 +190,6 @@ def _notes(splits: Splits, labels: Sequence[str], sizes: Mapping[str, int], long
         notes.append(f"with {sizes['test']} test examples only large differences can be shown; more rows help")
     if all(re.fullmatch(r"[\d.+-]+", label) for label in labels):
         notes.append("the labels are numbers: give them words under `verbalizers`, models understand those better")
-    if not _fits(longest):
+    if longest > room.chars:
         notes.append(f"the longest row has {longest} characters: texts are cut, see `max_chars`")
     return notes

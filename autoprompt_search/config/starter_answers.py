@@ -8,13 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoprompt_search.config.rules_chat import names_chat_template
-from autoprompt_search.config.starter import (
-    CHARS_PER_TOKEN,
-    CONTEXT,
-    LARGEST,
-    Starter,
-    rungs_for,
-)
+from autoprompt_search.config.starter import LARGEST, ROOM, rungs_for
+from autoprompt_search.config.starter_fit import CHARS_PER_TOKEN, Room, Starter
+from autoprompt_search.config.starter_rows import given
 from autoprompt_search.config.starter_templates import COLUMNS, FILE, WORDINGS, Wording
 from autoprompt_search.config.starter_text import chat_lines
 from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
@@ -23,8 +19,11 @@ from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.readers import GUESSED, Format
 from autoprompt_search.tasks.sources import read_tables
 
+_CHARS_PER_TURN = 150
+"""What a turn of a conversation takes, as a rule."""
 _SPARE = 4
 """Tokens beside those of a usual answer."""
 _NUMBERED = re.compile(r"(option|choice|ending|sol|answer)[_ ]?([0-9]|[A-Ea-e])")
@@ -32,7 +31,15 @@ _NUMBERED = re.compile(r"(option|choice|ending|sol|answer)[_ ]?([0-9]|[A-Ea-e])"
 _STRATEGIES = "random, knn, diverse"
 
 
-def answer_starter(task: str, data: str, text: Sequence[str], target: str | None, model: str) -> Starter:
+def answer_starter(
+    task: str,
+    data: str,
+    text: Sequence[str],
+    target: str | None,
+    model: str,
+    room: Room = ROOM,
+    wanted: Format = GUESSED,
+) -> Starter:
     """Read the data and write a space file for them.
 
     Args:
@@ -41,20 +48,26 @@ def answer_starter(task: str, data: str, text: Sequence[str], target: str | None
         text: Columns that the prompt shows; empty guesses them.
         target: Column of the right answer; None guesses it.
         model: Hub name or folder of a causal language model.
+        room: What a prompt has room for.
+        wanted: Encoding and delimiter of the files, where the user names them.
 
     Raises:
         ConfigError: The data cannot be read, or no column looks like what the task needs.
     """
-    options = _options(task, _columns(data), list(text), target)
+    options = {**_options(task, _columns(data, wanted), list(text), target), **given(wanted)}
     built = TASKS.build(ComponentSpec.model_validate({"type": task, "data": data, **options}))
     splits = built.load(0)
     examples = (*splits.train, *splits.dev, *splits.test)
     longest = max(map(_length, examples))
-    cut = longest > CONTEXT * CHARS_PER_TOKEN
+    cut = longest > room.chars
     if cut:
-        options |= {"max_turns": 8} if _is_response(task, options) else {"max_chars": CONTEXT * CHARS_PER_TOKEN}
+        options |= (
+            {"max_turns": max(1, min(8, room.chars // 150))}
+            if _is_response(task, options)
+            else {"max_chars": room.chars}
+        )
     sizes = {name: min(len(getattr(splits, name)), most) for name, most in LARGEST.items()}
-    k = _most_demonstrations(longest, sizes["train"])
+    k = max(0, min(room.demonstrations, room.chars // longest - 1, sizes["train"] // 2))
     stop = _stop(examples)
     is_number = built.metric == "numeric_equality"
     values = {
@@ -79,9 +92,9 @@ def answer_starter(task: str, data: str, text: Sequence[str], target: str | None
     return Starter(FILE.format(**values), (*notes, f"columns: {shown}; --text and --label choose others"))
 
 
-def _columns(data: str) -> tuple[str, ...]:
+def _columns(data: str, wanted: Format) -> tuple[str, ...]:
     problems = Problems()
-    tables = read_tables(data, (), problems)
+    tables = read_tables(data, (), problems, wanted)
     problems.check()
     return tables["train"].columns
 
@@ -157,10 +170,6 @@ def _stop(examples: Sequence[Example]) -> list[str]:
     """The first of a line end and a blank line that no reference holds."""
     texts = [text for example in examples for text in example.targets]
     return next(([end] for end in ("\n", "\n\n") if not any(end in text for text in texts)), [])
-
-
-def _most_demonstrations(longest: int, train: int) -> int:
-    return max(0, min(8, CONTEXT * CHARS_PER_TOKEN // longest - 1, train // 2))
 
 
 def _length(example: Example) -> int:

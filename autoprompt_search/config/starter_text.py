@@ -16,7 +16,7 @@ task:
   data: {data}
   text: {text}
   label: {label}
-  labels: {labels}
+  labels: {labels}{rows}
   splits: {{{splits}}}   # the test split stays sealed until the end
   # metric: macro_f1   # accuracy unless you say otherwise{max_chars}
 

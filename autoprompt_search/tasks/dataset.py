@@ -35,7 +35,7 @@ class Dataset:
 
     def mistakes(self) -> list[str]:
         """What is wrong with the options, whatever the data hold."""
-        return [*_data_mistakes(self._data), *_size_mistakes(self._sizes), *_format_mistakes(self._format)]
+        return [*_data_mistakes(self._data), *_size_mistakes(self._sizes), *format_mistakes(self._format)]
 
     def tables(self, seed: int, columns: Sequence[str]) -> Mapping[str, Table]:
         """Split -> table with these columns at least. Files are read once; reviews are drawn for each seed."""
@@ -121,7 +121,8 @@ def _data_mistakes(data: str | Mapping[str, str]) -> list[str]:
     return found if "train" in data else [*found, "data.train: is required"]
 
 
-def _format_mistakes(wanted: Format) -> list[str]:
+def format_mistakes(wanted: Format) -> list[str]:
+    """What is wrong with the options `encoding` and `delimiter`."""
     found = [mistake_in(wanted.encoding)] if wanted.encoding is not None else []
     if wanted.delimiter is not None and (len(wanted.delimiter) != 1 or wanted.delimiter in '\r\n"'):
         found.append(f"delimiter: must be one character, such as ';' or a tab (got {wanted.delimiter!r})")

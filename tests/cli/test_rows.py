@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from autoprompt_search.cli.predict import predict_rows
-from autoprompt_search.cli.rows import plain, read_rows
+from autoprompt_search.cli.rows import format_of, plain, read_rows
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.exporters.prompt import PromptFolder
 
@@ -55,3 +55,18 @@ def test_what_a_search_refuses_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\na,b,c\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"a\.csv:2: 3 cells under a header of 2"):
         list(read_rows(str(tmp_path / "a.csv")))
+
+
+def test_a_file_is_read_as_its_user_says(prompt: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes("n¦text\n1¦I loved it, café\n".encode("windows-1252"))
+    out = tmp_path / "out.jsonl"
+    wanted = format_of("windows-1252", "¦")
+    predict_rows(prompt, str(source), str(out), text=(), backend=(), batch=2, wanted=wanted)
+    assert json.loads(out.read_text(encoding="utf-8"))["text"] == "I loved it, café"
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("no-such", None), (None, "ab"), (None, "")])
+def test_what_no_file_can_be_is_refused_by_the_options_name(encoding: str | None, delimiter: str | None) -> None:
+    with pytest.raises(ConfigError, match="--encoding|--delimiter"):
+        format_of(encoding, delimiter)

@@ -71,6 +71,9 @@ def resolve_folder(model: str, revision: str | None = None, *, weights: bool = T
         if not (path / "config.json").is_file():
             raise ConfigError(f"model: the folder {model!r} holds no config.json")
         return path
+    if is_there(path):
+        what = "GGUF files are for other programs" if path.suffix.lower() == ".gguf" else "a model is a folder"
+        raise ConfigError(f"model: {model!r} is a file, and {what}: name a folder with config.json and safetensors")
     if _is_path(model):
         raise ConfigError(f"model: the folder {model!r} does not exist")
     return _snapshot(model, revision, weights)

@@ -1,0 +1,99 @@
+"""How much of the data a first space file lets into a prompt, held against the model that is to read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from autoprompt_search.backends import BACKENDS
+from autoprompt_search.config.data import check_data, check_model
+from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.core.disk import is_there
+from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.protocols.model import Backend
+from autoprompt_search.tasks import TASKS
+
+CONTEXT = 900
+"""Tokens a prompt may have: a little below the 1024 of GPT-2, the smallest context in wide use."""
+
+CHARS_PER_TOKEN = 3
+"""Characters per token: conservative for English, about right for most other languages."""
+
+_LEAST_CHARS = 40
+_SHARE = 0.8
+"""Of the characters that were too many, so many are tried next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a prompt has room for."""
+
+    chars: int = CONTEXT * CHARS_PER_TOKEN
+    """Of a text and what stands around it."""
+    demonstrations: int = 8
+    """At most so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A file to save, and what to tell the person about it."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def fitting(build: Callable[[Room], Starter], model: str) -> Starter:
+    """The space file with the most room that `check` finds sound for this model.
+
+    A model that is not on this machine is not fetched: its file has room for the smallest context in wide use.
+
+    Args:
+        build: Writes the file for the room that it is given.
+        model: As in `backend.model`.
+
+    Raises:
+        ConfigError: The model cannot be used, or does not read even one short text.
+    """
+    room = Room()
+    made = build(room)
+    if not _is_here(model):
+        return made
+    config = _config(made)
+    backend = BACKENDS.build(config.backend)
+    if problems := backend.problems([], []):
+        raise ConfigError([f"--model: {line}" for line in problems])
+    while problems := _misfits(_config(made), backend):
+        smaller = _smaller(room, problems)
+        if smaller is None:
+            raise ConfigError([f"--model: {line}" for line in problems])
+        room, made = smaller, build(smaller)
+    return made
+
+
+def _is_here(model: str) -> bool:
+    return model.startswith("builtin:") or model[:1] in "./~" or is_there(Path(model))
+
+
+def _config(made: Starter) -> SearchConfig:
+    return SearchConfig.model_validate(yaml.safe_load(made.text))
+
+
+def _misfits(config: SearchConfig, backend: Backend) -> list[str]:
+    task = TASKS.build(config.task)
+    splits = task.load(config.seed)
+    form = task.answers
+    return check_data(config, splits, form) or check_model(config, config.book(form), splits, backend)
+
+
+def _smaller(room: Room, problems: list[str]) -> Room | None:
+    """The next room to try, for problems that are about length; None where less room does not help."""
+    if all("demos.k" in line for line in problems):
+        named = [int(n) for line in problems for n in re.findall(r"demos\.k\.high=(\d+)", line)]
+        fewer = min([*named, room.demonstrations - 1])
+        return replace(room, demonstrations=fewer) if fewer >= 0 else None
+    is_length = any(" tokens" in line for line in problems)
+    return replace(room, chars=int(room.chars * _SHARE)) if is_length and room.chars > _LEAST_CHARS else None
