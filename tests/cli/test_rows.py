@@ -68,5 +68,5 @@ def test_a_file_is_read_as_its_user_says(prompt: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("encoding", "delimiter"), [("no-such", None), (None, "ab"), (None, "")])
 def test_what_no_file_can_be_is_refused_by_the_options_name(encoding: str | None, delimiter: str | None) -> None:
-    with pytest.raises(ConfigError, match="--encoding|--delimiter"):
+    with pytest.raises(ConfigError, match=r"--(encoding|delimiter)"):
         format_of(encoding, delimiter)
