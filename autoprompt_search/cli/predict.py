@@ -12,14 +12,12 @@ from typing import Any
 
 import yaml
 
-from autoprompt_search.cli.labelled import labelled
+from autoprompt_search.cli.labelled import input_of, labelled, named_fields
 from autoprompt_search.cli.rows import (
     STDIO,
     InputRow,
     batched,
     columns_for,
-    inputs_of,
-    own_column,
     plain,
     read_rows,
     writer,
@@ -27,7 +25,6 @@ from autoprompt_search.cli.rows import (
 from autoprompt_search.config.reader import parse_value
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
-from autoprompt_search.tasks.examples import Columns
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import GUESSED, Format, read_table
 
@@ -56,7 +53,7 @@ def predict_rows(
     columns: dict[str, str] = {}
     with writer(target) as out:
         for rows in batched(read_rows(source, wanted), batch):
-            columns = columns or columns_for(prompt.fields, text, prompt.reading.columns, _names(rows[0]))
+            columns = columns or columns_for(named_fields(prompt), text, prompt.reading.columns, _names(rows[0]))
             for row, prediction in zip(rows, _predict(prompt, rows, columns), strict=True):
                 out.write(json.dumps(_output(row, columns, prediction), ensure_ascii=False) + "\n")
             out.flush()
@@ -78,10 +75,8 @@ def evaluate_file(
     prompt = load_prompt(folder, backend=options_of(backend))
     problems = Problems()
     table = read_table(data, problems, wanted=wanted)
-    known = prompt.reading
-    label = label or own_column(known.label, "label", table.columns)
-    columns = Columns(columns_for(prompt.fields, text, known.columns, table.columns), label)
-    pool = labelled(prompt, table, columns, problems)
+    columns = columns_for(named_fields(prompt), text, prompt.reading.columns, table.columns)
+    pool = labelled(prompt, table, columns, label, problems)
     problems.check()
     for note in table.notes:
         sys.stderr.write(f"{note}\n")
@@ -110,7 +105,7 @@ def _names(row: InputRow) -> Collection[str]:
 
 def _predict(prompt: ExportedPrompt, rows: Sequence[InputRow], columns: Mapping[str, str]) -> list[Prediction]:
     try:
-        return prompt.predict([inputs_of(row, columns) for row in rows])
+        return prompt.predict([input_of(prompt, row, columns) for row in rows])
     except ConfigError as exc:
         raise ConfigError([_placed(line, rows) for line in exc.problems]) from exc
 
@@ -123,13 +118,19 @@ def _placed(line: str, rows: Sequence[InputRow]) -> str:
 
 def _output(row: InputRow, columns: Mapping[str, str], prediction: Prediction) -> dict[str, Any]:
     own = {next(iter(columns)): row.values} if isinstance(row.values, str) else plain(row.values)
-    if taken := [name for name in ("prediction", "probabilities") if name in own]:
+    if taken := [name for name in _written(prediction) if name in own]:
         raise ConfigError(f"{row.where}: has a column {taken[0]!r} of its own, which would be lost: rename it")
+    return {**own, **_written(prediction)}
+
+
+def _written(prediction: Prediction) -> dict[str, Any]:
+    """The columns that `predict` adds."""
+    read = {"prediction": prediction.answer or None}
     if prediction.finish:
-        read = {"prediction": prediction.answer or None, "completion": prediction.text}
-        return {**own, **read, "finish": prediction.finish, "unscored": prediction.unscored or None}
+        end = {"finish": prediction.finish, "unscored": prediction.unscored or None}
+        return {**read, "completion": prediction.text, **end}
     probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
-    return {**own, "prediction": prediction.answer, "probabilities": probabilities}
+    return {**read, "probabilities": probabilities} if probabilities else read
 
 
 @dataclass(slots=True)

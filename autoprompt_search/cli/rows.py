@@ -16,10 +16,8 @@ from typing import Any, TextIO
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.tasks.dataset import format_mistakes
-from autoprompt_search.tasks.examples import BadRowError, texts_of
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import GUESSED, Format, read_table
-from autoprompt_search.tasks.tables import Row
 
 STDIO = "-"
 
@@ -121,18 +119,6 @@ def columns_for(
 def own_column(known: str, name: str, present: Collection[str]) -> str:
     """The column that the search read, unless only the one called `name` is there."""
     return name if name in present and known not in present else known
-
-
-def inputs_of(row: InputRow, columns: Mapping[str, str]) -> dict[str, str]:
-    """The fields of one row; `ConfigError` names the row and what it lacks."""
-    if isinstance(row.values, str):
-        if len(columns) != 1:
-            raise ConfigError(f"{row.where}: is one text, and the prompt has the fields {', '.join(columns)}")
-        return {next(iter(columns)): row.values}
-    try:
-        return texts_of(Row(0, row.where, row.values), columns)
-    except BadRowError as exc:
-        raise ConfigError(f"{row.where}: {exc}") from exc
 
 
 def plain(value: Any) -> Any:

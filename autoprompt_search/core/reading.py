@@ -20,6 +20,14 @@ class Reading:
     """Longest text of a field; longer ones are cut where a word ends. None for any length."""
     leave_out: tuple[str, ...] = ()
     """Reasons for which labelled rows are left out instead of refused: `missing`, `unknown`."""
+    task: str = ""
+    """Name of the task whose rows these are, where they are more than columns of texts beside a label."""
+    further: tuple[str, ...] = ()
+    """Further columns of right answers."""
+    options: tuple[str, ...] = ()
+    """Columns of an example's own options."""
+    settings: Mapping[str, str | int] = field(default_factory=dict)
+    """Options of the task that say how its cells are read."""
 
 
 AS_IT_IS = Reading()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import answer_words, data_fields
 from autoprompt_search.tasks.examples import shorten
+from autoprompt_search.tasks.options import FIELD as OPTIONS
 
 
 def verify(folder: Path | str) -> None:
@@ -57,7 +58,7 @@ def load_prompt(folder: Path | str, *, backend: Mapping[str, Any] | None = None,
 class GoldenItem:
     """An input with the answer it got at the export."""
 
-    inputs: Row
+    inputs: Mapping[str, str]
     answer: str
     options: tuple[str, ...] = ()
     """What may be answered, where every example has options of its own."""
@@ -99,6 +100,11 @@ class ExportedPrompt:
         return tuple(dict.fromkeys((*shown, *compared)))
 
     @property
+    def has_options(self) -> bool:
+        """Whether every input needs `options` of its own, a list of texts."""
+        return bool(self.reading.options)
+
+    @property
     def reading(self) -> Reading:
         """How the search made inputs and labels of the rows of its data."""
         return self._document.reading
@@ -110,7 +116,7 @@ class ExportedPrompt:
             ConfigError: Inputs lack a field or are longer than the model's context; names rows (from 1) and fields.
             TamperedError: At the first call: the golden items no longer get their predictions.
         """
-        rows = sound_rows(texts, self.fields)
+        rows = sound_rows(texts, self.fields, are_options_asked=self.has_options)
         self._check_golden()
         return [prediction_of(o, self.labels) for o in self._outcomes(rows)]
 
@@ -125,19 +131,18 @@ class ExportedPrompt:
         name = metric or str(self._document.scores.get("metric", "accuracy"))
         metric_named(name, self.labels)
         check_targets(items, self.labels)
-        rows = sound_rows((e.inputs for e in items), self.fields)
+        rows = _read_as(items, self.fields)
         self._check_golden()
-        outcomes = self._outcomes(rows, items)
+        outcomes = self._outcomes(rows)
         return evaluation_of(name, outcomes, self.labels, tuple(self._notes(items)))
 
     def _check_golden(self) -> None:
         if not self._golden:
             return
         wanted = [item.answer for item in self._golden]
-        items = [Example("", {}, "", options=item.options) for item in self._golden]
         try:
-            rows = sound_rows((item.inputs for item in self._golden), self.fields)
-            got = [o.prediction for o in self._outcomes(rows, items)]
+            items = [Example("", item.inputs, "", options=item.options) for item in self._golden]
+            got = [o.prediction for o in self._outcomes(_read_as(items, self.fields))]
         except ConfigError as exc:
             raise TamperedError(f"{GOLDEN} does not fit the prompt: {exc}") from exc
         differing = [
@@ -153,17 +158,13 @@ class ExportedPrompt:
             )
         self._golden = ()
 
-    def _outcomes(self, rows: Sequence[Mapping[str, str]], items: Sequence[Example] = ()) -> tuple[Outcome, ...]:
-        """What the prompt says on each row, of which it reads as much as it did in the search.
-
-        `items` say what is right on each row, and what may be answered; none for rows of which nothing is known.
-        """
+    def _outcomes(self, rows: Sequence[Example]) -> tuple[Outcome, ...]:
+        """What the prompt says on each row, of which it reads as much as it did in the search."""
         if not rows:
             return ()
-        limit = self.reading.max_chars
-        rows = [{name: shorten(text, limit) for name, text in row.items()} for row in rows]
         prompt = self._document.prompt
-        examples = examples_of(rows, items, {e.id for e in prompt.demos.examples})
+        cut = [replace(row, inputs=self._shortened(row)) for row in rows]
+        examples = examples_of(cut, {e.id for e in prompt.demos.examples})
         try:
             return predict(prompt, examples, self._backend).outcomes
         except TrialError as exc:
@@ -171,6 +172,11 @@ class ExportedPrompt:
             if not problems:
                 raise
             raise ConfigError(problems) from exc
+
+    def _shortened(self, example: Example) -> dict[str, str]:
+        """Its inputs, cut as the search cut them; a list of options stays whole."""
+        limit, whole = self.reading.max_chars, OPTIONS if self.has_options else ""
+        return {name: text if name == whole else shorten(text, limit) for name, text in example.inputs.items()}
 
     def _length_problems(self, examples: Sequence[Example]) -> list[str]:
         """Which rows the model cannot take, found after the fact."""
@@ -200,10 +206,15 @@ class ExportedPrompt:
 
     def _notes(self, items: Sequence[Example]) -> Iterator[str]:
         shown = [dict(e.inputs) for e in self._document.prompt.demos.examples]
-        limit = self.reading.max_chars
-        known = sum({name: shorten(text, limit) for name, text in e.inputs.items()} in shown for e in items)
+        known = sum(self._shortened(e) in shown for e in items)
         if known:
             yield f"{known} of {len(items)} examples are training examples that this prompt holds: they flatter it"
+
+
+def _read_as(items: Sequence[Example], fields: Sequence[str]) -> list[Example]:
+    """Examples with the fields of the prompt; `ConfigError` names those that lack one."""
+    rows = sound_rows((e.inputs for e in items), fields)
+    return [replace(item, inputs=row.inputs) for item, row in zip(items, rows, strict=True)]
 
 
 def _open(folder: Path) -> tuple[Document, tuple[GoldenItem, ...]]:

@@ -7,23 +7,35 @@ from dataclasses import replace
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Example
+from autoprompt_search.tasks.options import FIELD as OPTIONS
+from autoprompt_search.tasks.options import listed
 
-Row = str | Mapping[str, str]
-"""One input: field name -> text, or the text alone where the prompt has one field."""
+Row = str | Mapping[str, str | Sequence[str]]
+"""One input: field name -> text, or the text alone where the prompt has one field. Where every example has options of
+its own, `options` holds a list of them."""
 
 _NAMED = 10
 """Mistakes named one by one before the rest is only counted."""
 
 
-def sound_rows(texts: Iterable[Row], fields: Sequence[str]) -> list[Mapping[str, str]]:
-    """Every input with all its fields, and no others; `ConfigError` names rows (from 1) and fields that are wrong."""
-    rows: list[Mapping[str, str]] = []
+def sound_rows(texts: Iterable[Row], fields: Sequence[str], *, are_options_asked: bool = False) -> list[Example]:
+    """Every input with all its fields, and no others; `ConfigError` names rows (from 1) and fields that are wrong.
+
+    Args:
+        texts: The inputs.
+        fields: Names of the fields.
+        are_options_asked: Whether each input needs a list of options, of which the field `options` is made.
+    """
+    rows: list[Example] = []
     problems: list[str] = []
-    for number, given in enumerate(texts, start=1):
-        found = _row_problems(given, fields)
+    for number, row in enumerate(texts, start=1):
+        found = _option_problems(row) if are_options_asked else []
+        given, options = _with_options(row) if are_options_asked and not found else (row, ())
+        found += _row_problems(given, fields)
         problems += [f"row {number}: {problem}" for problem in found]
         if not found:
-            rows.append(dict.fromkeys(fields, given) if isinstance(given, str) else {f: given[f] for f in fields})
+            inputs = dict.fromkeys(fields, given) if isinstance(given, str) else {f: str(given[f]) for f in fields}
+            rows.append(Example("", inputs, "", options=options))
     if problems:
         raise ConfigError(counted(problems))
     return rows
@@ -45,23 +57,35 @@ def check_targets(items: Sequence[Example], labels: Sequence[str]) -> None:
         raise ConfigError(counted(problems))
 
 
-def examples_of(rows: Sequence[Mapping[str, str]], items: Sequence[Example], taken: set[str]) -> list[Example]:
-    """Rows as examples, with ids that are made up and not `taken`: none is mistaken for a demonstration.
-
-    What is right on them, and what may be answered, is what `items` say, one per row; nothing where there are none.
-    """
+def examples_of(rows: Sequence[Example], taken: set[str]) -> list[Example]:
+    """Rows with ids that are made up and not `taken`: none is mistaken for a demonstration."""
     head = next(h for h in _heads() if not any(i.startswith(h) for i in taken))
-    known = items or [Example("", {}, "")] * len(rows)
-    return [
-        replace(item, id=f"{head}{number}", inputs=row)
-        for number, (row, item) in enumerate(zip(rows, known, strict=True))
-    ]
+    return [replace(row, id=f"{head}{number}") for number, row in enumerate(rows)]
 
 
 def counted(lines: Sequence[str]) -> list[str]:
     """The first lines, and how many more there are."""
     more = len(lines) - _NAMED
     return [*lines[:_NAMED], f"and {more} more"] if more > 0 else list(lines)
+
+
+def _with_options(row: Row) -> tuple[Row, tuple[str, ...]]:
+    """The input with its options as one text, and the options."""
+    if isinstance(row, str):
+        return row, ()
+    options = tuple(row[OPTIONS])
+    return {**row, OPTIONS: listed(options)}, options
+
+
+def _option_problems(given: object) -> list[str]:
+    found = given.get(OPTIONS) if isinstance(given, Mapping) else None
+    if found is None:
+        return [f"{OPTIONS!r} is missing: a list of what may be answered"]
+    if isinstance(found, str) or not isinstance(found, Sequence) or not all(_is_text(o) and o.strip() for o in found):
+        return [f"{OPTIONS!r} is no list of texts (got {found!r:.60})"]
+    if len(set(found)) < max(2, len(found)):
+        return [f"{OPTIONS!r} must be two different texts or more (got {found!r:.60})"]
+    return []
 
 
 def _row_problems(given: object, fields: Sequence[str]) -> list[str]:

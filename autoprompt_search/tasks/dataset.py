@@ -61,6 +61,12 @@ def fields_of(text: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     return dict(text) if isinstance(text, Mapping) else {name: name for name in text}
 
 
+def columns_of(target: str | Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The first column of right answers and the further ones, of the option `target`; the first is "" if none is."""
+    first, *further = [target] if isinstance(target, str) else (list(target) or [""])
+    return first, tuple(further)
+
+
 def field_mistakes(fields: Mapping[str, str]) -> list[str]:
     """What is wrong with the option `text`: a field must be a slot that a template can name."""
     if not fields:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.tasks.dataset import Dataset, fields_of
 from autoprompt_search.tasks.examples import BadRowError, Gold, Texts, raw_value, text_of
 from autoprompt_search.tasks.generation import METRIC
@@ -20,6 +21,8 @@ from autoprompt_search.tasks.turns import Turn, rendered, turns_of
 
 FIELD = "dialogue"
 SPEAKER = "speaker"
+_PARTNERS = {"User": "Assistant", "A": "B"}
+"""Who answers a speaker that nobody has answered yet."""
 
 
 def dialogue(
@@ -66,20 +69,36 @@ def dialogue(
             f"max_chars: would cut the latest turns, which a response answers; use max_turns (got {max_chars})"
         )
 
-    rows = RowFormat(
+    reading = Reading(
         {FIELD: turns, **({SPEAKER: turns} if is_next else {}), **further},
-        texts=_responses(turns, further, max_turns) if is_next else _conversations(turns, further, max_turns),
-        golds=lambda _: (
-            (lambda row: Gold(_turns(row, turns)[-1].text)) if is_next else (lambda row: gold_of(row, answers))
-        ),
-        answers=answers if not is_next else [turns],
-        max_chars=max_chars,
-        leave_out=leave_out or (),
-        is_shared=is_next,
+        answers[0] if answers else "" if not is_next else turns,
+        {},
+        max_chars,
+        tuple(leave_out or ()),
+        task="dialogue",
+        further=tuple(answers[1:]),
+        settings={} if max_turns is None else {"max_turns": max_turns},
     )
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
-    return TableTask(dataset, rows, AnswerForm("text"), metric, sizes, problems)
+    return TableTask(dataset, rows(reading), AnswerForm("text"), metric, sizes, problems)
+
+
+def rows(reading: Reading) -> RowFormat:
+    """Conversations beside their answers, or with a last turn that is the answer: its column is that of the turns."""
+    turns, most = reading.columns[FIELD], reading.settings.get("max_turns")
+    further = {name: column for name, column in reading.columns.items() if name not in (FIELD, SPEAKER)}
+    conversations = _conversations(turns, further, None if most is None else int(most))
+    if reading.label != turns:
+        answers = (reading.label, *reading.further)
+        return RowFormat(reading, texts=conversations, gold=lambda row: gold_of(row, answers))
+    return RowFormat(
+        reading,
+        texts=_responses(turns, further, None if most is None else int(most)),
+        gold=lambda row: Gold(_turns(row, turns)[-1].text),
+        queries=_unanswered(turns, conversations),
+        is_shared=True,
+    )
 
 
 def _responses(turns: str, further: Mapping[str, str], most: int | None) -> Texts:
@@ -103,6 +122,23 @@ def _conversations(turns: str, further: Mapping[str, str], most: int | None) -> 
         if not shown:
             raise BadRowError(f"empty text in {turns!r}", "empty text")
         return {FIELD: shown, **own}
+
+    return texts
+
+
+def _unanswered(turns: str, conversations: Texts) -> Texts:
+    """All that was said, and who speaks next: whom the column `speaker` names, else the last other speaker."""
+
+    def texts(row: Row) -> dict[str, str]:
+        named = text_of(row, SPEAKER).strip() if SPEAKER in row.values else ""
+        value = raw_value(row, turns)
+        said = [] if isinstance(value, str) else [turn.speaker for turn in turns_of(value, turns)]
+        others = [speaker for speaker in said if speaker != said[-1]]
+        named = named or (others[-1] if others else _PARTNERS.get(said[0], "") if said else "")
+        if not named:
+            what = f"{turns!r} does not tell who speaks next"
+            raise BadRowError(f"{what}: say it in a column {SPEAKER!r}", what)
+        return {**conversations(row), SPEAKER: named}
 
     return texts
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
-from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.core.reading import Reading
+from autoprompt_search.tasks.dataset import Dataset, columns_of, fields_of
 from autoprompt_search.tasks.examples import texts_of
 from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.references import gold_of
@@ -43,14 +44,15 @@ def generation(
         encoding: Of text files, such as `windows-1252`; None guesses and says what.
         delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
     """
-    fields, columns = fields_of(text), [target] if isinstance(target, str) else list(target)
-    rows = RowFormat(
-        fields,
-        texts=lambda row: texts_of(row, fields),
-        golds=lambda _: lambda row: gold_of(row, columns),
-        answers=columns,
-        max_chars=max_chars,
-        leave_out=leave_out or (),
-    )
+    first, further = columns_of(target)
+    reading = Reading(fields_of(text), first, {}, max_chars, tuple(leave_out or ()), task="generation", further=further)
     sizes = dict(splits or {})
-    return TableTask(Dataset(data, sizes, Format(encoding, delimiter)), rows, AnswerForm("text"), metric, sizes)
+    return TableTask(
+        Dataset(data, sizes, Format(encoding, delimiter)), rows(reading), AnswerForm("text"), metric, sizes
+    )
+
+
+def rows(reading: Reading) -> RowFormat:
+    """Texts beside their references."""
+    columns = (reading.label, *reading.further)
+    return RowFormat(reading, texts=lambda row: texts_of(row, reading.columns), gold=lambda row: gold_of(row, columns))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Example
 from autoprompt_search.tasks.dataset import Dataset, fields_of
 from autoprompt_search.tasks.examples import texts_of
-from autoprompt_search.tasks.options import FIELD, gold_reader, listed, options_of
+from autoprompt_search.tasks.options import FIELD, gold_reader, kind_of_gold, listed, options_of
 from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.table_task import RowFormat, TableTask
-from autoprompt_search.tasks.tables import Row
+from autoprompt_search.tasks.tables import Row, Table
+
+_AUTO = "auto"
 
 
 def multiple_choice(
@@ -52,23 +57,42 @@ def multiple_choice(
     problems += [] if columns else ["options: names no column"]
     problems += [f"options: {target!r} holds the right answer"] if target in columns else []
 
-    def texts(row: Row) -> dict[str, str]:
-        return {**texts_of(row, fields), FIELD: listed(options_of(row, columns).texts)}
-
-    rows = RowFormat(
+    reading = Reading(
         {**fields, FIELD: columns[0]} if columns else fields,
-        texts=texts,
-        golds=lambda tables: gold_reader(tables, columns, target, gold),
-        answers=[target],
-        others=columns,
-        max_chars=max_chars,
-        leave_out=leave_out or (),
-        stratum=place_of_gold,
-        whole=(FIELD,),
+        target,
+        {},
+        max_chars,
+        tuple(leave_out or ()),
+        task="multiple-choice",
+        options=tuple(columns),
+        settings={"gold": gold},
     )
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
-    return TableTask(dataset, rows, AnswerForm("option"), metric, sizes, problems)
+    return TableTask(dataset, rows(reading), AnswerForm("option"), metric, sizes, problems)
+
+
+def rows(reading: Reading) -> RowFormat:
+    """Questions with options; `gold` among the settings is how the column of the answer names the right one."""
+    fields = {name: column for name, column in reading.columns.items() if name != FIELD}
+    columns, kind = reading.options, str(reading.settings.get("gold", _AUTO))
+
+    def texts(row: Row) -> dict[str, str]:
+        return {**texts_of(row, fields), FIELD: listed(options_of(row, columns).texts)}
+
+    def settled(tables: Sequence[Table]) -> RowFormat:
+        found = kind_of_gold(tables, columns, reading.label)
+        return rows(replace(reading, settings={"gold": found}))
+
+    return RowFormat(
+        reading,
+        texts=texts,
+        gold=gold_reader(columns, reading.label, kind),
+        options=lambda row: options_of(row, columns).texts,
+        settled=settled if kind == _AUTO else None,
+        whole=(FIELD,),
+        stratum=place_of_gold,
+    )
 
 
 def place_of_gold(example: Example) -> str:

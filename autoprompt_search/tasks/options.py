@@ -57,9 +57,9 @@ def listed(texts: Sequence[str]) -> str:
     return "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
 
 
-def gold_reader(tables: Sequence[Table], columns: Sequence[str], target: str, kind: str) -> ReadGold:
-    """The reader of right options, in the way of naming them that `kind` says, or that fits all rows."""
-    place = _PLACES[_kind_of(tables, columns, target) if kind == "auto" else kind]
+def gold_reader(columns: Sequence[str], target: str, kind: str) -> ReadGold:
+    """The reader of right options, named in the way `kind`; as texts where the data have yet to decide."""
+    place = _PLACES.get(kind, _text)
 
     def read(row: Row) -> Gold:
         options, value = options_of(row, columns), raw_value(row, target)
@@ -75,7 +75,7 @@ def gold_reader(tables: Sequence[Table], columns: Sequence[str], target: str, ki
     return read
 
 
-def _kind_of(tables: Sequence[Table], columns: Sequence[str], target: str) -> str:
+def kind_of_gold(tables: Sequence[Table], columns: Sequence[str], target: str) -> str:
     """The way of naming options that fits most rows; `ConfigError` where two fit as many and mean different ones."""
     places: dict[str, list[int | None]] = {kind: [] for kind in _PLACES}
     are_named = True

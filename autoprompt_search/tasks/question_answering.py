@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.protocols.task import Task
-from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.core.reading import Reading
+from autoprompt_search.tasks.dataset import Dataset, columns_of, fields_of
 from autoprompt_search.tasks.examples import BadRowError, Gold, texts_of
 from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.references import gold_of
@@ -50,23 +52,35 @@ def question_answering(
         encoding: Of text files, such as `windows-1252`; None guesses and says what.
         delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
     """
-    fields = fields_of(["context", "question"] if text is None else text)
-    columns = [target] if isinstance(target, str) else list(target)
-    rows = RowFormat(
-        fields,
-        texts=lambda row: texts_of(row, fields),
-        golds=lambda _: lambda row: _gold(row, columns, no_answer.strip() if version == "2.0" else None),
-        answers=columns,
-        max_chars=max_chars,
-        leave_out=leave_out or (),
+    first, further = columns_of(target)
+    reading = Reading(
+        fields_of(["context", "question"] if text is None else text),
+        first,
+        {},
+        max_chars,
+        tuple(leave_out or ()),
+        task="question-answering",
+        further=further,
+        settings={"no_answer": no_answer.strip()} if version == "2.0" else {},
     )
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
     blank = [] if no_answer.strip() else [f"no_answer: is blank, and a blank answer cannot be told (got {no_answer!r})"]
-    return TableTask(dataset, rows, AnswerForm("text"), metric or _METRICS[version], sizes, blank)
+    return TableTask(dataset, rows(reading), AnswerForm("text"), metric or _METRICS[version], sizes, blank)
 
 
-def _gold(row: Row, columns: list[str], no_answer: str | None) -> Gold:
+def rows(reading: Reading) -> RowFormat:
+    """Questions beside their answers; `no_answer` among the settings says what is right where there is none."""
+    columns = (reading.label, *reading.further)
+    no_answer = reading.settings.get("no_answer")
+    return RowFormat(
+        reading,
+        texts=lambda row: texts_of(row, reading.columns),
+        gold=lambda row: _gold(row, columns, None if no_answer is None else str(no_answer)),
+    )
+
+
+def _gold(row: Row, columns: Sequence[str], no_answer: str | None) -> Gold:
     try:
         return gold_of(row, columns, no_answer)
     except BadRowError as exc:

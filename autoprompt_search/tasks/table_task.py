@@ -10,11 +10,11 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Splits
 from autoprompt_search.tasks.dataset import Dataset, field_mistakes, length_mistakes, reading_notes, reason_mistakes
-from autoprompt_search.tasks.examples import ReadGold, Texts, is_unlabelled, read_rows
+from autoprompt_search.tasks.examples import Pool, ReadGold, Texts, is_unlabelled, read_rows
 from autoprompt_search.tasks.parts import make_splits
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.splitting import Stratum, alike
-from autoprompt_search.tasks.tables import Table
+from autoprompt_search.tasks.tables import Row, Table
 
 REASONS = ("missing",)
 """For which a row may be left out: it has no right answer."""
@@ -25,17 +25,17 @@ _LEFT_OUT = {"missing": "without an answer"}
 class RowFormat:
     """How the rows of a task become examples."""
 
-    fields: Mapping[str, str]
-    """Field of templates -> the column that it is read from."""
+    reading: Reading
+    """What goes with an exported prompt, so that it reads rows in the same way."""
     texts: Texts
-    golds: Callable[[Sequence[Table]], ReadGold]
-    """The reader of right answers, chosen once for all tables."""
-    answers: Sequence[str]
-    """Columns of right answers; of the first one every row needs something."""
-    others: Sequence[str] = ()
-    """Further columns that are read."""
-    max_chars: int | None = None
-    leave_out: Sequence[str] = ()
+    """Of a row that holds its right answer."""
+    gold: ReadGold
+    queries: Texts | None = None
+    """Of a row that need not hold a right answer; None: as `texts`."""
+    options: Callable[[Row], tuple[str, ...]] | None = None
+    """What may be answered to a row, where every row brings options of its own."""
+    settled: Callable[[Sequence[Table]], RowFormat] | None = None
+    """The format once the data have decided what the options of the task leave open; None: nothing is open."""
     whole: Sequence[str] = ()
     """Fields that are never cut."""
     stratum: Stratum = alike
@@ -43,21 +43,40 @@ class RowFormat:
     """Whether inputs and right answer stand in one column, as the turns of a conversation do."""
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """Columns of right answers; of the first one every row needs something."""
+        return tuple(name for name in (self.reading.label, *self.reading.further) if name)
+
+    @property
     def columns(self) -> list[str]:
         """Every column that is read, once."""
-        return list(dict.fromkeys([*self.fields.values(), *self.others, *self.answers]))
+        return list(dict.fromkeys([*self.reading.columns.values(), *self.reading.options, *self.answers]))
 
     def mistakes(self) -> list[str]:
         """What is wrong with the options, whatever the data hold."""
-        taken = [] if self.is_shared else [column for column in self.fields.values() if column in self.answers]
+        reading = self.reading
+        taken = [] if self.is_shared else [name for name in reading.columns.values() if name in self.answers]
         return [
-            *field_mistakes(self.fields),
+            *field_mistakes(reading.columns),
             *(f"text: {column!r} holds the right answer" for column in taken),
             *(f"target: {column!r} stands there twice" for column in _twice(self.answers)),
             *([] if self.answers else ["target: names no column"]),
-            *length_mistakes(self.max_chars),
-            *reason_mistakes(self.leave_out, REASONS),
+            *length_mistakes(reading.max_chars),
+            *reason_mistakes(reading.leave_out, REASONS),
         ]
+
+    def pool(self, table: Table, problems: Problems) -> Pool:
+        """Every good row of a table as an example; every bad one as a problem, unless it is to be left out."""
+        reading = self.reading
+        return read_rows(
+            table,
+            self.texts,
+            self.gold,
+            problems,
+            leave_out=reading.leave_out,
+            max_chars=reading.max_chars,
+            whole=self.whole,
+        )
 
 
 class TableTask:
@@ -94,7 +113,7 @@ class TableTask:
     @property
     def fields(self) -> tuple[str, ...]:
         """As the rows have them."""
-        return tuple(self._rows.fields)
+        return tuple(self._rows.reading.columns)
 
     @property
     def metric(self) -> str:
@@ -103,9 +122,8 @@ class TableTask:
 
     @property
     def reading(self) -> Reading:
-        """As the rows are read."""
-        rows = self._rows
-        return Reading(dict(rows.fields), rows.answers[0], {}, rows.max_chars, tuple(rows.leave_out))
+        """As the rows are read; what the data decide is known once they are loaded."""
+        return self._rows.reading
 
     def load(self, seed: int) -> Splits:
         """Read, check, split and order the data; all mistakes found in a step come as one `ConfigError`."""
@@ -115,22 +133,11 @@ class TableTask:
         notes = [note for table in tables.values() for note in table.notes]
         notes += [f"{tables[name].origin} hides its answers and was left out" for name in hidden if name != "train"]
         read = {name: table for name, table in tables.items() if name == "train" or name not in hidden}
-        gold_in = rows.golds(list(read.values()))
+        rows = self._rows = rows.settled(list(read.values())) if rows.settled else rows
         problems = Problems()
-        pools = {
-            name: read_rows(
-                table,
-                rows.texts,
-                gold_in,
-                problems,
-                leave_out=rows.leave_out,
-                max_chars=rows.max_chars,
-                whole=rows.whole,
-            )
-            for name, table in read.items()
-        }
+        pools = {name: rows.pool(table, problems) for name, table in read.items()}
         problems.check()
-        notes += reading_notes(pools.values(), rows.max_chars, _LEFT_OUT)
+        notes += reading_notes(pools.values(), rows.reading.max_chars, _LEFT_OUT)
         splits = make_splits(pools, (), self._sizes, seed, rows.stratum)
         return replace(splits, notes=(*notes, *splits.notes))
 
