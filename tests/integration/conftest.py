@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from autoprompt_search import SearchResult, load_config, search
 from autoprompt_search.embedded.reviews import reviews
 
 BASE: dict[str, Any] = {
@@ -45,10 +48,33 @@ BASE: dict[str, Any] = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with data in it."""
-    rows = [{"text": r.text, "label": r.label} for r in reviews(5, 128, split="train")]
-    (tmp_path / "data.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    write_data(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_data(folder: Path) -> None:
+    """The rows of the small search."""
+    rows = [{"text": r.text, "label": r.label} for r in reviews(5, 128, split="train")]
+    (folder / "data.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def _small(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    """The small search, run once for all tests of a process."""
+    made = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        write_data(made)
+        return search(load_config(space_file(made)), out=made / "result")
+
+
+@pytest.fixture
+def finished(folder: Path, _small: SearchResult) -> SearchResult:
+    """The small search as it left `reports/small` in the working folder, open to change."""
+    copy = Path("reports/small")
+    shutil.copytree(_small.folder, copy)
+    return replace(_small, folder=copy)
 
 
 def space_file(folder: Path, **changes: Any) -> Path:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,11 +30,13 @@ SPACE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def scripted_soft_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def scripted_soft_prompts() -> Iterator[None]:
     home = "autoprompt_search.testing.tunable"
-    monkeypatch.setitem(BACKENDS._paths, "tunable", f"{home}:TunableBackend")
-    monkeypatch.setitem(SOFT._paths, "scripted", f"{home}:ScriptedTuning")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKENDS._paths, "tunable", f"{home}:TunableBackend")
+        patch.setitem(SOFT._paths, "scripted", f"{home}:ScriptedTuning")
+        yield
 
 
 def config(gain: float) -> SearchConfig:
@@ -40,16 +45,30 @@ def config(gain: float) -> SearchConfig:
     return SearchConfig.model_validate({**BASE, "seed": 4, "backend": {"type": "tunable"}, "space": space})
 
 
-@pytest.fixture(autouse=True)
-def data(folder: Path) -> None:
+def write_data(folder: Path) -> None:
     """Texts that hold their labels' words, on which the scripted model's skill shows."""
     rows = [{"text": e.inputs["text"], "label": e.target} for e in examples(128)]
     (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def data(folder: Path) -> None:
+    write_data(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    made = tmp_path_factory.mktemp("soft")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        write_data(made)
+        return search(config(0.4), out=made / "result")
+
+
 @pytest.fixture
-def finished(data: None) -> SearchResult:
-    return search(config(0.4))
+def finished(whole: SearchResult, folder: Path) -> SearchResult:
+    shutil.copytree(whole.folder, folder / "reports" / "small")
+    return replace(whole, folder=folder / "reports" / "small")
 
 
 def test_the_best_prompt_is_soft_and_its_text_is_known(finished: SearchResult) -> None:

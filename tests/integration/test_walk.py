@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoprompt_search import load_config, load_prompt, search
+from autoprompt_search import SearchResult, load_config, load_prompt, search
 from autoprompt_search.core.errors import ConfigError, StateError
 from autoprompt_search.walk import rebuild_report
 
@@ -21,9 +21,8 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_a_search_leaves_everything_a_user_needs(folder: Path) -> None:
-    result = search(load_config(space_file(folder)))
-    assert result.folder == Path("reports/small")
+def test_a_search_leaves_everything_a_user_needs(finished: SearchResult) -> None:
+    result = finished
     plain = json.loads((result.folder / "result.json").read_text())
     assert plain.keys() >= KEYS
     assert plain["baseline"].keys() >= {"params", "dev", "test"}
@@ -37,19 +36,17 @@ def test_a_search_leaves_everything_a_user_needs(folder: Path) -> None:
     assert load_config(result.folder / "config.yaml").fingerprint == plain["config_fingerprint"]
 
 
-def test_the_exported_prompt_says_what_the_search_measured(folder: Path) -> None:
-    result = search(load_config(space_file(folder)))
-    prompt = load_prompt(result.folder / "best_prompt")
-    golden = [json.loads(line) for line in (result.folder / "best_prompt/golden.jsonl").read_text().splitlines()]
+def test_the_exported_prompt_says_what_the_search_measured(finished: SearchResult) -> None:
+    prompt = load_prompt(finished.folder / "best_prompt")
+    golden = [json.loads(line) for line in (finished.folder / "best_prompt/golden.jsonl").read_text().splitlines()]
     predicted = [p.label for p in prompt.predict([g["inputs"] for g in golden])]
     assert predicted == [g["prediction"] for g in golden]
 
 
-def test_a_finished_search_computes_nothing_when_run_again(folder: Path) -> None:
-    config = load_config(space_file(folder))
-    first = search(config)
-    before = (first.folder / "trials.csv").read_bytes()
-    again = search(config)
+def test_a_finished_search_computes_nothing_when_run_again(folder: Path, finished: SearchResult) -> None:
+    first, before = finished, (finished.folder / "trials.csv").read_bytes()
+    again = search(load_config(space_file(folder)))
+    assert again.folder == first.folder
     assert first.data["new_forward_passes"] == first.data["forward_passes"] > 0
     assert again.data["new_forward_passes"] == 0
     assert again.data["forward_passes"] == first.data["forward_passes"]
@@ -57,18 +54,17 @@ def test_a_finished_search_computes_nothing_when_run_again(folder: Path) -> None
     assert again.verdict == first.verdict
 
 
-def test_a_larger_budget_continues(folder: Path) -> None:
-    first = search(load_config(space_file(folder)))
+def test_a_larger_budget_continues(folder: Path, finished: SearchResult) -> None:
     more = search(load_config(space_file(folder), ["budget.trials=20"]))
     assert len(more.records) == 20
-    assert [r.params for r in more.records[:16]] == [r.params for r in first.records]
+    assert [r.params for r in more.records[:16]] == [r.params for r in finished.records]
 
 
 def test_a_test_split_that_judged_another_choice_before_is_said_to_have(folder: Path) -> None:
     first = search(load_config(space_file(folder, budget={"trials": 2})))
     assert first.data["test_openings"] == 1
     assert search(load_config(space_file(folder, budget={"trials": 2}))).data["test_openings"] == 1
-    more = search(load_config(space_file(folder)))
+    more = search(load_config(space_file(folder, budget={"trials": 8})))
     finalists = [[f["params"] for f in result.data["finalists"]] for result in (first, more)]
     assert finalists[0] != finalists[1], "the larger budget was to bring other finalists"
     assert more.data["test_openings"] == 2
@@ -76,34 +72,31 @@ def test_a_test_split_that_judged_another_choice_before_is_said_to_have(folder: 
     assert "opened once before" in (more.folder / "summary.md").read_text(encoding="utf-8")
     forgotten = search(load_config(space_file(folder, budget={"trials": 4})), fresh=True)
     assert forgotten.data["test_openings"] == 2, "a fresh start does not make the split unseen"
-    elsewhere = search(load_config(space_file(folder)), out=folder / "elsewhere")
+    elsewhere = search(load_config(space_file(folder, budget={"trials": 2})), out=folder / "elsewhere")
     assert elsewhere.data["test_openings"] == 1
 
 
-def test_another_search_in_the_folder_is_refused_until_fresh(folder: Path) -> None:
-    search(load_config(space_file(folder)))
-    other = load_config(space_file(folder), ["seed=4"])
+def test_another_search_in_the_folder_is_refused_until_fresh(folder: Path, finished: SearchResult) -> None:
+    other = load_config(space_file(folder), ["seed=4", "budget.trials=3"])
     with pytest.raises(StateError, match=r"(?s)seed.*--fresh") as caught:
         search(other)
     assert "was 3, now 4" in str(caught.value)
     assert search(other, fresh=True).data["new_forward_passes"] > 0
 
 
-def test_changed_data_are_refused(folder: Path) -> None:
+def test_changed_data_are_refused(folder: Path, finished: SearchResult) -> None:
     config = load_config(space_file(folder))
-    search(config)
     lines = (folder / "data.jsonl").read_text().splitlines()
     (folder / "data.jsonl").write_text("\n".join([lines[-1].replace("the", "this"), *lines[:-1]]) + "\n")
     with pytest.raises(StateError, match="other data"):
         search(config)
 
 
-def test_the_report_can_be_made_again(folder: Path) -> None:
-    result = search(load_config(space_file(folder)))
-    page = (result.folder / "report.html").read_bytes()
-    (result.folder / "report.html").unlink()
-    rebuild_report(result.folder)
-    assert (result.folder / "report.html").read_bytes() == page
+def test_the_report_can_be_made_again(finished: SearchResult) -> None:
+    page = (finished.folder / "report.html").read_bytes()
+    (finished.folder / "report.html").unlink()
+    rebuild_report(finished.folder)
+    assert (finished.folder / "report.html").read_bytes() == page
 
 
 def test_an_output_folder_that_cannot_be_made_is_named(folder: Path) -> None:
@@ -143,7 +136,7 @@ def test_failing_trials_are_records_and_the_search_goes_on(folder: Path) -> None
 def test_every_pruner_takes_a_search_to_its_verdict_and_is_continued(folder: Path, pruner: str, metric: str) -> None:
     """Stopped in the middle by its budget, and gone on with: as one that was never stopped, at no cost twice."""
     study: dict[str, Any] = {"study": {"type": "optuna", "pruner": pruner}, "task": {**BASE["task"], "metric": metric}}
-    budget = {"trials": 16, "passes": 500} if pruner == "knowledge-gradient" else {"trials": 16}
+    budget = {"trials": 10, "passes": 320} if pruner == "knowledge-gradient" else {"trials": 10}
     whole = search(load_config(space_file(folder, **study, budget=budget)))
     assert whole.best.measurements[-1].fidelity.is_full
     assert sorted(r.number for r in whole.records) == list(range(len(whole.records)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -15,11 +14,10 @@ from autoprompt_search import load_config, search
 from autoprompt_search.cli.check import inspect
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
-from autoprompt_search.embedded.reviews import reviews
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.warm import MOST, WarmStart, remember
 
-from .conftest import space_file
+from .conftest import space_file, write_data
 
 NAMES = ["mlflow:earlier ones"]
 
@@ -38,8 +36,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        rows = [{"text": r.text, "label": r.label} for r in reviews(5, 128, split="train")]
-        (folder / "data.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+        write_data(folder)
         for seed in (3, 4):
             config = load_config(space_file(folder, seed=seed, tracker=tracker(folder), name=f"seed-{seed}"))
             search(config, out=folder / f"old {seed}")

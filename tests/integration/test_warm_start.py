@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autoprompt_search import load_config, search
+from autoprompt_search import SearchResult, load_config, search
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.space import SearchSpace
@@ -31,8 +31,8 @@ def recalled(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def old(folder: Path) -> Path:
-    search(load_config(space_file(folder)), out=folder / "old")
+def old(folder: Path, finished: SearchResult) -> Path:
+    finished.folder.rename(folder / "old")
     return folder / "old"
 
 

@@ -6,7 +6,6 @@ import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 
 from autoprompt_search.core.answers import LabelLogprobs
 from autoprompt_search.core.measurements import Outcome, TrialState
-from autoprompt_search.report import ReportData, importance, write_report
+from autoprompt_search.report import ReportData, write_report
 
 from .synthetic import report, search
 
@@ -84,14 +83,6 @@ def write(folder: Path, data: ReportData) -> tuple[Page, str, list[list[str]]]:
 @functools.cache
 def promoted() -> ReportData:
     return search()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_forest() -> Iterator[None]:
-    """The forest behind the importances takes most of the time and has a test of its own."""
-    before, importance.TREES = importance.TREES, 4
-    yield
-    importance.TREES = before
 
 
 def test_the_verdict_comes_first_and_the_sections_in_order(tmp_path: Path) -> None:

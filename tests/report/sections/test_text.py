@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from autoprompt_search.core.answers import Completion, LabelLogprobs
 from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.statistics.scores import Scorecard
 from autoprompt_search.metrics import metric_named
-from autoprompt_search.report import ReportData, importance
+from autoprompt_search.report import ReportData
 from autoprompt_search.report.sections import sections_of
 from autoprompt_search.report.sections.labels import LabelView
 from autoprompt_search.report.sections.text import TextView, cut_note
@@ -20,13 +19,6 @@ from autoprompt_search.report.sections.text import TextView, cut_note
 from ..synthetic import search  # noqa: TID252
 from ..test_report import EVIL, write  # noqa: TID252
 from ..texts import text_search, written  # noqa: TID252
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_forest() -> Any:
-    before, importance.TREES = importance.TREES, 4
-    yield
-    importance.TREES = before
 
 
 def text_view(data: ReportData) -> TextView:
