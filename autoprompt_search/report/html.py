@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
@@ -13,6 +14,12 @@ from autoprompt_search.report.view import View
 
 def to_html(view: View) -> str:
     """The report as one HTML file."""
+    page = _environment().get_template("report.html.j2")
+    return page.render(v=view, data=view.data, result=view.result)
+
+
+@cache
+def _environment() -> Environment:
     env = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -34,4 +41,4 @@ def to_html(view: View) -> str:
         front_note=rows.front_note,
         svg=Markup,
     )
-    return env.get_template("report.html.j2").render(v=view, data=view.data, result=view.result)
+    return env

@@ -73,10 +73,10 @@ def space(folder: Path, model: Path, **changes: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("prefix", ["It was", "none"])
-@pytest.mark.parametrize("demos", ["turns", "message"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("demos", "prefix"), [("turns", "It was"), ("message", "none")])
 def test_what_was_searched_is_what_is_exported_and_what_the_script_reads(
-    tmp_path: Path, model: Path, prefix: str, demos: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, demos: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = [f"space.layout.answer_prefix={prefix}", f"space.layout.chat_demos={demos}"]
@@ -107,14 +107,11 @@ def test_what_was_searched_is_what_is_exported_and_what_the_script_reads(
     subprocess.run([sys.executable, str(tmp_path / "script.py"), str(model)], cwd=folder, env=bare, check=True)
 
 
-def test_a_system_message_of_the_templates_own_is_shown_and_does_not_age(tmp_path: Path, model: Path) -> None:
-    config = load_config(space(tmp_path, model), ["space.layout.system=none", "space.demos.strategy=none"])
-    result = search(config, out=tmp_path / "out")
-    assert "<head>system</head>Be kind. 26 Jul 2024</s>" in result.records[0].preview
-
-
-def test_the_same_search_twice_computes_nothing(tmp_path: Path, model: Path) -> None:
-    path = space(tmp_path, model)
-    search(load_config(path), out=tmp_path / "out")
+def test_a_system_message_does_not_age_and_the_same_search_twice_computes_nothing(tmp_path: Path, model: Path) -> None:
+    path = space(tmp_path, model, budget={"trials": 4})
+    first = search(load_config(path), out=tmp_path / "out")
+    own = [r.preview for r in first.records if r.params["layout.system"] == "none"]
+    assert own
+    assert all("<head>system</head>Be kind. 26 Jul 2024</s>" in preview for preview in own)
     again = search(load_config(path), out=tmp_path / "out")
     assert again.data["new_forward_passes"] == 0

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,7 @@ def searches(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, list[dict[str, 
     return {**config, "budget": {"trials": 2}}, parts
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(searches())
 def test_evaluate_says_what_the_search_said(drawn: tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]) -> None:
@@ -144,6 +146,7 @@ def text_searches(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, list[dict[
     return config, parts
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(text_searches())
 def test_evaluate_says_what_a_search_for_text_said(

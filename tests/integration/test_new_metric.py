@@ -34,7 +34,7 @@ def test_pruners_for_means_search_by_it_as_by_accuracy(
     pruner: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(METRICS, "_paths", {**METRICS._paths, "exact_match": f"{__name__}:ExactMatch"})
-    study: dict[str, Any] = {"study": {"type": "optuna", "pruner": pruner}, "budget": {"trials": 16, "passes": 500}}
+    study: dict[str, Any] = {"study": {"type": "optuna", "pruner": pruner}, "budget": {"trials": 8, "passes": 260}}
     found = []
     for metric in ("exact_match", "accuracy"):
         config = load_config(space_file(folder, **study, task={**BASE["task"], "metric": metric}))
