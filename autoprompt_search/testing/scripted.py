@@ -16,7 +16,7 @@ from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.prompts import Rendered, SoftPrompt
-from autoprompt_search.core.protocols.model import Generated, Scored
+from autoprompt_search.core.protocols.model import Compared, Generated, Scored
 from autoprompt_search.core.rng import derive_seed
 
 _WIDTH = 64
@@ -26,7 +26,8 @@ _BEST = 0.98
 
 
 class ScriptedBackend:
-    """Answers by a written rule; implements `Backend`, `Scores`, `Generates`, `Embeds` and `ProposesWords`.
+    """Answers by a written rule; implements `Backend`, `Scores`, `Compares`, `Generates`, `Embeds` and
+    `ProposesWords`.
 
     The query is what the data fields hold after the last demonstration. The right answers are those
     whose word (or whose cue, see `cues`) is a word of the query; where there is none, answers are noise. The
@@ -107,6 +108,18 @@ class ScriptedBackend:
         """See `Generates.generate`."""
         tokens = self._asked(prompts, limits.tokens, soft)
         return Generated(tuple(self._written(prompt, limits) for prompt in prompts), tokens)
+
+    def compare(
+        self, prompts: Sequence[Rendered], options: Sequence[Sequence[str]], soft: SoftPrompt | None = None
+    ) -> Compared:
+        """See `Compares.compare`."""
+        tokens = tuple(tuple(len(option.split()) for option in own) for own in options)
+        for own, counts in zip(options, tokens, strict=True):
+            if not counts or not all(counts):
+                raise TrialError(f"there are no options, or one has no tokens (got {list(own)!r})")
+        counted = self._asked(prompts, max((n for counts in tokens for n in counts), default=0), soft)
+        rows = [tuple(self._logliks(prompt, own)) for prompt, own in zip(prompts, options, strict=True)]
+        return Compared(tuple(rows), tokens, counted)
 
     def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:
         """See `Generates.no_room`."""

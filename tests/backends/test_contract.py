@@ -17,6 +17,7 @@ from autoprompt_search.backends.hf.encoder import hf_encoder
 from autoprompt_search.backends.hf.masked import hf_masked
 from autoprompt_search.backends.hf.seq2seq import hf_seq2seq
 from autoprompt_search.testing.backend_contract import EmbedsContract, LocalModelContract
+from autoprompt_search.testing.compare_contract import LocalComparesContract
 from autoprompt_search.testing.reference import plain_logliks, plain_masked_logliks, plain_seq2seq_logliks
 from autoprompt_search.testing.tiny import CAUSAL, MASKED, SEQ2SEQ
 
@@ -44,7 +45,7 @@ class _Suite(LocalModelContract, EmbedsContract):
         return make()
 
 
-class _CausalSuite(_Suite):
+class _CausalSuite(_Suite, LocalComparesContract):
     merges = True
     special_tokens = ("</s>", "<s>")
     maker = staticmethod(hf_causal)
@@ -70,7 +71,7 @@ class TestStories(_CausalSuite):
         return STORIES
 
 
-class TestMasked(_Suite):
+class TestMasked(_Suite, LocalComparesContract):
     maker = staticmethod(hf_masked)
 
     @pytest.fixture(params=MASKED)
@@ -83,7 +84,7 @@ class TestMasked(_Suite):
         return lambda prompts, answers: plain_masked_logliks(model, tokenizer, prompts, answers)
 
 
-class TestSeq2Seq(_Suite):
+class TestSeq2Seq(_Suite, LocalComparesContract):
     special_tokens = ("</s>", "<s>")
     maker = staticmethod(hf_seq2seq)
 

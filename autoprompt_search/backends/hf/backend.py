@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from autoprompt_search.backends.hf import adapters, kv, loading, scoring
-from autoprompt_search.backends.hf.batch_sizer import within_memory
 from autoprompt_search.backends.hf.exclusive import Cell, exclusive, nested_cells
-from autoprompt_search.backends.hf.family import ComparesTexts, ModelFamily, Reading, SharesPrefixes
+from autoprompt_search.backends.hf.family import ModelFamily
 from autoprompt_search.backends.hf.loaded_model import LoadedModel, ModelSpec
 from autoprompt_search.backends.hf.positions import Soft, insert, shared_at, wordings
+from autoprompt_search.backends.hf.reading import read_units
 from autoprompt_search.backends.hf.scoring import Row, Unit
 from autoprompt_search.backends.hf.tokenizer import too_long
 from autoprompt_search.backends.hf.training import TrainingBatch
@@ -28,8 +26,6 @@ from autoprompt_search.core.prompts import Rendered, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.model import Scored
 from autoprompt_search.core.protocols.tuning import Adapter, Asked
 
-_WORTH = 16
-"""A group of prompts is read apart from the others where that saves this part of a forward pass's budget."""
 _LAID_OUT = 8192
 """Prompts of trainings whose rows are kept."""
 
@@ -124,29 +120,13 @@ class HfBackend:
             TrialError: A prompt is longer than the context, or memory is too small for one prompt.
             ConfigError: `soft` belongs to another model, or the model cannot be loaded.
         """
-        loaded, family = self._loaded, self._family
-        placed = self._placed(soft) if soft else None
-        offset = soft.tokens if soft else 0
+        placed, offset = self._placed(soft), soft.tokens if soft else 0
         prompts = self._fitting(self.set_chats(prompts), answers, offset)
-        units = family.units(prompts, answers, placed)
-        outside = _outside(placed)
-        self._check_lengths(units, offset, outside)
-        shape = (len(prompts), len(answers))
-        out = torch.zeros(shape)
-        todo: list[Unit] = []
-        for unit in units:
-            known = loaded.states.values(loaded.model, unit, placed.key if placed else "") if self._remembers else None
-            if known is None:
-                todo.append(unit)
-            else:
-                out += scoring.table(unit, known, shape)
-        if todo:
-            out += self._computed(loaded, prompts, answers, todo, placed, shape)
+        units = self._family.units(prompts, answers, placed)
+        self._check_lengths(units, offset, outside(placed))
+        out, asked = self._values(units, (prompts, answers), placed, (len(prompts), len(answers)))
         out = exclusive(out, self._nested_cells(units, answers))
-        counts = [len(insert(base, placed).ids) for base in family.bases(prompts)]
-        outside += placed.length if placed and placed.place.at == "decoder" else 0
-        asked = {row.wants[0].prompt for unit in todo for row in unit}
-        return Scored(out.numpy(), tuple(count + outside for count in counts), len(asked))
+        return Scored(out.numpy(), self._prompt_tokens(prompts, placed), asked)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """See `Embeds.embed`. A text beyond the context is cut at its end."""
@@ -230,41 +210,32 @@ class HfBackend:
         return self._spec.loaded(self._family.refusal)
 
     @property
-    def _remembers(self) -> bool:
-        return self._spec.state_megabytes > 0
-
-    @property
     def _is_two_part(self) -> bool:
         return bool(self._spec.config.is_encoder_decoder)
 
-    def _computed(
+    def _prompt_tokens(self, prompts: Sequence[Rendered], soft: Soft | None) -> tuple[int, ...]:
+        """Of each prompt, soft tokens included."""
+        beside = outside(soft) + (soft.length if soft and soft.place.at == "decoder" else 0)
+        return tuple(len(insert(base, soft).ids) + beside for base in self._family.bases(prompts))
+
+    def _values(
         self,
-        loaded: LoadedModel,
-        prompts: Sequence[Rendered],
-        answers: Sequence[str],
         units: Sequence[Unit],
+        asked: tuple[Sequence[Rendered], Sequence[str]],
         soft: Soft | None,
         shape: tuple[int, int],
-    ) -> torch.Tensor:
-        family, out = self._family, torch.zeros(shape)
-        reading = Reading(soft, keep=self._remembers)
-        groups = [list(units)]
-        if isinstance(family, ComparesTexts):
-            reading = replace(reading, labels=within_memory(partial(family.labels, loaded, prompts, answers)))
-        if isinstance(family, SharesPrefixes):
-            groups = family.groups(family.packed(loaded, units), self.batch_tokens // _WORTH)
-        for group in groups:
-            if isinstance(family, SharesPrefixes):
-                reading = replace(reading, prefix=within_memory(partial(family.prefix, loaded, group, soft)))
-            out += scoring.score_units(
-                group,
-                shape,
-                partial(family.read, loaded, reading=reading),
-                sizer=loaded.sizer,
-                budget=self.batch_tokens,
-                front=(reading.prefix.length, reading.prefix.tokens) if reading.prefix else (0, 0),
-            )
-        return out
+    ) -> tuple[torch.Tensor, int]:
+        """See `read_units`."""
+        return read_units(
+            self._loaded,
+            self._family,
+            units,
+            asked=asked,
+            soft=soft,
+            shape=shape,
+            budget=self.batch_tokens,
+            remembers=self._spec.state_megabytes > 0,
+        )
 
     def _nested_cells(self, units: Sequence[Sequence[Row]], answers: Sequence[str]) -> list[Cell]:
         pairs = () if self._family.form.reads_both_ways else nested(answers)
@@ -286,7 +257,7 @@ class HfBackend:
     def _rows(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft) -> dict[Rendered, list[Row]]:
         fitting = self._fitting(self.set_chats(prompts), answers, soft.length)
         units = self._family.units(fitting, answers, soft)
-        self._check_lengths(units, soft.length, _outside(soft))
+        self._check_lengths(units, soft.length, outside(soft))
         found: dict[Rendered, list[Row]] = {prompt: [] for prompt in prompts}
         for row in (row for unit in units for row in unit):
             found[prompts[row.wants[0].prompt]].append(row)
@@ -328,7 +299,9 @@ class HfBackend:
         if problem:
             raise TrialError(problem)
 
-    def _placed(self, soft: SoftPrompt) -> Soft:
+    def _placed(self, soft: SoftPrompt | None) -> Soft | None:
+        if soft is None:
+            return None
         if soft.base_model != self.fingerprint:
             raise ConfigError(
                 f"the soft prompt was trained on model {soft.base_model}, and "
@@ -345,6 +318,6 @@ class HfBackend:
         return found.float()  # type: ignore[no-any-return]
 
 
-def _outside(soft: Soft | None) -> int:
+def outside(soft: Soft | None) -> int:
     """Positions that a soft prompt takes beside the ids of a row."""
     return soft.length if soft is not None and soft.is_prefix else 0

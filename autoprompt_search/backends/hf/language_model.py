@@ -6,22 +6,45 @@ from collections.abc import Sequence
 
 import torch
 
-from autoprompt_search.backends.hf.backend import HfBackend
+from autoprompt_search.backends.hf.backend import HfBackend, outside
+from autoprompt_search.backends.hf.comparing import alike, renumbered, token_counts
+from autoprompt_search.backends.hf.exclusive import Cell, exclusive
 from autoprompt_search.backends.hf.family import PredictsTokens
 from autoprompt_search.backends.hf.generating import Writer, generated, no_room
 from autoprompt_search.backends.hf.loaded_model import ModelSpec
+from autoprompt_search.backends.hf.scoring import Unit
 from autoprompt_search.backends.hf.words import distinctive_words
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.prompts import Rendered, SoftPrompt
-from autoprompt_search.core.protocols.model import Generated
+from autoprompt_search.core.protocols.model import Compared, Generated
 
 
 class HfLanguageModel(HfBackend):
-    """A backend with a language-model head: it can also propose words of its vocabulary."""
+    """A backend with a language-model head: it also compares options and proposes words; implements `Compares`."""
 
     def __init__(self, spec: ModelSpec, family: PredictsTokens) -> None:
         super().__init__(spec, family)
         self._language = family
+
+    def compare(
+        self, prompts: Sequence[Rendered], options: Sequence[Sequence[str]], soft: SoftPrompt | None = None
+    ) -> Compared:
+        """See `Compares.compare`. Prompts with the same options are laid out together."""
+        placed, offset = self._placed(soft), soft.tokens if soft else 0
+        fitted, units, cells = list(self.set_chats(prompts)), list[Unit](), list[Cell]()
+        for own, numbers in alike(options).items():
+            for number, prompt in zip(numbers, self._fitting([fitted[n] for n in numbers], own, offset), strict=True):
+                fitted[number] = prompt
+            found = renumbered(self._language.units([fitted[n] for n in numbers], own, placed), numbers)
+            cells += self._nested_cells(found, own)
+            units += found
+        tokens = token_counts(units, options)
+        self._check_lengths(units, offset, outside(placed))
+        shape = (len(prompts), max(map(len, options), default=0))
+        out, computed = self._values(units, (fitted, ()), placed, shape)
+        rows = exclusive(out, cells).tolist()
+        logliks = tuple(tuple(row[: len(own)]) for row, own in zip(rows, options, strict=True))
+        return Compared(logliks, tokens, self._prompt_tokens(fitted, placed), computed)
 
     def propose_words(
         self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
@@ -58,7 +81,7 @@ class HfGeneratingModel(HfLanguageModel):
             self._spec,
             self.set_chats(prompts),
             limits,
-            soft=self._placed(soft) if soft else None,
+            soft=self._placed(soft),
             budget=self.batch_tokens,
             truncate=self._truncate,
         )

@@ -24,6 +24,20 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Answer of `Compares.compare`."""
+
+    logliks: tuple[tuple[float, ...], ...]
+    """Per prompt, for each of its own options: natural log-probability of the whole option given the prompt."""
+    tokens: tuple[tuple[int, ...], ...]
+    """The same shape: tokens whose log-probabilities were added."""
+    prompt_tokens: tuple[int, ...]
+    """Tokens of each prompt, soft tokens included."""
+    computed: int | None = None
+    """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Generated:
     """Answer of `Generates.generate`."""
 
@@ -65,6 +79,24 @@ class Scores(Protocol):
         another's is scored without what goes on to that, so that "1" does not hold the probability of "10". Batching,
         padding and the order of the prompts change nothing beyond float rounding. `[]` gives a [0, answers] array.
         Raises `TrialError` for a prompt beyond the context, `ConfigError` for a soft prompt of another model.
+        """
+        ...
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """Capability: compare options of which every prompt has its own."""
+
+    def compare(
+        self, prompts: Sequence[Rendered], options: Sequence[Sequence[str]], soft: SoftPrompt | None = None
+    ) -> Compared:
+        """Log-likelihood of every prompt's own options, in the given orders, and how many tokens each has.
+
+        Options are exact continuations, and those of one prompt exclude one another, as the answers of `Scores.score`
+        do; what two prompts begin with, and a prompt for all of its options, is read once where the model can. Neither
+        the order of a prompt's options nor the prompts beside it change anything beyond float rounding. `[]` gives
+        empty tuples. Raises `TrialError` for an option without tokens, a prompt without options, or one beyond the
+        context, `ConfigError` for a soft prompt of another model.
         """
         ...
 
