@@ -88,7 +88,7 @@ class ComparesContract:
 
     @pytest.mark.parametrize("answers", [ANSWERS, NESTED[0]], ids=["apart", "nested"])
     def test_options_that_all_share_score_as_answers(self, backend: Any, answers: Sequence[str]) -> None:
-        assert isinstance(backend, Scores)
+        assert isinstance(backend, Scores) is True
         prompts = [rendered(p) for p in PROMPTS]
         scored, found = backend.score(prompts, answers), backend.compare(prompts, [answers] * len(prompts))
         assert close(found.logliks, scored.logliks)

@@ -17,6 +17,7 @@ from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
 from autoprompt_search.prompting import answer_words, render
 from autoprompt_search.testing.backend_contract import EmbedsContract, ScoresContract, rendered
+from autoprompt_search.testing.compare_contract import ComparesContract
 from autoprompt_search.testing.factories import label_answers
 from autoprompt_search.testing.generation_contract import GeneratesContract
 from autoprompt_search.testing.scripted import ScriptedBackend
@@ -28,7 +29,7 @@ EXAMPLES = [
 ]
 
 
-class TestContract(ScoresContract, EmbedsContract):
+class TestContract(ScoresContract, ComparesContract, EmbedsContract):
     @pytest.fixture
     def make(self):
         return ScriptedBackend
