@@ -17,13 +17,15 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Answered, Measurement, Outcome, TrialRecord
 from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.protocols.model import SetsChats
-from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.protocols.output import FinalPrompt, ShowsWinner, Winner
 from autoprompt_search.core.protocols.study import Probes
 from autoprompt_search.core.types import SPLITS, Example
 from autoprompt_search.evaluate import as_read, embedder, outcome_of, render_all
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.formats import IDS
+from autoprompt_search.exporters.prompt import FOLDER
 from autoprompt_search.prompting import render
+from autoprompt_search.prompting.slotted import slotted
 from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
 from autoprompt_search.session import Parts, Plan, stored_study
@@ -55,6 +57,8 @@ def deliver(
         written = write_report(workspace.folder, _report_data(config, plain, records, material))
     summary = (workspace.folder / "summary.md").read_text(encoding="utf-8")
     files = [*written, workspace.folder / "result.json", *exported]
+    if isinstance(parts.tracker, ShowsWinner):
+        parts.tracker.crown(_winner(final, plain, workspace.folder / FOLDER))
     parts.tracker.close(summary, _headline(plain), files, status="finished")
     baseline, best = confirmation.baseline.record, confirmation.best.record
     return SearchResult(workspace.folder, confirmation.verdict, baseline, best, records, plain)
@@ -143,6 +147,20 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         **_golden(plan, text.dev, alone_prompt),
     )
     return replace(final, text_alone=_with_chat(alone, backend))
+
+
+def _winner(final: FinalPrompt, plain: Mapping[str, Any], folder: Path) -> Winner:
+    best = plain["best"]
+    return Winner(
+        trial=best["trial"],
+        verdict=plain["verdict"],
+        reason=plain["reason"],
+        metric=plain["metric"],
+        dev=best["dev"]["score"],
+        test=best["test"]["score"],
+        turns=slotted(final.prompt),
+        folder=folder,
+    )
 
 
 def _with_chat(final: FinalPrompt, backend: object) -> FinalPrompt:

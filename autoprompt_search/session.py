@@ -16,7 +16,7 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.protocols.output import Progress, SearchCard, Tracker
+from autoprompt_search.core.protocols.output import Progress, SearchCard, SplitCard, Tracker
 from autoprompt_search.core.protocols.study import Study
 from autoprompt_search.core.protocols.task import Reads
 from autoprompt_search.core.reading import AS_IT_IS, Reading
@@ -27,6 +27,7 @@ from autoprompt_search.metrics import metric_named
 from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.runners import Runner
 from autoprompt_search.runners.driver import Driver
+from autoprompt_search.space import Choice
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.proposal_slots import GrowingParameter
 from autoprompt_search.studies.terms import ProbePlan, SearchBudget, SearchTerms
@@ -205,6 +206,7 @@ def stored_study(config: SearchConfig, workspace: Workspace) -> Study:
 
 def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
     sizes = " / ".join(str(len(getattr(plan.splits, name))) for name in SPLITS)
+    source = str(config.task.options.get("data"))
     description = (
         f"**{config.name}**: {config.budget.spelled(config.rungs)} of {plan.model} on "
         f"{config.task.options.get('data')}, "
@@ -238,6 +240,15 @@ def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
         tags,
         params,
         files=(workspace.state / SEEN,),
+        varying={
+            name: tuple(param.values) if isinstance(param, Choice) else ()
+            for name, param in config.space.root.items()
+            if param.size > 1
+        },
+        data=tuple(
+            SplitCard(split, source, plan.data_fingerprints[split], len(getattr(plan.splits, split)), plan.fields)
+            for split in SPLITS
+        ),
     )
 
 

@@ -258,13 +258,16 @@ def evaluate(
 @app.command()
 def dashboard(
     uri: Annotated[str, typer.Option(help="The MLflow store the searches wrote to.")] = "sqlite:///mlflow.db",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="5000 or the next free one by default.", show_default=False)
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
     """Show all searches in MLflow's pages, on this machine only."""
-    with Guard("dashboard", stopped=""):
+    with Guard("dashboard", stopped=""), sigterm_as_ctrl_c():
         from autoprompt_search.cli.dashboard import serve
 
-        serve(uri, port)
+        serve(uri, port, opens=browser and sys.stdout.isatty())
 
 
 @app.command()

@@ -7,22 +7,30 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from autoprompt_search.core.measurements import Cost, TrialRecord, TrialState
 from autoprompt_search.core.types import Params, Scalar
+from autoprompt_search.prompting import LIKE, TEXT
+from autoprompt_search.trackers._mlflow_keys import safe_key
 
-STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAILED: "FAILED"}
-"""MLflow's own words for how a run ended."""
+STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "FINISHED", TrialState.FAILED: "FAILED"}
+"""MLflow's own words for how a run ended. A trial that was stopped early is no fault: its tag `state` says so."""
 FULL_SCORE = "dev/full_score"
-"""Only on trials of the last rung: sorting by it never ranks a pruned trial."""
+"""Only on trials that were measured on all of dev, as is everything below `dev/`: sorting by it never ranks others."""
+SEEN = "rung"
+"""Below that stands what a trial saw on each rung, the number of examples as step."""
+Choices = Mapping[str, tuple[Scalar, ...]]
+"""Parameters that vary in a search, with their choices; () for a range."""
 EXACT = "params"
 """Tag of a trial with its parameters as JSON: MLflow's own are texts, under names without some characters."""
 EXACT_LENGTH = 8000
 """MLflow cuts longer tags, and half of a JSON text is none: such a trial goes without."""
 NAME_LENGTH = 120
+_WORDS_LENGTH = 24
+"""Characters of a value in the name of a run."""
 NOTE_PROMPT_LENGTH = 4000
 """MLflow cuts tags at 8000 characters; a longer prompt is an artifact too."""
 
@@ -45,12 +53,12 @@ class TrialEntry:
     ended_ms: int
 
     @classmethod
-    def of(cls, record: TrialRecord) -> Self:
-        """Everything worth showing of a finished trial."""
+    def of(cls, record: TrialRecord, varying: Choices | None = None) -> Self:
+        """Everything worth showing of a finished trial, in a search that varies `varying`."""
         ended = record.ended or record.started or time.time()
         return cls(
             number=record.number,
-            name=run_name(record),
+            name=run_name(record, varying),
             note=_note(record),
             status=STATUS[record.state],
             params={safe_key(name): str(value) for name, value in record.params.items()},
@@ -80,9 +88,11 @@ class TrialEntry:
             raise ValueError(f"not a trial: {line[:80]}") from exc
 
 
-def run_name(record: TrialRecord) -> str:
-    """`#12 demos template=cloze k=4`: short enough for a table, plain enough to search for."""
-    parts = [f"#{record.number}", record.kind, *(f"{n}={v}" for n, v in short_params(record.params).items())]
+def run_name(record: TrialRecord, varying: Choices | None = None) -> str:
+    """`#12 demos template=cloze k=4`: the parameters that vary, each by what tells its value from the others."""
+    shown = record.params if varying is None else {n: v for n, v in record.params.items() if n in varying}
+    told = {name: distinct(value, (varying or {}).get(name, ())) for name, value in shown.items()}
+    parts = [f"#{record.number}", record.kind, *(f"{n}={v}" for n, v in short_params(told).items())]
     name = " ".join(parts)
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
@@ -90,13 +100,26 @@ def run_name(record: TrialRecord) -> str:
 def short_params(params: Params) -> dict[str, str]:
     """Last part of each address where that is unique; what is switched off is left out."""
     counts = Counter(name.rpartition(".")[2] for name in params)
-    shown = {name: value for name, value in params.items() if value != "none"}
+    shown = {name: value for name, value in params.items() if value != "none" and not name.endswith((TEXT, LIKE))}
     return {(short if counts[short := name.rpartition(".")[2]] == 1 else name): _short(v) for name, v in shown.items()}
 
 
-def safe_key(name: str) -> str:
-    """`name` with what MLflow does not allow in a key replaced by `_`."""
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
+def distinct(value: Scalar, choices: Sequence[Scalar]) -> Scalar:
+    """`value`, or of a long text its place among the choices and the words with which it goes its own way."""
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    if len(text) <= _WORDS_LENGTH or value not in choices:
+        return value
+    others = [" ".join(str(c).split()) for c in choices if c != value]
+    same = max((_common(text, other) for other in others), default=0)
+    start = text.rfind(" ", 0, same + 1) + 1 if same else 0
+    cut = text[start : start + _WORDS_LENGTH]
+    return f"{choices.index(value) + 1}/{len(choices)} {'…' if start else ''}{cut}"
+
+
+def _common(one: str, other: str) -> int:
+    """Characters with which both begin."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def fenced(text: str) -> str:
@@ -116,15 +139,18 @@ def _metrics(record: TrialRecord) -> Iterator[tuple[str, float, int]]:
     for m in record.measurements:
         step = m.fidelity.examples
         spent += m.cost
-        yield "dev/score", m.score, step
-        yield "dev/stderr", m.stderr, step
+        yield f"{SEEN}/score", m.score, step
+        yield f"{SEEN}/stderr", m.stderr, step
         for name, value in m.metrics.items():
-            yield f"dev/{name}", value, step
+            yield f"{SEEN}/{name}", value, step
         yield "prompt/tokens", m.prompt_tokens, step
         yield "cost/forward_passes", spent.forward_passes, step
         yield "cost/seconds", spent.seconds, step
         if m.fidelity.is_full:
             yield FULL_SCORE, m.score, step
+            yield "dev/stderr", m.stderr, step
+            for name, value in m.metrics.items():
+                yield f"dev/{name}", value, step
 
 
 def _tags(record: TrialRecord) -> dict[str, str]:
@@ -144,7 +170,10 @@ def _tags(record: TrialRecord) -> dict[str, str]:
     if record.error:
         tags["reason"] = record.error[:500]
     elif record.state is TrialState.PRUNED and last:
-        tags["reason"] = f"stopped after {last.fidelity.examples} examples: others were clearly better there"
+        tags["reason"] = (
+            f"not taken beyond {last.fidelity.examples} dev examples, where it scored {last.score:.3f}: "
+            "only some of the trials go on to the next rung"
+        )
     return tags
 
 

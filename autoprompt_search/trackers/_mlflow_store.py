@@ -13,8 +13,10 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from autoprompt_search.core.protocols.output import SearchCard
-from autoprompt_search.trackers._mlflow_entry import FULL_SCORE, NOTE_PROMPT_LENGTH, TrialEntry, safe_key
+from autoprompt_search.core.protocols.output import SearchCard, Winner
+from autoprompt_search.trackers._mlflow_entry import FULL_SCORE, NOTE_PROMPT_LENGTH, TrialEntry
+from autoprompt_search.trackers._mlflow_keys import safe_key
+from autoprompt_search.trackers._mlflow_winner import SHOWN, Shown, inputs_of, show_winner
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ FINGERPRINT = "search_fingerprint"
 BEST = "best_so_far"
 BEST_SECONDS = 5.0
 """Between two updates of `best_so_far`; a point per trial at once would cost as much as the trial's own run."""
+NOTE_LENGTH = 8000
+"""MLflow cuts longer tags."""
 PARENT_STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "MALFORMED_REQUEST"}
 """Error codes that say: asked again, the answer will be the same."""
@@ -39,6 +43,7 @@ class Ending:
     metrics: Mapping[str, float]
     files: tuple[Path, ...]
     status: str
+    winner: Winner | None = None
 
 
 def is_refusal(problem: Exception) -> bool:
@@ -51,12 +56,22 @@ def is_busy(problem: Exception) -> bool:
     return "database is locked" in str(problem)
 
 
+def cut_at_a_line(text: str) -> str:
+    """What fits into a tag, and no half of a table's row."""
+    if len(text) <= NOTE_LENGTH:
+        return text
+    more = "\n\n(The rest is in the artifact summary.md.)"
+    return text[: NOTE_LENGTH - len(more)].rpartition("\n")[0] + more
+
+
 class MlflowStore:
     """One search in one MLflow store. Every call may raise whatever MLflow raises when the store is away."""
 
-    def __init__(self, uri: str, experiment: str, artifacts: str | None, card: SearchCard, search_id: str) -> None:
+    def __init__(
+        self, uri: str, experiment: str, artifacts: str | None, card: SearchCard, search_id: str, shown: Shown = SHOWN
+    ) -> None:
         self._uri, self._experiment, self._artifacts = uri, experiment, artifacts
-        self._card, self._id = card, search_id
+        self._card, self._id, self._shown = card, search_id, shown
         self._client: Any = None
         self._experiment_id = ""
         self._parent = ""
@@ -129,11 +144,24 @@ class MlflowStore:
         self._plot_best(now, gaps=ending.status == "finished")
         known = client.get_run(self._parent).data.metrics
         news = [Metric(safe_key(k), v, now, 0) for k, v in ending.metrics.items() if known.get(safe_key(k)) != v]
-        note = [RunTag(NOTE, ending.description[:8000])] if ending.description else []
+        note = [RunTag(NOTE, cut_at_a_line(ending.description))] if ending.description else []
         client.log_batch(self._parent, metrics=news, tags=note)
         for path in ending.files:
             self._attach_file(path)
+        if ending.winner is not None:
+            self._crown(ending.winner)
         client.set_terminated(self._parent, PARENT_STATUS.get(ending.status, "FAILED"))
+
+    def _crown(self, winner: Winner) -> None:
+        """Mark the chosen trial; whatever the registry or an artifact store cannot take is said, and left out."""
+        chosen = self._runs.get(winner.trial, "")
+        for problem in show_winner(self._client, self._parent, chosen, winner, self._shown):
+            log.warning("MLflow: %s", problem)
+
+    @property
+    def parent(self) -> str:
+        """Id of the parent run, after `attach`."""
+        return self._parent
 
     def _attach_file(self, path: Path) -> None:
         try:
@@ -208,6 +236,8 @@ class MlflowStore:
         made = self._client.create_run(self._experiment_id, tags=tags, run_name=card.name)
         self._parent = str(made.info.run_id)
         self._client.log_batch(self._parent, params=[Param(safe_key(k), v[:6000]) for k, v in card.params.items()])
+        if card.data:
+            self._client.log_inputs(self._parent, inputs_of(card.data))
         for path in (card.config_file, *card.files):
             if path.is_file():
                 self._attach_file(path)

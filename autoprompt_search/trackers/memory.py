@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoprompt_search.core.measurements import TrialRecord
-from autoprompt_search.core.protocols.output import SearchCard
+from autoprompt_search.core.protocols.output import SearchCard, Winner
 
 
 class MemoryTracker:
@@ -19,6 +19,7 @@ class MemoryTracker:
         self.description = ""
         self.metrics: dict[str, float] = {}
         self.files: tuple[Path, ...] = ()
+        self.winner: Winner | None = None
         self.status = ""
         """`running` after `open`, then what `close` was given."""
 
@@ -31,6 +32,10 @@ class MemoryTracker:
     def log_trial(self, record: TrialRecord) -> None:
         """Keep the record."""
         self.records[record.number] = record
+
+    def crown(self, winner: Winner) -> None:
+        """Keep the winner."""
+        self.winner = winner
 
     def close(self, description: str, metrics: Mapping[str, float], files: Sequence[Path], *, status: str) -> None:
         """Keep description (unless empty), numbers and paths."""

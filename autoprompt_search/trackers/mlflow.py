@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeoutError
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from autoprompt_search.core.earlier import EarlierSearch
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import TrialRecord
-from autoprompt_search.core.protocols.output import SearchCard
+from autoprompt_search.core.protocols.output import SearchCard, Winner
+from autoprompt_search.core.types import Scalar
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_making import ensure_made
 from autoprompt_search.trackers._mlflow_spool import Spool
@@ -49,10 +50,21 @@ class MlflowTracker:
         folder: The search's state folder; given by our code.
         uri: Of the tracking store: `sqlite:///file.db`, a server's `http://` address, or any other MLflow takes.
         experiment: Name of the MLflow experiment; made if it is not there.
+        registry: The alias that the best prompt gets in the Prompt Registry: `candidate`, always; `champion`, that one
+            too on the verdict *promote*; `none`: it is not registered.
+        log_model: Whether the exported prompt is logged as a pyfunc model too, which takes seconds and megabytes.
+        system_metrics: Whether the load of the driver's machine is recorded on the parent run.
     """
 
     def __init__(
-        self, folder: Path, *, uri: str = "sqlite:///mlflow.db", experiment: str = "autoprompt-search"
+        self,
+        folder: Path,
+        *,
+        uri: str = "sqlite:///mlflow.db",
+        experiment: str = "autoprompt-search",
+        registry: Literal["none", "candidate", "champion"] = "candidate",
+        log_model: bool = False,
+        system_metrics: bool = False,
     ) -> None:
         if urlsplit(uri).scheme in {"", "file"}:
             raise ConfigError(
@@ -60,13 +72,18 @@ class MlflowTracker:
                 "use a database file such as 'sqlite:///mlflow.db', or a server such as 'http://localhost:5000'"
             )
         self._folder, self._uri, self._experiment = folder, uri, experiment
+        self._registry, self._log_model, self._system_metrics = registry, log_model, system_metrics
+        self._varying: Mapping[str, tuple[Scalar, ...]] | None = None
+        self._winner: Winner | None = None
         self._sender: Sender | None = None
+        self._monitor: Any = None
 
     def open(self, card: SearchCard) -> None:
         """Connect, and start or continue the parent run. `ConfigError` names the store and why it does not answer."""
         database = self._approach()
         from autoprompt_search.trackers._mlflow_sender import Sender
         from autoprompt_search.trackers._mlflow_store import MlflowStore
+        from autoprompt_search.trackers._mlflow_winner import Shown, monitored
 
         spool = Spool(self._folder)
         try:
@@ -74,7 +91,8 @@ class MlflowTracker:
         except OSError as exc:
             raise ConfigError(f"the search's state folder cannot be written: {exc}") from exc
         beside = artifacts_beside(database, self._experiment) if database else None
-        store = MlflowStore(self._uri, self._experiment, beside, card, search_id)
+        shown = Shown(self._registry, self._log_model)
+        store = MlflowStore(self._uri, self._experiment, beside, card, search_id, shown)
         sender = Sender(store, spool, name=f"MLflow at {_public(self._uri)}")
         try:
             sender.start(OPEN_SECONDS_SQLITE if database else OPEN_SECONDS)
@@ -82,12 +100,17 @@ class MlflowTracker:
             raise self._no_answer(f"nothing came back within {OPEN_SECONDS:.0f} s") from exc
         except Exception as exc:  # MLflow, SQLAlchemy and requests each raise their own
             raise self._no_answer(str(exc)) from exc
-        self._sender = sender
+        self._sender, self._varying, self._winner = sender, card.varying or None, None
+        self._monitor = monitored(self._uri, store.parent) if self._system_metrics else None
+
+    def crown(self, winner: Winner) -> None:
+        """As `ShowsWinner.crown`."""
+        self._winner = winner
 
     def log_trial(self, record: TrialRecord) -> None:
         """Put the trial on its way; returns at once."""
         if self._sender is not None:
-            self._sender.send(TrialEntry.of(record))
+            self._sender.send(TrialEntry.of(record, self._varying))
 
     def close(self, description: str, metrics: Mapping[str, float], files: Sequence[Path], *, status: str) -> None:
         """Send what is left and end the parent run; a store that is away is given up after some seconds.
@@ -99,8 +122,10 @@ class MlflowTracker:
         from autoprompt_search.trackers._mlflow_store import Ending
 
         existing = tuple(path for path in files if path.exists())
-        self._sender.finish(Ending(description, dict(metrics), existing, status))
-        self._sender = None
+        if self._monitor is not None:
+            self._monitor.finish()
+        self._sender.finish(Ending(description, dict(metrics), existing, status, self._winner))
+        self._sender = self._monitor = None
         if database := database_of(self._uri):
             settle(database)
 

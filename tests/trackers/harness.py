@@ -23,7 +23,6 @@ from autoprompt_search.testing.tracker_contract import SeenSearch, SeenTrial, se
 from autoprompt_search.trackers.memory import MemoryTracker
 from autoprompt_search.trackers.mlflow import MlflowTracker
 
-STATES = {"FINISHED": TrialState.COMPLETE, "KILLED": TrialState.PRUNED, "FAILED": TrialState.FAILED}
 SEARCHES = {"RUNNING": "running", "FINISHED": "finished", "KILLED": "stopped", "FAILED": "failed"}
 
 
@@ -104,7 +103,9 @@ class MlflowHarness:
                 r"^(`{3,})text\n(.*)\n\1$", run.data.tags["mlflow.note.content"], re.DOTALL | re.MULTILINE
             )
             prompt = fenced[2] if fenced else ""
-        return SeenTrial(STATES[run.info.status], dict(run.data.params), run.data.metrics.get("dev/score"), prompt)
+        return SeenTrial(
+            TrialState(run.data.tags["state"]), dict(run.data.params), run.data.metrics.get("rung/score"), prompt
+        )
 
 
 class Server:

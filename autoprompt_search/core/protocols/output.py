@@ -10,7 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
-from autoprompt_search.core.types import Example, Params
+from autoprompt_search.core.slotted import SlottedTurn
+from autoprompt_search.core.types import Example, Params, Scalar
 
 
 class Progress(Protocol):
@@ -49,6 +50,49 @@ class SearchCard:
     """What never changes about a search, by which searches are compared: model, data, rungs, sampler, seed."""
     files: tuple[Path, ...] = ()
     """What a later search that starts from this one has to know of it, beside its configuration."""
+    varying: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    """Parameters with more than one value, in the order of the space file, with their choices; () for a range."""
+    data: tuple[SplitCard, ...] = ()
+    """The examples of each split."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitCard:
+    """One split of the data, without its texts."""
+
+    split: str
+    source: str
+    """Where the data came from, as the user wrote it."""
+    digest: str
+    """Fingerprint of the examples."""
+    examples: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """What a tracker may show of the prompt that was chosen."""
+
+    trial: int
+    verdict: str
+    """`promote`, `tie` or `reject`."""
+    reason: str
+    metric: str
+    dev: float
+    test: float
+    turns: tuple[SlottedTurn, ...]
+    """The text of the prompt; without the trained vectors, where it has some."""
+    folder: Path
+    """The exported prompt."""
+
+
+@runtime_checkable
+class ShowsWinner(Protocol):
+    """A tracker that marks the chosen trial."""
+
+    def crown(self, winner: Winner) -> None:
+        """Remember the winner until `close`, which shows it. Returns at once, and never raises."""
+        ...
 
 
 @runtime_checkable
