@@ -90,12 +90,14 @@ class Ledger:
                 (purpose, cost.forward_passes, cost.prompt_tokens, cost.completion_tokens, cost.seconds),
             )
 
-    def total(self) -> Cost:
-        """What the whole search has cost so far, all its runs together."""
+    def total(self, *, beside_trials: bool = False) -> Cost:
+        """What the whole search has cost so far, all its runs together; or all but its trials."""
         with reading(self._path, sqlite3.DatabaseError):
             row = self._db.execute(
                 "SELECT COALESCE(SUM(forward_passes), 0), COALESCE(SUM(prompt_tokens), 0),"
                 " COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(seconds), 0.0) FROM costs"
+                " WHERE NOT ? OR purpose NOT LIKE 'trial %'",
+                (beside_trials,),
             ).fetchone()
         return Cost(*row)
 

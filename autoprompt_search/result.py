@@ -120,6 +120,8 @@ def to_plain(
         "forward_passes": cost.forward_passes,
         "new_forward_passes": new_forward_passes,
         "prompt_tokens": cost.prompt_tokens,
+        "completion_tokens": cost.completion_tokens,
+        "tokens": cost.tokens,
         "seconds": round(seconds, 1),
         "labels": list(origin.labels),
         "splits": dict(origin.splits),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
+from autoprompt_search.config.prices import budget_problems, final_passes, first_training, prompt_prices
 from autoprompt_search.config.rules_proposals import known_texts
+from autoprompt_search.config.sections import Budget
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
-from autoprompt_search.core.measurements import Measurement, TrialRecord
+from autoprompt_search.core.measurements import Allowance, Cost, Measurement, TrialRecord
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.protocols.output import Progress, SearchCard, SplitCard, Tracker
 from autoprompt_search.core.protocols.study import Study
@@ -30,7 +32,7 @@ from autoprompt_search.runners.driver import Driver
 from autoprompt_search.space import Choice
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.proposal_slots import GrowingParameter
-from autoprompt_search.studies.terms import ProbePlan, SearchBudget, SearchTerms
+from autoprompt_search.studies.terms import ProbePlan, Purse, SearchBudget, SearchTerms
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
@@ -39,6 +41,8 @@ from autoprompt_search.warm import OPTION, SEEN, remember, seen_examples
 from autoprompt_search.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+NOTHING = Cost()
 
 _WARM = "warm_start.json"
 """File in the state folder: the points that the search began with, kept for when the earlier searches are gone."""
@@ -58,6 +62,8 @@ class Plan:
     first: list[Params]
     """Points of earlier searches."""
     reading: Reading = AS_IT_IS
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Unit of `Cost` -> what a forward pass is expected to take of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,9 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
     )
     if problems := check_model(config, job.book, splits, backend):
         raise ConfigError(problems)
+    prices = prompt_prices(config, job.book, splits, backend)
+    if problems := budget_problems(config, splits, prices):
+        raise ConfigError(problems)
     is_known = (workspace.state / _WARM).exists()
     first = [] if is_known else _first(config, splits)
     prints = {name: fingerprint(getattr(splits, name)) for name in SPLITS}
@@ -110,7 +119,7 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
     first = workspace.remember(_WARM, first)
     model = str(config.backend.options.get("model", config.backend.type))
     reading = task.reading if isinstance(task, Reads) else Reading()
-    return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first, reading)
+    return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first, reading, prices)
 
 
 def _first(config: SearchConfig, splits: Splits) -> list[Params]:
@@ -132,18 +141,16 @@ def session(
     progress = progress or Silent()
     tracker = TRACKERS.build(config.tracker, folder=workspace.state)
     metric = metric_named(plan.job.metric, plan.job.labels)
-    study = _study(config, workspace, metric, plan.job.book.texts, plan.first)
-    tracker.open(_card(config, workspace, plan))
     ledger = Ledger(workspace.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
+    study = _study(config, workspace, metric, plan, beside=ledger.total(beside_trials=True))
+    tracker.open(_card(config, workspace, plan))
     examples = {e.id: e for e in plan.splits.dev}
     driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(workspace.state))
     done = study.records()
     for record in done:
         tracker.log_trial(record)
     budget = config.budget
-    progress.begin(
-        config.name, budget.most_trials(config.rungs), done, budget.most_passes if budget.goes_by_passes else None
-    )
+    progress.begin(config.name, budget.most_trials(config.rungs, plan.prices), done, _allowance(budget))
     started, status = time.time(), "failed"
     try:
         yield Parts(study, ledger, tracker, driver, progress, started, ledger.total().forward_passes)
@@ -161,29 +168,43 @@ def session(
             ledger.close()
 
 
+def _allowance(budget: Budget) -> Allowance | None:
+    """What the progress is measured against; None for the number of trials."""
+    if not budget.goes_by_passes:
+        return None
+    if budget.most_passes is not None:
+        return Allowance("forward_passes", budget.most_passes, has_baseline=False)
+    unit, most = next(iter(budget.limits.items()))
+    return Allowance(unit, most)
+
+
 def _study(
-    config: SearchConfig,
-    workspace: Workspace,
-    metric: Metric,
-    texts: Mapping[str, Mapping[str, str]],
-    first: Sequence[Params] = (),
+    config: SearchConfig, workspace: Workspace, metric: Metric, plan: Plan | None, beside: Cost = NOTHING
 ) -> Study:
+    """The study of a search, with what was spent beside its trials; without its plan for reading alone."""
     own = {name: value for name, value in config.study.options.items() if name != OPTION}
-    budget = config.budget
+    budget, prices, rungs = config.budget, plan.prices if plan else {}, config.rungs
+    purse = Purse(
+        budget.limits,
+        planned=budget.bought(prices) or budget.most_trials(rungs) * rungs[0],
+        held=final_passes(config, plan.splits) if plan else 0,
+        spent={unit: beside.amount(unit) for unit in budget.limits},
+        soft_look=first_training(config),
+    )
     terms = SearchTerms(
         space=config.space,
         seed=config.seed,
-        budget=SearchBudget(budget.most_trials(config.rungs), budget.minutes, budget.most_passes),
+        budget=SearchBudget(budget.most_trials(rungs, prices), budget.minutes, budget.most_passes, purse),
         baseline=config.space.baseline(config.baseline),
         folder=workspace.state,
         name=workspace.identity,
-        rungs=config.rungs,
+        rungs=rungs,
         objective=config.objective.objective,
         metric=metric,
-        texts=texts,
+        texts=plan.job.book.texts if plan else {},
         growing=growing_parameters(config),
-        probe=ProbePlan(budget.anchors(config.rungs), budget.least_gain if budget.stop_for_futility else None),
-        first_points=first,
+        probe=ProbePlan(budget.anchors(rungs, prices), budget.least_gain if budget.stop_for_futility else None),
+        first_points=plan.first if plan else (),
     )
     return STUDIES.build(ComponentSpec(type=config.study.type, **own), terms=terms)
 
@@ -201,7 +222,7 @@ def growing_parameters(config: SearchConfig) -> list[GrowingParameter]:
 
 def stored_study(config: SearchConfig, workspace: Workspace) -> Study:
     """The study of a finished search, for reading: no score is made, so the data are not read for label names."""
-    return _study(config, workspace, metric_named(TASKS.build(config.task).metric, ()), {})
+    return _study(config, workspace, metric_named(TASKS.build(config.task).metric, ()), None)
 
 
 def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
@@ -255,7 +276,7 @@ def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
 class Silent:
     """A `Progress` that shows nothing."""
 
-    def begin(self, name: str, trials: int, done: object, passes: int | None = None) -> None:
+    def begin(self, name: str, trials: int, done: object, limit: Allowance | None = None) -> None:
         """Show nothing."""
 
     def started(self, number: int, params: Params) -> None:

@@ -10,6 +10,7 @@ from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.config.data import largest, longest_prompts, most_demonstrations, most_tokens, soft_methods
 from autoprompt_search.config.load import examine
+from autoprompt_search.config.prices import budget_problems, final_passes, prompt_prices
 from autoprompt_search.config.rules import task_problems
 from autoprompt_search.config.rules_chat import chat_advice, chat_points
 from autoprompt_search.config.rules_space import possible
@@ -54,6 +55,8 @@ class Checked:
     """Kinds of trial, each with its own ladder of rungs."""
     passes: Mapping[str, int]
     """Most forward passes, by purpose."""
+    prices: Mapping[str, float]
+    """Unit of `Cost` -> what the baseline's prompt takes of it on one example."""
     samples: tuple[Sample, ...]
     longest: int
     """Length of the longest prompt, in `unit`."""
@@ -75,6 +78,8 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
     book = draft.config.book(draft.task.answers) if draft.task and splits is not None else None
     if backend is not None and book is not None and splits is not None and _is_whole(draft) and not problems:
         problems += check_model(draft.config, book, splits, backend)
+        if not problems:
+            problems += budget_problems(draft.config, splits, prompt_prices(draft.config, book, splits, backend))
     elif backend is not None:
         problems += [f"backend: {line}" for line in backend.problems([], [])]
     if problems or splits is None or book is None or backend is None or memory is None:
@@ -120,18 +125,20 @@ def _backend(draft: Draft, problems: list[str]) -> Backend | None:
 def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend, memory: WarmStart) -> Checked:
     prompts = [r for _, prompt in _prompts(config, book) for r in longest_prompts(config, prompt, splits)]
     longest, unit = length_of_longest(config, prompts, backend)
+    prices = prompt_prices(config, book, splits, backend)
     return Checked(
         config=config,
         splits=splits,
         size=grown_size(config),
         kinds=tuple(_kinds(config)),
-        passes=forward_passes(config, splits),
+        passes=forward_passes(config, splits, prices),
+        prices=prices,
         samples=tuple(_samples(config, splits, book, backend)),
         longest=longest,
         unit=unit,
         advice=(
             *(f"study.{OPTION}: {line}" for line in memory.left_out),
-            *_advice(config),
+            *_advice(config, prices),
             *chat_advice(config, backend),
             *dict.fromkeys(_nested_words(config, book, splits, backend)),
         ),
@@ -152,13 +159,18 @@ def length_of_longest(config: SearchConfig, prompts: Sequence[Rendered], backend
     return max(count(prompts)) + most_tokens(config), "tokens"
 
 
-def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
+def forward_passes(config: SearchConfig, splits: Splits, prices: Mapping[str, float]) -> dict[str, int]:
     """Most forward passes by purpose, as if no trial were stopped early and nothing were known already.
 
-    A budget of passes is one purpose: what comes on top of it stands beside it.
+    A budget of passes is one purpose: what comes on top of it stands beside it. Nothing comes on top of what a budget
+    in other units pays for, at these prices.
     """
     finalists, budget = config.confirm.finalists + 1, config.budget
-    passes = _of_trials(config, splits, budget.most_trials(config.rungs), finalists)
+    passes = _of_trials(config, splits, budget.most_trials(config.rungs, prices), finalists)
+    last = final_passes(config, splits)
+    paid = min((int(most / prices[unit]) for unit, most in budget.limits.items() if prices.get(unit)), default=None)
+    if paid is not None and paid < sum(passes.values()) + last:
+        return {"the baseline and the trials": max(0, paid - last), "the final test": last}
     if budget.most_passes is not None and budget.most_passes < sum(passes.values()):
         running = int(config.runner.options.get("concurrency", 1))
         passes = {
@@ -166,7 +178,7 @@ def forward_passes(config: SearchConfig, splits: Splits) -> dict[str, int]:
             "finishing the last of them": sum(_of_trials(config, splits, running, 0).values()),
             "baseline and finalists on dev": sum(_of_trials(config, splits, 1, finalists).values()),
         }
-    passes["the final test"] = finalists * len(splits.test)
+    passes["the final test"] = last
     return passes
 
 
@@ -240,7 +252,7 @@ def _answers(prompt: Prompt, labels: Sequence[str]) -> Iterator[str]:
         yield f"{label}: {' | '.join(repr(a) for a, g in zip(answers, groups, strict=True) if g == place)}"
 
 
-def _advice(config: SearchConfig) -> Iterator[str]:
+def _advice(config: SearchConfig, prices: Mapping[str, float]) -> Iterator[str]:
     gaps = possible(config.space, "layout.answer_gap") or [" "]
     for name, template in config.templates.items():
         if template.text[-1:].isspace() and any(str(g)[:1].isspace() for g in gaps):
@@ -258,7 +270,7 @@ def _advice(config: SearchConfig) -> Iterator[str]:
     if config.study.options.get("sampler") == "cma" and names:
         yield f"study.sampler: cma moves numbers; chance alone draws {', '.join(names)}"
     size = grown_size(config)
-    if size < config.budget.most_trials(config.rungs):
+    if size < config.budget.most_trials(config.rungs, prices):
         yield f"budget: the space has only {size:.0f} points; the search ends when all are tried"
 
 

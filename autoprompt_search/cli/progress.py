@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autoprompt_search.core.measurements import Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import UNITS, Allowance, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.core.types import Params
 
@@ -42,10 +42,12 @@ class Tally:
 
     name: str = ""
     trials: int = 0
-    passes: int | None = None
-    """Passes that all trials except the baseline may take, where passes are limited."""
-    booked: int = 0
-    """Passes that count towards `passes`, earlier runs included."""
+    limit: Allowance | None = None
+    """What decides how long the search goes on, where that is no number of trials."""
+    booked: float = 0
+    """What counts towards `limit`, earlier runs included."""
+    booked_before: float = 0
+    """What of it earlier runs took."""
     states: Counter[TrialState] = field(default_factory=Counter)
     running: dict[int, str] = field(default_factory=dict)
     """Number -> what it is and how far it got."""
@@ -65,15 +67,18 @@ class Tally:
         return sum(self.states.values())
 
     @property
-    def share(self) -> tuple[int, int]:
-        """How much of what is done: forward passes where those decide, trials otherwise."""
-        return (self.done, self.trials) if self.passes is None else (min(self.booked, self.passes), self.passes)
+    def share(self) -> tuple[float, float]:
+        """How much of what is done: of what limits the search where that decides, of the trials otherwise."""
+        limit = self.limit
+        return (self.done, self.trials) if limit is None else (min(self.booked, limit.most), limit.most)
 
     @property
     def place(self) -> str:
         """`12/48`, or `12 trials, 640/1,500 passes`."""
         done, whole = self.share
-        return f"{done}/{whole}" if self.passes is None else f"{self.done} trials, {done:,}/{whole:,} passes"
+        if self.limit is None:
+            return f"{done}/{whole}"
+        return f"{self.done} trials, {_amount(done)}/{_amount(whole)} {UNITS[self.limit.unit]}"
 
     @property
     def elapsed(self) -> float:
@@ -86,16 +91,18 @@ class Tally:
         done, whole = self.share
         if len(self.ends) < 2 or done >= whole or self.is_over:
             return None
-        if self.passes is not None:
-            return (whole - done) * self.elapsed / self.forward_passes if self.forward_passes else None
+        if self.limit is not None:
+            taken = self.booked - self.booked_before
+            return (whole - done) * self.elapsed / taken if taken else None
         return (whole - done) * (time.monotonic() - self.ends[0]) / (len(self.ends) - 1)
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], limit: Allowance | None = None) -> None:
         """Start counting, from what earlier runs left."""
-        self.name, self.trials, self.passes, self.began = name, trials, passes, time.monotonic()
+        self.name, self.trials, self.limit, self.began = name, trials, limit, time.monotonic()
         for record in done:
             self._count(record)
-            self.booked += sum(m.cost.forward_passes for m in record.measurements) if record.number else 0
+            self.booked += sum(self._counted(record.number, made) for made in record.measurements)
+        self.booked_before = self.booked
 
     def started(self, number: int, params: Params) -> None:
         """Count a trial as running."""
@@ -104,7 +111,7 @@ class Tally:
     def measured(self, number: int, measurement: Measurement) -> None:
         """Show that a trial reached a rung."""
         self.forward_passes += measurement.cost.forward_passes
-        self.booked += measurement.cost.forward_passes if number else 0
+        self.booked += self._counted(number, measurement)
         kind = self.running.get(number, "").split(" ")[0]
         self.running[number] = f"{kind} {measurement.score:.3f} on {measurement.fidelity.examples}"
 
@@ -118,6 +125,11 @@ class Tally:
         """What still runs is given up, or there is nothing left to run."""
         self.running.clear()
         self.is_over = True
+
+    def _counted(self, number: int, measurement: Measurement) -> float:
+        """What of a rung counts towards the limit."""
+        counts = self.limit is not None and (number > 0 or self.limit.has_baseline)
+        return measurement.cost.amount(self.limit.unit) if self.limit is not None and counts else 0
 
     def _count(self, record: TrialRecord) -> None:
         self.states[record.state] += 1
@@ -133,9 +145,10 @@ class PlainLines:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._tally = stream, Tally()
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
-        self._tally.begin(name, trials, done, passes)
-        whole, what = (f"{trials} trials", "of them") if passes is None else (f"{passes:,} forward passes", "trials")
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], limit: Allowance | None = None) -> None:
+        self._tally.begin(name, trials, done, limit)
+        named = None if limit is None else f"{_amount(limit.most)} {limit.unit.replace('_', ' ')}"
+        whole, what = (f"{trials} trials", "of them") if named is None else (named, "trials")
         self.note(f"{name}: {whole}" + (f", {len(done)} {what} finished before" if done else ""))
 
     def started(self, number: int, params: Params) -> None:
@@ -172,8 +185,8 @@ class LiveView:
         self._console, self._tally = console, Tally()
         self._live: Live | None = None
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
-        self._tally.begin(name, trials, done, passes)
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], limit: Allowance | None = None) -> None:
+        self._tally.begin(name, trials, done, limit)
         self._live = Live(self, console=self._console, refresh_per_second=4)
         self._live.start()
 
@@ -207,7 +220,7 @@ class LiveView:
         head.add_column(no_wrap=True)
         done, whole = tally.share
         bar = ProgressBar(total=max(1, whole), completed=done)
-        head.add_row(Text(tally.name, style="bold"), bar, f"{done:,}/{whole:,}")
+        head.add_row(Text(tally.name, style="bold"), bar, f"{_amount(done)}/{_amount(whole)}")
         left = tally.remaining
         lines = [
             Text(f"best    {_best(tally)}", style="green" if tally.best else "dim"),
@@ -225,7 +238,7 @@ class LiveView:
 class Quiet:
     """A `Progress` that shows nothing."""
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None: ...
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], limit: Allowance | None = None) -> None: ...
 
     def started(self, number: int, params: Params) -> None: ...
 
@@ -236,6 +249,10 @@ class Quiet:
     def note(self, text: str) -> None: ...
 
     def end(self) -> None: ...
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
 def _kind(params: Params) -> str:

@@ -57,9 +57,12 @@ def _facts(check: Checked) -> Iterator[tuple[str, str]]:
     )
     budget = config.budget
     preset = f"{budget.preset}: " if budget.preset and budget.passes is None else ""
-    room = f", at most {budget.most_trials(config.rungs):,} trials" if budget.goes_by_passes else ""
+    room = f", at most {budget.most_trials(config.rungs, check.prices):,} trials" if budget.goes_by_passes else ""
     yield "budget", f"{preset}{budget.spelled(config.rungs)}{room}"
-    if count := budget.anchors(config.rungs):
+    for unit, most in budget.limits.items():
+        if price := check.prices.get(unit):
+            yield unit, f"pay for about {most / price:,.0f} prompts of {price:,.0f} each, those of the final test too"
+    if count := budget.anchors(config.rungs, check.prices):
         end = (
             f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_for_futility else ""
         )

@@ -43,7 +43,8 @@ class Section(BaseModel):
 class Budget(Section):
     """When to stop asking for new trials: whichever comes first. Trials that run are finished.
 
-    Without `preset`, `passes` and `trials` it is 48 trials; with passes and no `trials` the passes alone decide.
+    Without `preset`, `passes`, `tokens` and `trials` it is 48 trials; with passes or tokens and no `trials` those alone
+    decide.
     """
 
     preset: Preset | None = None
@@ -51,6 +52,9 @@ class Budget(Section):
     passes: int | None = Field(default=None, ge=1)
     """Forward-equivalents of all trials: one per scored example, three per example of a training step. The baseline's,
     the final test's, and what finishing the last trials takes, come on top."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Tokens of all prompts and completions, of the baseline and the final test too. It is never passed: nothing begins
+    that might not be paid for."""
     trials: int | None = Field(default=None, ge=1)
     """Number of trials, however they end, with the baseline."""
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -70,29 +74,50 @@ class Budget(Section):
         return self.passes if self.passes is not None or self.preset is None else PRESETS[self.preset]
 
     @property
-    def goes_by_passes(self) -> bool:
-        """Whether passes alone limit the number of trials."""
-        return self.trials is None and self.most_passes is not None
+    def limits(self) -> Mapping[str, float]:
+        """Unit of `Cost` -> most of it, for limits that are never passed and that the whole search shares."""
+        named = {"tokens": self.tokens}
+        return {unit: most for unit, most in named.items() if most is not None}
 
-    def most_trials(self, rungs: tuple[int, ...]) -> int:
-        """Most trials; where passes decide, the baseline and as many first rungs as they pay for.
+    @property
+    def goes_by_passes(self) -> bool:
+        """Whether passes, or what they cost, alone limit the number of trials."""
+        return self.trials is None and (self.most_passes is not None or bool(self.limits))
+
+    def bought(self, prices: Mapping[str, float]) -> int | None:
+        """Forward passes that the budget pays for at these prices of one, unit by unit; None for no limit.
+
+        A limit whose unit has no price is left out.
+        """
+        passes = [] if self.most_passes is None else [self.most_passes]
+        passes += [int(most / prices[unit]) for unit, most in self.limits.items() if prices.get(unit)]
+        return min(passes, default=None)
+
+    def most_trials(self, rungs: tuple[int, ...], prices: Mapping[str, float] | None = None) -> int:
+        """Most trials; where passes or what they cost decide, the baseline and as many first rungs as they pay for.
 
         Only trials that cost less, because what they need was measured before, can come up against that.
-        """
-        if self.trials is not None or self.most_passes is None:
-            return self.trials or _TRIALS
-        return 1 + self.most_passes // rungs[0]
 
-    def anchors(self, rungs: tuple[int, ...]) -> int:
+        Args:
+            rungs: Dev examples per rung.
+            prices: Of one forward pass, unit by unit; without them limits in other units are left out.
+        """
+        passes = self.bought(prices or {})
+        if self.trials is not None or passes is None:
+            return self.trials or _TRIALS
+        return 1 + passes // rungs[0]
+
+    def anchors(self, rungs: tuple[int, ...], prices: Mapping[str, float] | None = None) -> int:
         """Prompts of the probe: first rungs that a tenth of the budget pays for, a dozen at most; 0 for no probe.
 
         Of a budget in trials each counts as if it saw all of dev. Fewer than four could not show how prompts differ.
+        Arguments as of `most_trials`.
         """
         is_auto = self.goes_by_passes or self.stop_for_futility
         if self.probe == "never" or (self.probe == "auto" and not is_auto):
             return 0
-        trials = self.most_trials(rungs)
-        whole = trials * rungs[-1] if self.most_passes is None else min(self.most_passes, trials * rungs[-1])
+        trials, passes = self.most_trials(rungs, prices), self.bought(prices or {})
+        whole = trials * rungs[-1] if passes is None else min(passes, trials * rungs[-1])
         count = min(_ANCHORS, int(_PROBED * whole / rungs[0]), trials // 4)
         return count if count >= _FEWEST else 0
 
@@ -100,6 +125,7 @@ class Budget(Section):
         """The budget in words: `48 trials`, `5,000 forward passes`, `48 trials or 30 minutes`."""
         limits = [] if self.goes_by_passes else [f"{self.most_trials(rungs)} trials"]
         limits += [f"{self.most_passes:,} forward passes"] if self.most_passes is not None else []
+        limits += [f"{most:,.0f} {unit}" for unit, most in self.limits.items()]
         return " or ".join(limits + ([f"{self.minutes:g} minutes"] if self.minutes is not None else []))
 
 

@@ -39,6 +39,15 @@ class Cost:
     completion_tokens: int = 0
     seconds: float = 0.0
 
+    @property
+    def tokens(self) -> int:
+        """Of prompts and completions together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def amount(self, unit: str) -> float:
+        """How much of one of `UNITS` it is."""
+        return float(getattr(self, unit))
+
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.forward_passes + other.forward_passes,
@@ -46,6 +55,21 @@ class Cost:
             self.completion_tokens + other.completion_tokens,
             self.seconds + other.seconds,
         )
+
+
+UNITS: Mapping[str, str] = {"forward_passes": "passes", "tokens": "tokens"}
+"""Unit of `Cost.amount` -> its name for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The limit that decides how long a search goes on, for those who show how much of it is done."""
+
+    unit: str
+    """One of `UNITS`."""
+    most: float
+    has_baseline: bool = True
+    """Whether what the baseline takes counts towards it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,11 +72,19 @@ class KnowledgeGradient:
         if not model.rungs:
             raise ConfigError("study.pruner: knowledge-gradient needs the rungs of the search")
         self._model, self._spending, self._rungs = model, spending, model.rungs
-        most = spending.budget.passes
-        self._passes = most if most is not None else round(spending.budget.trials * self._rungs[0] / BREADTH)
-        self._for_texts = text_share * self._passes
+        self._text_share = text_share
         self._gone: set[int] = set()
         self._known: _Prospects | None = None
+
+    @property
+    def _passes(self) -> int:
+        """The whole budget."""
+        most = self._spending.most_passes
+        return most if most is not None else round(self._spending.budget.trials * self._rungs[0] / BREADTH)
+
+    @property
+    def _for_texts(self) -> float:
+        return self._text_share * self._passes
 
     def drop(self, number: int) -> None:
         """As `Allocator.drop`."""
@@ -95,7 +103,7 @@ class KnowledgeGradient:
         """As `Allocator.choose`. When the passes are spent the leader is measured on all of dev."""
         unfinished = [n for n in waiting if self._model.reached(n) < self._rungs[-1]]
         left = 0 if is_over else self._passes - self._spending.passes
-        if self._for_texts == self._passes:
+        if self._text_share == 1.0:
             whole = PhaseBudget(frozenset(Phase), self._passes, left, Phase.TEXT)
             step = self._step(unfinished, whole, may_begin=may_begin)
         else:

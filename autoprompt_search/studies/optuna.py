@@ -137,7 +137,7 @@ class OptunaStudy:
         outlook = Outlook(
             texts=round(most * rules.text_share),
             per_trial=passes_per_trial(pruner, terms.rungs, rules.reduction),
-            passes=budget.passes,
+            passes=spending.most_passes,
             has_soft=self._phases.are_two,
             least_gain=terms.probe.least_gain,
         )
@@ -151,10 +151,12 @@ class OptunaStudy:
         self._end_beaten_anchors()
         if self._orphans:
             number = self._orphans.pop(0)
+            self._scheduler.promise(number, self._live[number].kind)
             return number, self._slots.with_texts(self._live[number].params)
         step = self._scheduler.next_step(self._paused, self._begun)
         if isinstance(step, GoOn):
             live = self._live[step.number] = self._paused.pop(step.number)
+            self._scheduler.promise(step.number, live.kind)
             return step.number, self._slots.with_texts(live.params)
         asked = self._new(step) if isinstance(step, Begin) else None
         if asked is None and not self._live:
@@ -170,11 +172,15 @@ class OptunaStudy:
             live.record(measurement, kept, self._objective.weighed(measurement).score)
             read_again = self._as_stored(kept.to_text()) if kept else None
             self._scheduler.learn(number, live.kind, measurement, read_again)
-        return self._scheduler.stops(number, live.kind, measurement, self._paused, self._begun)
+        stops = self._scheduler.stops(number, live.kind, measurement, self._paused, self._begun)
+        if not stops and not measurement.fidelity.is_full:
+            self._scheduler.promise(number, live.kind)
+        return stops
 
     def tell(self, number: int, state: TrialState, *, error: str = "") -> TrialRecord | None:
         """End a trial, or pause it. Raises `SystemicError` when the first trials all failed for one reason."""
         live = self._live.pop(number)
+        self._scheduler.spending.settle(number)
         self._study.set_user_attr(_SECONDS, round(self._scheduler.spending.seconds, 3))
         if state is TrialState.PRUNED and self._scheduler.may_wait(number, live.last):
             live.pause(self._scheduler.model.reached(number))
@@ -315,6 +321,7 @@ class OptunaStudy:
         self._study.add_trial(trial)
         self._seen.add(fingerprint(params))
         self._live[number] = RunningTrial(latest(self._study, trial), self._phases.of(params).mirror(trial))
+        self._scheduler.promise(number, self._live[number].kind)
         if origin is not None:
             self._slots.learn(origin)
             self._close_slots()

@@ -116,8 +116,8 @@ def chosen(
 
 
 def usual(terms: PrunerTerms) -> PrunerName:
-    """Where nobody chose: `knowledge-gradient` where passes are the budget, which it shares out best."""
-    is_by_passes = terms.budget.passes is not None and bool(terms.rungs)
+    """Where nobody chose: `knowledge-gradient` where passes, or what they cost, are the budget: it shares that out."""
+    is_by_passes = terms.budget.is_by_passes and bool(terms.rungs)
     return "knowledge-gradient" if is_by_passes and terms.is_mean else "halving"
 
 

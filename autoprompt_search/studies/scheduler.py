@@ -76,10 +76,11 @@ class TrialScheduler:
             return False
         if self.objective.broken(measurement) or self.probe.is_futile or self._is_held_by_probe(number):
             return True
+        if examples < self.model.reached(number):  # a rung that was decided on before
+            return self.allocator is None and self.pruner.stops(number, kind, examples)
         if self.allocator is None:
-            return self.pruner.stops(number, kind, examples)
-        is_repeated = examples < self.model.reached(number)
-        return not is_repeated and self.next_step([*waiting, number], begun) != GoOn(number)
+            return self.pruner.stops(number, kind, examples) or not self._is_paid_for(GoOn(number))
+        return self.next_step([*waiting, number], begun) != GoOn(number)
 
     def may_wait(self, number: int, last: Measurement | None) -> bool:
         """Whether a trial that was stopped is only paused."""
@@ -89,13 +90,21 @@ class TrialScheduler:
         """Whether a trial that waited for the probe ends, now that the probe is over."""
         return self.allocator is None and not self.probe.is_open and self.pruner.stops(number, kind, examples)
 
+    def promise(self, number: int, kind: str) -> None:
+        """A trial was handed out, or goes on: what its next rung takes is not there for others."""
+        self.spending.promise(number, self._to_go_on(number) or self._first_look(Phase.of(kind)))
+
     def next_step(self, waiting: Collection[int], begun: int | None) -> Begin | GoOn | None:
-        """A new trial, or the next rung of one that waits; None for neither.
+        """A new trial, or the next rung of one that waits; None for neither, and where a limit might be passed.
 
         Args:
             waiting: Trials that are paused.
             begun: How many trials there are; None where no point is left for another.
         """
+        step = self._wanted_step(waiting, begun)
+        return step if step is not None and (begun == 0 or self._is_paid_for(step)) else None
+
+    def _wanted_step(self, waiting: Collection[int], begun: int | None) -> Begin | GoOn | None:
         is_late = self.spending.is_late()
         may_begin = begun is not None and begun < self.most and not is_late
         if self.probe.is_open:
@@ -129,6 +138,41 @@ class TrialScheduler:
     def leader(self) -> int | None:
         """The trial that the allocator expects to do best on all of dev; None where there is no allocator."""
         return self.allocator.leader() if self.allocator else None
+
+    def _is_paid_for(self, step: Begin | GoOn) -> bool:
+        """Whether no limit that is never passed forbids the step. A trial that goes on may use what is held back for
+        measuring the best one on all of dev."""
+        if not self.spending.budget.purse.most:
+            return True
+        if isinstance(step, GoOn):
+            return self.spending.pays_for(self._to_go_on(step.number), step.number)
+        reserve = self.model.rungs[-1] if self.allocator is not None else 0
+        return self.spending.pays_for(self._first_look(step.phase), reserve=reserve)
+
+    def _first_look(self, phase: Phase) -> float:
+        """Forward passes of a new trial's first rung, as the dearest of its phase took them."""
+        looks = [
+            rungs[0]
+            for number, rungs in self.spending.rungs.items()
+            if self.text_share == 1.0 or Phase.of(self.model.kind(number)) is phase
+        ]
+        if not looks and phase is Phase.SOFT:
+            return self.spending.budget.purse.soft_look
+        return max([*looks, self.model.rungs[0] if self.model.rungs else 0])
+
+    def _to_go_on(self, number: int) -> float:
+        """Forward passes of the next rung of a trial; 0 where it was on none, or on the last.
+
+        A text costs by the example; a soft prompt is trained as long as for the last rung and reads all examples again.
+        """
+        spent = self.spending.rungs.get(number)
+        seen = self.model.reached(number) if spent else 0
+        rung = next((rung for rung in self.model.rungs if rung > seen), seen)
+        if not spent or rung == seen:
+            return 0.0
+        if Phase.of(self.model.kind(number)) is Phase.TEXT:
+            return max(sum(spent) / seen, 1.0) * (rung - seen)
+        return max(0, spent[-1] - seen) + float(rung)
 
     def _is_held_by_probe(self, number: int) -> bool:
         """Whether a trial of the probe waits for the others of it."""

@@ -14,8 +14,24 @@ from autoprompt_search.studies.proposal_slots import GrowingParameter
 
 
 @dataclass(frozen=True, slots=True)
+class Purse:
+    """Limits on what is asked of the model, in the units of `Cost`: no step is begun that might pass one of them."""
+
+    most: Mapping[str, float] = field(default_factory=dict)
+    """Unit (`tokens`) -> the most of it that the whole search may take, baseline and final test included."""
+    planned: int = 0
+    """Forward passes that it is expected to pay for; read before anything was measured."""
+    held: int = 0
+    """Forward passes that are held back for the final test."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Unit -> what was spent of it beside trials: by the final tests of a search that is continued."""
+    soft_look: int = 0
+    """Forward passes of a soft prompt's first rung, at most; read before one was measured."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchBudget:
-    """Three limits of all runs on a folder together; whichever is reached first ends the search."""
+    """Limits of all runs on a folder together; whichever is reached first ends the search."""
 
     trials: int
     """Most trials, whatever their end; duplicates are not counted."""
@@ -24,6 +40,13 @@ class SearchBudget:
     passes: int | None = None
     """Most forward passes of all trials but the baseline; None for no limit. Once they are spent no trial begins, and
     those that run are finished."""
+    purse: Purse = field(default_factory=Purse)
+    """Limits in other units, which are never passed."""
+
+    @property
+    def is_by_passes(self) -> bool:
+        """Whether forward passes, or what they cost, are limited."""
+        return self.passes is not None or bool(self.purse.most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.core.errors import SystemicError
-from autoprompt_search.core.measurements import Cost, Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Allowance, Cost, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Params
 from autoprompt_search.ledger import Ledger
@@ -47,7 +47,7 @@ class Watch:
     def __init__(self) -> None:
         self.seen: list[Shown] = []
 
-    def begin(self, name: str, trials: int, done: object, passes: int | None = None) -> None:
+    def begin(self, name: str, trials: int, done: object, limit: Allowance | None = None) -> None:
         """Ignore it."""
 
     def started(self, number: int, params: Params) -> None:

@@ -85,7 +85,8 @@ class PromptBuilder:
         targets = [job.labels.index(e.target) for e in examples]
         model = cast("ProposesWords", self._backend)
         proposed = model.propose_words(asked, targets, len(job.labels), count, gap)
-        self._spent += Cost(forward_passes=len(asked))
+        counted = getattr(self._backend, "count_tokens", None)
+        self._spent += Cost(len(asked), prompt_tokens=sum(counted(asked)) if counted else 0)
         for label, words in zip(job.labels, proposed, strict=True):
             if len(words) < count:
                 raise TrialError(f"verbalizer.words: the model proposes {len(words)} words for {label!r}, not {count}")

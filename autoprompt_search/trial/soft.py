@@ -83,7 +83,9 @@ class SoftTraining:
         looks = [self._measured(prompt, first) for prompt in prompts]
         losses = [look.metrics.get("loss", -look.score) for look in looks]
         self._best = prompts[losses.index(min(losses))]
-        cost = sum((look.cost for look in looks), Cost(forward_passes=fitted.forward_passes))
+        # Training reads prompts as long as those of dev, on average: that many tokens per forward-equivalent.
+        read = round(fitted.forward_passes * looks[-1].prompt_tokens)
+        cost = sum((look.cost for look in looks), Cost(fitted.forward_passes, prompt_tokens=read))
         return Candidate(self._best, steps, cost)
 
     def _measured(self, prompt: Prompt, examples: Sequence[Example]) -> Measurement:

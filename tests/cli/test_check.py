@@ -1,6 +1,7 @@
 """`check` and `init`: all that is wrong, or what would happen."""
 
 import json
+import re
 
 import pytest
 
@@ -58,15 +59,24 @@ def test_forward_passes_count_soft_prompts(work):
         "space.yaml",
         ["backend={type: hf-causal, model: x}", "space.soft.method={kind: choice, values: [none, prompt-tuning]}"],
     )
-    passes = forward_passes(config, Splits((), (), ()))
+    passes = forward_passes(config, Splits((), (), ()), {})
     assert passes["training soft prompts"] == 4 * 3 * 100 * 16
     assert passes["scoring dev examples"] == 4 * 4 * (10 + 20)
+
+
+def test_a_budget_of_tokens_is_said_in_prompts_or_refused(work, cli):
+    out = " ".join(cli("check", "space.yaml", "--set", "budget={tokens: 30000}").stdout.split())
+    assert "budget 30,000 tokens, at most" in out
+    assert re.search(r"tokens pay for about [\d,]+ prompts of \d+ each", out)
+    refused = cli("check", "space.yaml", "--set", "budget={tokens: 100}", code=2).stderr
+    assert "budget.tokens: pays for about" in refused
+    assert "(got 100)" in refused
 
 
 def test_a_budget_of_passes_is_said_as_what_it_means_for_the_space(work, cli):
     out = " ".join(cli("check", "space.yaml", "--set", "budget={passes: 35, minutes: 2}").stdout.split())
     assert "35 forward passes or 2 minutes, at most 4 trials" in out
-    found = forward_passes(load_config("space.yaml", ["budget.passes=35"]), Splits((), (), ()))
+    found = forward_passes(load_config("space.yaml", ["budget.passes=35"]), Splits((), (), ()), {})
     assert found["the trials"] == 35
     assert found["finishing the last of them"] == 20
     out = " ".join(cli("check", "space.yaml", "--set", "budget=quick").stdout.split())
@@ -83,7 +93,7 @@ def test_forward_passes_count_what_makes_prompts(work):
         "space.demos.strategy={kind: choice, values: [none, hard]}",
         "space.demos.k.when={demos.strategy: [hard]}",
     ]
-    passes = forward_passes(load_config("space.yaml", changes), Splits(train, (), test))
+    passes = forward_passes(load_config("space.yaml", changes), Splits(train, (), test), {})
     assert passes["calibrating"] == passes["proposing words"] == (4 + 3 + 1) * 64
     assert passes["finding hard examples"] == (4 + 3 + 1) * 10
     assert passes["the final test"] == (3 + 1) * 40

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, Tally, progress_for
-from autoprompt_search.core.measurements import Cost, Fidelity, Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import Allowance, Cost, Fidelity, Measurement, TrialRecord, TrialState
 
 
 def measured(score, full=True):
@@ -101,11 +101,11 @@ def test_no_line_of_the_view_is_broken_in_any_width(width):
 def test_a_search_of_so_many_passes_counts_passes():
     """The baseline's come on top."""
     tally = Tally()
-    tally.begin("tiny", 99, [record(0), record(1)], 100)
+    tally.begin("tiny", 99, [record(0), record(1)], Allowance("forward_passes", 100, has_baseline=False))
     first = tally.booked
     assert first == sum(m.cost.forward_passes for m in record(1).measurements)
     tally.measured(2, measured(0.75, full=False))
-    assert tally.place == f"2 trials, {first + 20}/100 passes"
+    assert tally.place == f"2 trials, {first + 20:.0f}/100 passes"
     tally.finished(record(2))
     tally.finished(record(3))
     assert tally.remaining is not None

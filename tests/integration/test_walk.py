@@ -60,6 +60,17 @@ def test_a_larger_budget_continues(folder: Path, finished: SearchResult) -> None
     assert [r.params for r in more.records[:16]] == [r.params for r in finished.records]
 
 
+@pytest.mark.parametrize("pruner", ["knowledge-gradient", "halving"])
+def test_tokens_of_the_whole_search_stay_within_the_budget_also_when_it_is_continued(folder: Path, pruner: str) -> None:
+    """A hundred thousand words in all, the final test among them; then more."""
+    sections: dict[str, Any] = {"study": {"type": "optuna", "pruner": pruner}}
+    for most in (100_000, 160_000):
+        result = search(load_config(space_file(folder, budget={"tokens": most}, **sections)))
+        assert 0.5 * most < result.data["tokens"] <= most
+        assert result.data["tokens"] == result.data["prompt_tokens"] + result.data["completion_tokens"]
+    assert len(result.records) > 3
+
+
 def test_a_test_split_that_judged_another_choice_before_is_said_to_have(folder: Path) -> None:
     first = search(load_config(space_file(folder, budget={"trials": 2})))
     assert first.data["test_openings"] == 1

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from autoprompt_search.core.measurements import TrialRecord, TrialState
+from autoprompt_search.core.measurements import Cost, TrialRecord, TrialState
 from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS
-from autoprompt_search.testing.factories import RUNGS, ladder, open_study
+from autoprompt_search.studies.terms import Purse
+from autoprompt_search.testing.factories import RUNGS, ladder, measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts, play
 
 PASSES = 200
@@ -106,3 +107,46 @@ def test_soft_prompts_begin_when_their_share_of_the_passes_does(pruner: Any, tmp
     assert kinds[0] == "none"
     assert "prompt-tuning" in kinds
     assert kinds.index("prompt-tuning") > 1
+
+
+def tokens_of_a_search(folder: Path, most: int, pruner: Any, *, parallel: int = 1, held: int = 0) -> float:
+    """What all trials take together, of prompts of 10 to 49 tokens, so many trials at a time."""
+    purse = Purse({"tokens": most}, planned=most // 30, held=held)
+    terms = {"passes": None, "pruner": pruner, "purse": purse}
+    study = make(folder, **terms)
+    live: dict[int, int] = {}
+    seen: dict[int, int] = {}
+    tokens = 0.0
+    while True:
+        while len(live) < parallel and (asked := study.ask()) is not None:
+            live[asked[0]] = 0
+        if not live:
+            return tokens
+        number = min(live)
+        place, each = live[number], 10 + 7 * number % 40
+        rung, before = RUNGS[place], max(RUNGS[place - 1] if place else 0, seen.get(number, 0))
+        fresh = max(0, rung - before)
+        cost = Cost(fresh, prompt_tokens=(each - 4) * fresh, completion_tokens=4 * fresh)
+        tokens += cost.tokens
+        seen[number], live[number] = max(seen.get(number, 0), rung), place + 1
+        is_full = rung == RUNGS[-1]
+        stops = study.report(number, measurement(0.5 + number % 9 / 20, rung, is_full=is_full, cost=cost))
+        if stops or is_full:
+            study.tell(number, TrialState.PRUNED if stops else TrialState.COMPLETE)
+            del live[number]
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("pruner", ["knowledge-gradient", "halving", "none"])
+@pytest.mark.parametrize("held", [0, 40])
+def test_tokens_are_never_passed_and_most_of_them_are_used(
+    pruner: Any, parallel: int, held: int, tmp_path: Path
+) -> None:
+    """The final test, which is held back, takes prompts as dear as the dearest."""
+    most = 12_000
+    spent = tokens_of_a_search(tmp_path, most, pruner, parallel=parallel, held=held) + held * 49
+    assert 0.6 * most < spent <= most
+
+
+def test_a_limit_that_pays_for_the_baseline_alone_is_no_reason_to_fail(tmp_path: Path) -> None:
+    assert tokens_of_a_search(tmp_path, 300, "halving") == 10 * RUNGS[-1]

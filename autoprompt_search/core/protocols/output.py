@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from autoprompt_search.core.measurements import Measurement, TrialRecord
+from autoprompt_search.core.measurements import Allowance, Measurement, TrialRecord
 from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.slotted import SlottedTurn
@@ -17,8 +17,8 @@ from autoprompt_search.core.types import Example, Params, Scalar
 class Progress(Protocol):
     """What a person at the terminal sees. Only the driver calls it."""
 
-    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], passes: int | None = None) -> None:
-        """A search of `trials` trials starts, or goes on after `done`; of `passes` where those decide."""
+    def begin(self, name: str, trials: int, done: Sequence[TrialRecord], limit: Allowance | None = None) -> None:
+        """A search of `trials` trials starts, or goes on after `done`; `limit` is given where that decides."""
         ...
 
     def started(self, number: int, params: Params) -> None: ...
