@@ -20,6 +20,7 @@ from autoprompt_search.core.protocols.model import SetsChats
 from autoprompt_search.core.protocols.output import FinalPrompt, ShowsWinner, Winner
 from autoprompt_search.core.protocols.study import Probes
 from autoprompt_search.core.types import SPLITS, Example
+from autoprompt_search.core.uris import HIDDEN
 from autoprompt_search.evaluate import as_read, embedder, outcome_of, render_all
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.formats import IDS
@@ -71,6 +72,11 @@ def rebuild_report(folder: Path) -> list[Path]:
     if missing:
         raise ConfigError(f"{folder} does not hold a finished search: {', '.join(missing)} is missing")
     config = read_config(folder / "state" / "config.yaml")
+    if HIDDEN in str(config.study.options.get("storage", "")):
+        raise ConfigError(
+            f"the study of {folder} is in a database whose password is kept nowhere: `run` the search again, which "
+            "goes on where it ended and writes the report"
+        )
     with Workspace(folder, config) as workspace:
         records = tuple(stored_study(config, workspace).records())
         with reading(folder):
@@ -126,7 +132,7 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         prompt=prompt,
         labels=plan.job.labels,
         fields=plan.fields,
-        backend=config.backend.model_dump(),
+        backend=config.resolved()["backend"],
         model=plan.model,
         model_fingerprint=plan.model_fingerprint,
         data_fingerprints=plan.data_fingerprints,

@@ -226,11 +226,12 @@ def stored_study(config: SearchConfig, workspace: Workspace) -> Study:
 
 
 def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
+    plain = config.resolved()
     sizes = " / ".join(str(len(getattr(plan.splits, name))) for name in SPLITS)
     source = str(config.task.options.get("data"))
     description = (
         f"**{config.name}**: {config.budget.spelled(config.rungs)} of {plan.model} on "
-        f"{config.task.options.get('data')}, "
+        f"{plain['task'].get('data')}, "
         f"{sizes} examples in train / dev / test, rungs {list(config.rungs)}.\n\nThe search is running."
     )
     tags = {
@@ -245,11 +246,11 @@ def _card(config: SearchConfig, workspace: Workspace, plan: Plan) -> SearchCard:
     params = {
         "backend": config.backend.type,
         "model": plan.model,
-        "data": str(config.task.options.get("data")),
+        "data": str(plain["task"].get("data")),
         "examples": sizes,
         "metric": plan.job.metric,
         "rungs": str(list(config.rungs)),
-        "study": str(config.study.model_dump()),
+        "study": str(plain["study"]),
         "seed": str(config.seed),
     }
     return SearchCard(

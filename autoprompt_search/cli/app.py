@@ -12,6 +12,8 @@ import typer
 
 from autoprompt_search.cli.guard import Guard
 from autoprompt_search.cli.signals import sigterm_as_ctrl_c
+from autoprompt_search.core.uris import public
+from autoprompt_search.core.visible import visible_line
 from autoprompt_search.version import __version__
 
 app = typer.Typer(
@@ -80,7 +82,7 @@ def init(
         wanted = Format(encoding, delimiter)
         space_file = starter_for(task, data, text or [], label, model, wanted)
         for note in space_file.notes:
-            print(f"# {note}", file=sys.stderr)  # noqa: T201
+            print(f"# {visible_line(note)}", file=sys.stderr)  # noqa: T201
         sys.stdout.write(space_file.text)
 
 
@@ -107,7 +109,7 @@ def run(
     """Search, prove and export. Run again to continue where an earlier run stopped."""
     again = ["autoprompt-search", "run", str(space), *(part for c in changes or () for part in ("--set", c))]
     again += ["--out", str(out)] if out else []
-    stopped = f"Finished trials are kept. Go on with: {shlex.join(again)}"
+    stopped = f"Finished trials are kept. Go on with: {public(shlex.join(again))}"
     with Guard("run", stopped=stopped) as watch, sigterm_as_ctrl_c():
         _search(watch, space, changes or (), out, fresh=fresh, quiet=quiet)
 
@@ -185,7 +187,7 @@ def report(folder: Folder) -> None:
         from autoprompt_search.walk import rebuild_report
 
         for path in rebuild_report(folder):
-            sys.stdout.write(f"{path}\n")
+            sys.stdout.write(f"{visible_line(str(path))}\n")
 
 
 @app.command()
@@ -198,7 +200,7 @@ def export(
     with Guard("export"):
         from autoprompt_search.cli.export import copy_prompt
 
-        sys.stdout.write(f"{copy_prompt(folder, to, force=force)}\n")
+        sys.stdout.write(f"{visible_line(str(copy_prompt(folder, to, force=force)))}\n")
 
 
 @app.command()

@@ -16,12 +16,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autoprompt_search.core.errors import ConfigError, SearchError
+from autoprompt_search.core.uris import public_uri
 
 HOST = "127.0.0.1"
 PORT = 5000
 _TRIED = 50
 """So many ports from `PORT` on are tried before the system is asked for any free one."""
 _SQLITE = "sqlite:///"
+_STORE = "MLFLOW_BACKEND_STORE_URI"
+"""The environment of a process is for its owner; its command line is for everybody on the machine."""
 _SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,7 +48,7 @@ def serve(uri: str, port: int | None, *, opens: bool = False) -> None:
         SearchError: MLflow ended by itself.
     """
     if urlsplit(uri).scheme in ("http", "https"):
-        raise ConfigError(f"--uri: {uri} is a server that already shows its runs: open it in a browser")
+        raise ConfigError(f"--uri: {public_uri(uri)} is a server that already shows its runs: open it in a browser")
     if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).is_file():
         raise ConfigError(
             f"--uri: there is no {uri.removeprefix(_SQLITE)} here. A search makes it: "
@@ -53,13 +56,13 @@ def serve(uri: str, port: int | None, *, opens: bool = False) -> None:
         )
     port = _free_port() if port is None else port
     _refuse_taken(port)
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command = [sys.executable, "-m", "mlflow", "server"]
     command += ["--host", HOST, "--port", str(port), "--workers", "1"]
     _say(f"MLflow starts on port {port} ...")
     # A session of its own: the server starts processes too, and all are to end together.
     # Its messages go where ours do not: what this command prints is the address.
     with subprocess.Popen(  # noqa: S603
-        command, env={**os.environ, **_SETTINGS}, start_new_session=True, stdout=sys.stderr.fileno()
+        command, env={**os.environ, **_SETTINGS, _STORE: uri}, start_new_session=True, stdout=sys.stderr.fileno()
     ) as process:
         try:
             _show(process, uri, port, opens=opens)

@@ -16,6 +16,8 @@ from typing import Self
 import typer
 
 from autoprompt_search.core.errors import ConfigError, SearchError, StateError
+from autoprompt_search.core.uris import public
+from autoprompt_search.core.visible import visible
 
 USER_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
 """Exit codes: mend what you wrote; something broke; stopped by Ctrl-C or SIGTERM (128 + SIGINT)."""
@@ -43,7 +45,7 @@ class Guard:
         """Keep this package's own messages in a file, made when the first one comes; `show` the warnings among them."""
         self._log = path
         kept = _Kept(path, delay=True, encoding="utf-8")
-        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        kept.setFormatter(_Told("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger = logging.getLogger("autoprompt_search")
         logger.setLevel(logging.INFO)
         logger.propagate = False
@@ -83,10 +85,18 @@ class Guard:
 
     def _unexpected(self, error: Exception) -> None:
         if Guard.debug:
-            traceback.print_exception(error)
+            _say("".join(traceback.format_exception(error)).rstrip())
             return
         kept = _keep(error, self._log)
         _say(f"Error: {self._command} failed unexpectedly: {type(error).__name__}: {error}\n{kept}")
+
+
+class _Told(logging.Formatter):
+    """Lines of the log as they may be shown: it is read in a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As `Formatter.format`."""
+        return _told(super().format(record))
 
 
 class _Kept(logging.FileHandler):
@@ -110,7 +120,7 @@ class _Shown(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Whatever thread it comes from."""
-        self._show(f"Warning: {record.getMessage()}")
+        self._show(_told(f"Warning: {record.getMessage()}"))
 
 
 def _keep(error: Exception, log: Path | None) -> str:
@@ -127,9 +137,14 @@ def _written(error: Exception, log: Path | None) -> Path:
         os.close(handle)
         log = Path(name)
     with log.open("a", encoding="utf-8") as file:
-        file.write("".join(traceback.format_exception(error)))
+        file.write(_told("".join(traceback.format_exception(error))))
     return log
 
 
+def _told(text: str) -> str:
+    """What may be shown and kept: no secret of a URI, nothing that a terminal obeys."""
+    return visible(public(text))
+
+
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
+    print(_told(text), file=sys.stderr)  # noqa: T201

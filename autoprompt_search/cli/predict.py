@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -24,6 +23,7 @@ from autoprompt_search.cli.rows import (
 )
 from autoprompt_search.config.reader import parse_value
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.visible import visible_json, visible_line
 from autoprompt_search.exported import Evaluation, ExportedPrompt, Prediction, load_prompt
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import GUESSED, Format, read_table
@@ -55,7 +55,7 @@ def predict_rows(
         for rows in batched(read_rows(source, wanted), batch):
             columns = columns or columns_for(named_fields(prompt), text, prompt.reading.columns, _names(rows[0]))
             for row, prediction in zip(rows, _predict(prompt, rows, columns), strict=True):
-                out.write(json.dumps(_output(row, columns, prediction), ensure_ascii=False) + "\n")
+                out.write(visible_json(_output(row, columns, prediction)) + "\n")
             out.flush()
             counter.add(len(rows))
     counter.end()
@@ -79,7 +79,7 @@ def evaluate_file(
     pool = labelled(prompt, table, columns, label, problems)
     problems.check()
     for note in table.notes:
-        sys.stderr.write(f"{note}\n")
+        sys.stderr.write(f"{visible_line(note)}\n")
     if left := sum(pool.left_out.values()):
         sys.stderr.write(f"{left} of {len(table.rows)} rows left out, as in the search: no label, or an unknown one\n")
     return prompt.evaluate(pool.examples, metric)

@@ -18,6 +18,7 @@ from rich.text import Text
 from autoprompt_search.core.measurements import UNITS, Allowance, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.core.types import Params
+from autoprompt_search.core.visible import visible
 
 _RUNNING = 6
 """Running trials shown by name; more are counted."""
@@ -171,7 +172,7 @@ class PlainLines:
         self.note(" ".join(parts))
 
     def note(self, text: str) -> None:
-        self._stream.write(text + "\n")
+        self._stream.write(visible(text) + "\n")
         self._stream.flush()
 
     def end(self) -> None:
@@ -200,10 +201,10 @@ class LiveView:
         before = self._tally.best
         self._tally.finished(record)
         if record.state is TrialState.FAILED or self._tally.best != before:
-            self._console.print(Text(_ended(record)), highlight=False)
+            self._console.print(Text(visible(_ended(record))), highlight=False)
 
     def note(self, text: str) -> None:
-        self._console.print(Text(text), highlight=False)
+        self._console.print(Text(visible(text)), highlight=False)
 
     def end(self) -> None:
         self._tally.end()

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import unknown
+from autoprompt_search.core.visible import visible_line
 from autoprompt_search.tasks.dataset import format_mistakes
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import GUESSED, Format, read_table
@@ -51,7 +52,7 @@ def read_rows(source: str, wanted: Format = GUESSED) -> Iterator[InputRow]:
     table = read_table(path, problems, wanted=wanted)
     problems.check()
     for note in table.notes:
-        sys.stderr.write(f"{note}\n")
+        sys.stderr.write(f"{visible_line(note)}\n")
     yield from (InputRow(row.where, row.values) for row in table.rows)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autoprompt_search.cli.check import Checked
+from autoprompt_search.core.visible import visible
 from autoprompt_search.exported import Evaluation
 from autoprompt_search.session import growing_parameters
 
@@ -21,7 +22,7 @@ _SHOWN = 1500
 def show_result(summary: str) -> None:
     """How a search ended: broken between words in a terminal, line by line as it is in a pipe or a file."""
     console = Console(highlight=False)
-    console.print(Text(summary), soft_wrap=not console.is_terminal)
+    console.print(Text(visible(summary)), soft_wrap=not console.is_terminal)
 
 
 def show_check(check: Checked) -> None:
@@ -31,14 +32,14 @@ def show_check(check: Checked) -> None:
     table.add_column(style="bold")
     table.add_column()
     for name, value in _facts(check):
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(visible(value)))
     console.print(table)
     for sample in check.samples:
         shown = sample.text if len(sample.text) <= _SHOWN else f"{sample.text[:_SHOWN]} ..."
-        body = Text(f"{shown}\n\n").append("\n".join(sample.answers), style="dim")
-        console.print(Panel(body, title=Text(sample.title), title_align="left"))
+        body = Text(visible(f"{shown}\n\n")).append(visible("\n".join(sample.answers)), style="dim")
+        console.print(Panel(body, title=Text(visible(sample.title)), title_align="left"))
     for line in (*check.splits.notes, *check.advice):
-        console.print(Text(f"Note: {line}", style="yellow"), soft_wrap=True)
+        console.print(Text(visible(f"Note: {line}"), style="yellow"), soft_wrap=True)
     console.print(Text(f"{check.config.name} is sound. Nothing was run.", style="green"))
 
 
@@ -88,12 +89,12 @@ def show_evaluation(evaluation: Evaluation) -> None:
     loss = "" if evaluation.loss is None else f"loss {evaluation.loss:.4f} "
     console.print(f"{loss}on {evaluation.examples:,} examples")
     for line in _of_text(evaluation):
-        console.print(line, soft_wrap=True)
+        console.print(Text(visible(line)), soft_wrap=True)
     if evaluation.labels:
         console.print("right label (rows), predicted label (columns):")
         console.print(_confusion(evaluation))
     for note in evaluation.notes:
-        console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
+        console.print(Text(visible(f"Note: {note}"), style="yellow"), soft_wrap=True)
 
 
 def _of_text(evaluation: Evaluation) -> Iterator[str]:
@@ -111,7 +112,7 @@ def _confusion(evaluation: Evaluation) -> Table:
     table.add_column("")
     has_strays = any(len(counts) > len(evaluation.labels) for counts in evaluation.confusion)
     for column in (*evaluation.labels, *(("(none)",) if has_strays else ())):
-        table.add_column(Text(column), justify="right")
+        table.add_column(Text(visible(column)), justify="right")
     for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
-        table.add_row(Text(label), *map(str, counts))
+        table.add_row(Text(visible(label)), *map(str, counts))
     return table

@@ -14,6 +14,8 @@ import autoprompt_search
 from autoprompt_search.cli.bundle import Receiver, unpack
 from autoprompt_search.config import SearchConfig, load_config
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, SearchError
+from autoprompt_search.core.uris import has_secret, public_uri
+from autoprompt_search.core.visible import visible
 
 LEFT_OUT = ("/reports/", "/mlruns/", "/mlflow.db*", ".git/", ".venv/", "__pycache__/", "*.pyc")
 """Files of the working folder that are not sent: results, and what every machine makes for itself."""
@@ -57,13 +59,13 @@ def submit(order: Order, out: Path | None) -> None:
         environment=_environment(order.environment),
     )
     job = jobs.Job.submit(order.address, spec)
-    _say(f"{config.name} is the job {job.name} at {order.address}; Ctrl-C stops it")
+    _say(f"{config.name} is the job {job.name} at {public_uri(order.address)}; Ctrl-C stops it")
     receiver = Receiver()
     try:
-        status = job.follow(lambda line: None if receiver.take(line) else sys.stdout.write(line + "\n"))
+        status = job.follow(lambda line: None if receiver.take(line) else sys.stdout.write(visible(line) + "\n"))
     except KeyboardInterrupt:
         _say("Stopping the job ...")
-        ended = "It has stopped." if job.stop() else f"It has not ended yet: look at {order.address}."
+        ended = "It has stopped." if job.stop() else f"It has not ended yet: look at {public_uri(order.address)}."
         _say(f"{ended} Finished trials are kept on the cluster, in {there}.")
         raise
     if status != "SUCCEEDED":
@@ -99,15 +101,21 @@ def changes_there(config: SearchConfig, folder: Path) -> list[str]:
 
 
 def _refuse(order: Order, out: Path) -> None:
-    problems = []
+    problems, shown = [], public_uri(order.address)
     if not re.match(r"https?://", order.address):
-        problems.append(f"--address: write http://HEAD:8265, the address of Ray's job server (got {order.address!r})")
+        problems.append(f"--address: write http://HEAD:8265, the address of Ray's job server (got {shown!r})")
     if order.remote is not None and not order.remote.startswith("/"):
         problems.append(f"--there: must be an absolute folder on the cluster (got {order.remote!r})")
     if order.space.is_absolute() or ".." in order.space.parts:
         problems.append(f"SPACE: must lie in the working folder, which is what is sent (got {str(order.space)!r})")
     if (out / "state").exists():
         problems.append(f"--out: {out} holds a search of this machine; choose another folder")
+    problems += [
+        f"--set: {change.partition('=')[0]} holds a secret, and Ray shows a job's command to everybody who sees its "
+        "dashboard: write it into the space file, which is sent to the cluster's own storage"
+        for change in order.changes
+        if has_secret(change.partition("=")[2])
+    ]
     if problems:
         raise ConfigError(problems)
 
@@ -138,4 +146,4 @@ def _jobs() -> ModuleType:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
+    print(visible(text), file=sys.stderr)  # noqa: T201

@@ -29,11 +29,9 @@ from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.prompts import Template
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Scalar
+from autoprompt_search.core.uris import HIDDEN, is_uri, public_uri
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace
-
-HIDDEN = "***"
-"""Stands for a secret in everything that is written down."""
 
 UNCOUNTED = ("name", "runner", "tracker", "budget", "exports")
 """Sections that do not change what a trial measures: they may differ when a search continues."""
@@ -45,7 +43,8 @@ PARAM_KEYS = ("kind", "value", "values", "low", "high", "log", "when")
 """What may stand in a parameter of the space, in the order in which it is written."""
 
 _SECRET = re.compile(r"(^|_)(api_?key|token|secret|password|passwd)$", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+(?=@)")
+_COMPONENTS = ("task", "backend", "study", "runner", "tracker", "exports")
+"""Sections whose options name places; a URI in a template is a text for the model."""
 
 
 def _named(value: Any) -> Any:
@@ -157,7 +156,7 @@ class SearchConfig(Section):
     def resolved(self) -> dict[str, Any]:
         """The whole search as plain values, defaults filled in, secrets replaced by `HIDDEN`."""
         whole = self.model_dump()
-        plain: dict[str, Any] = _without_secrets(whole)
+        plain = {n: _without_secrets(v, hides=n in _COMPONENTS) for n, v in whole.items()}
         plain["space"] = {n: _brief(p) for n, p in plain["space"].items()}
         return plain
 
@@ -195,15 +194,15 @@ def _brief(param: Mapping[str, Any]) -> Any:
     return {n: v for n, v in ordered.items() if (n, v) not in (("log", False), ("when", {}))}
 
 
-def _without_secrets(value: Any, key: str = "") -> Any:
+def _without_secrets(value: Any, key: str = "", *, hides: bool) -> Any:
     if isinstance(value, dict):
-        return {n: _without_secrets(v, str(n)) for n, v in value.items()}
+        return {n: _without_secrets(v, str(n), hides=hides) for n, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_secrets(v) for v in value]
+        return [_without_secrets(v, hides=hides) for v in value]
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, str):
-        return HIDDEN if _SECRET.search(key) else _USERINFO.sub(rf"\1:{HIDDEN}", value)
+    if isinstance(value, str) and hides:
+        return HIDDEN if _SECRET.search(key) else public_uri(value) if is_uri(value) else value
     return value
 
 

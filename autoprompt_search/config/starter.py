@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from autoprompt_search.config.starter_yaml import columns_option, field, listed,
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Splits
+from autoprompt_search.core.visible import visible_json
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.tasks.dataset import format_mistakes
 from autoprompt_search.tasks.readers import GUESSED, Format
@@ -124,8 +124,8 @@ def _templates(fields: Sequence[str], labels: Sequence[str]) -> str:
     ]
     lines = []
     for name, text, style, instruction in rows:
-        lines += [f"  {name}:", f"    text: {json.dumps(text, ensure_ascii=False)}", f"    style: {style}"]
-        lines += [f"    instruction: {json.dumps(instruction, ensure_ascii=False)}"] if instruction else []
+        lines += [f"  {name}:", f"    text: {visible_json(text)}", f"    style: {style}"]
+        lines += [f"    instruction: {visible_json(instruction)}"] if instruction else []
     return "\n".join(lines)
 
 

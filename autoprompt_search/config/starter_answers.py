@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from autoprompt_search.config.starter_yaml import columns_option, field, listed,
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
+from autoprompt_search.core.visible import visible_json
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import GUESSED, Format
@@ -79,7 +79,7 @@ def answer_starter(
         "metric": built.metric,
         "model": quoted(model),
         "tokens": _tokens(examples),
-        "stop": json.dumps(stop),
+        "stop": visible_json(stop),
         "parser": "last-number" if is_number else "first-line" if stop == ["\n"] else "verbatim",
         "templates": _templates(_wording(task, options), built.fields),
         "demonstrations": _demonstrations(k),
@@ -155,8 +155,8 @@ def _templates(wording: Wording, fields: Sequence[str]) -> str:
     ]
     lines = []
     for name, text, style, instruction in rows:
-        lines += [f"  {name}:", f"    text: {json.dumps(text, ensure_ascii=False)}", f"    style: {style}"]
-        lines += [f"    instruction: {json.dumps(instruction)}"] if instruction else []
+        lines += [f"  {name}:", f"    text: {visible_json(text)}", f"    style: {style}"]
+        lines += [f"    instruction: {visible_json(instruction)}"] if instruction else []
     return "\n".join(lines)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from autoprompt_search.core.visible import visible_json
 
 
 def field(column: str, columns: Sequence[str]) -> str:
@@ -26,7 +27,7 @@ def quoted(text: str) -> str:
     return (
         text
         if re.fullmatch(r"[A-Za-z][\w/-]*[A-Za-z0-9]", text) and text.lower() not in _RESERVED
-        else json.dumps(text, ensure_ascii=False)
+        else visible_json(text)
     )
 
 

@@ -9,8 +9,9 @@ from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.families import family_of
 from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.visible import visible
 from autoprompt_search.exporters.formats import plain
-from autoprompt_search.exporters.markdown import block, inline, table, visible
+from autoprompt_search.exporters.markdown import block, inline, table
 from autoprompt_search.exporters.rule import rule_of, text_rule
 from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.written import answers_of, readable

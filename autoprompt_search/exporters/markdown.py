@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
+
+from autoprompt_search.core.visible import visible, visible_line
 
 _RUN = re.compile(r"`+")
 
 
 def inline(text: str) -> str:
     """A code span on one line; control and direction characters are shown as escapes."""
-    shown = visible(text).replace("\n", "\\n").replace("\t", "\\t")
+    shown = visible_line(text)
     ticks = "`" * (_longest_run(shown) + 1)
     pad = " " if not shown or shown[0] in "` " or shown[-1] in "` " else ""
     return f"{ticks}{pad}{shown}{pad}{ticks}"
@@ -28,15 +29,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A pipe table; cells are Markdown already and must be of one line."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def visible(text: str) -> str:
-    """The text with everything a reader cannot see, or that would reorder the page, written as escapes."""
-    return "".join(c if c in "\n\t" or _is_seen(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _is_seen(char: str) -> bool:
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def _longest_run(text: str) -> int:

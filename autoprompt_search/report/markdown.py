@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from autoprompt_search.core.visible import visible
 from autoprompt_search.report.rows import front_note, params_line, standing, written
 from autoprompt_search.report.view import View
 from autoprompt_search.report.wording import NONE, count, duration, number, p_value, percent, signed
@@ -35,7 +36,7 @@ def to_markdown(view: View) -> str:
 
 def escape(value: object) -> str:
     """One line of text that Markdown shows as it is, also in a table cell."""
-    text = " ".join(str(value).split())
+    text = visible(" ".join(str(value).split()))
     return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", text)
 
 
@@ -43,7 +44,7 @@ def fenced(text: str) -> str:
     """A code block that no run of backticks in `text` can end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}text\n{visible(text)}\n{fence}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:

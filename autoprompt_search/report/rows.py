@@ -10,6 +10,7 @@ from typing import Any
 
 from autoprompt_search.core.measurements import Cost, TrialRecord, TrialState
 from autoprompt_search.core.types import Params
+from autoprompt_search.core.visible import cell
 
 KIND_ORDER = ("text", "demos", "soft")
 
@@ -119,7 +120,7 @@ def trials_csv(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> str
     writer = csv.writer(out, lineterminator="\n")
     fixed = ["number", "state", "kind", "score", "stderr", "examples", "steps", "prompt_tokens", "loss"]
     grew = ["origin"] if any(r.origin for r in records) else []
-    writer.writerow([*fixed, *names, *grew, "error"])
+    writer.writerow([*fixed, *map(cell, names), *grew, "error"])
     for record in sorted(records, key=lambda r: r.number):
         row: list[object] = [record.number, record.state.value, record.kind]
         last = record.last
@@ -129,7 +130,7 @@ def trials_csv(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> str
             loss = last.metrics.get("loss", "")
             row += [last.score, last.stderr, last.fidelity.examples, last.fidelity.steps, last.prompt_tokens, loss]
         row += [record.params.get(name, "") for name in names]
-        writer.writerow([*row, *(origin_line(record) for _ in grew), record.error])
+        writer.writerow(map(cell, [*row, *(origin_line(record) for _ in grew), record.error]))
     return out.getvalue()
 
 

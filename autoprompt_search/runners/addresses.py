@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from autoprompt_search.core.uris import public_uri
+
 AUTO, VARIABLE = "auto", "RAY_ADDRESS"
 """`auto` stands for the address in Ray's own environment variable, where that is set."""
 
@@ -18,7 +20,7 @@ def address_problem(address: str, environment: Mapping[str, str] = os.environ) -
     told = environment.get(VARIABLE, "") if address == AUTO else ""
     if "://" not in (told or address):
         return ""
-    where = f"{VARIABLE} is {told!r}" if told else f"got {address!r}"
+    where = f"{VARIABLE} is {public_uri(told)!r}" if told else f"got {public_uri(address)!r}"
     return (
         f"a search cannot join a cluster from outside it ({where}): write {AUTO} or HOST:PORT (as in 10.0.0.5:6379) "
         "and run it on a node of the cluster, or hand it in: "

@@ -17,6 +17,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from autoprompt_search.core.errors import ConfigError, SearchError, one_line
 from autoprompt_search.core.retry import Patience, retry
 from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.core.uris import public, public_uri
 
 for _chatty in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
     logging.getLogger(_chatty).setLevel(logging.ERROR)
@@ -54,13 +55,14 @@ class Job:
 
         `ConfigError` where no job server answers or what it is given cannot be sent.
         """
+        shown = public_uri(address)
         try:
             client = JobSubmissionClient(address)
             return cls(client, client.submit_job(entrypoint=spec.command, runtime_env=_environment(spec)))
         except OSError as exc:
-            raise ConfigError(f"--address: no Ray job server answers at {address!r}: {one_line(exc)}") from exc
+            raise ConfigError(f"--address: no Ray job server answers at {shown!r}: {_said(exc, address)}") from exc
         except (RuntimeError, ValueError, RayError) as exc:
-            raise ConfigError(f"the cluster at {address!r} does not take the job: {one_line(exc)}") from exc
+            raise ConfigError(f"the cluster at {shown!r} does not take the job: {_said(exc, address)}") from exc
 
     def follow(self, say: Callable[[str], None]) -> str:
         """Pass on every line that the job writes, until it ends; how it ended: `SUCCEEDED`, `FAILED` or `STOPPED`.
@@ -104,6 +106,10 @@ class Job:
             raise SearchError(
                 f"the job server does not answer any more ({one_line(exc)}); the job {self.name} goes on without us"
             ) from exc
+
+
+def _said(exc: Exception, address: str) -> str:
+    return public(one_line(exc), address)
 
 
 class _Lines:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, StateError
 from autoprompt_search.core.retry import Patience, retry
 from autoprompt_search.core.rng import derive_rng
+from autoprompt_search.core.uris import public, public_uri
 from autoprompt_search.studies.journal import Journal
 from autoprompt_search.studies.records import NUMBER
 
@@ -78,17 +79,17 @@ def database(url: str | BaseStorage) -> BaseStorage:
     """
     if isinstance(url, BaseStorage):
         return url
-    shown = _public(url)
+    shown = public_uri(url)
     try:
         with _logging_left_alone():
             found = retry(lambda: _opened(url), AT_START, passes=is_away, rng=derive_rng("storage", url))
     except ImportError as exc:
-        raise MissingExtraError(f"study.storage: {shown} needs a package: {exc}") from exc
+        raise MissingExtraError(f"study.storage: {shown} needs a package: {_reason(exc, url)}") from exc
     except (SQLAlchemyError, StorageInternalError) as exc:
-        raise ConfigError(f"study.storage: the database at {shown} does not answer: {_reason(exc)}") from exc
+        raise ConfigError(f"study.storage: the database at {shown} does not answer: {_reason(exc, url)}") from exc
     except (ValueError, RuntimeError) as exc:
-        raise ConfigError(f"study.storage: {shown} cannot be used: {_reason(exc)}") from exc
-    return cast("BaseStorage", PatientStorage(found, shown))
+        raise ConfigError(f"study.storage: {shown} cannot be used: {_reason(exc, url)}") from exc
+    return cast("BaseStorage", PatientStorage(found, url))
 
 
 def _opened(url: str) -> BaseStorage:
@@ -127,9 +128,9 @@ class PatientStorage:
     try whose answer got lost has done its work.
     """
 
-    def __init__(self, storage: BaseStorage, name: str, patience: Patience = AT_WORK) -> None:
-        self._storage, self._name, self._patience = storage, name, patience
-        self._rng = derive_rng("storage", name)
+    def __init__(self, storage: BaseStorage, url: str, patience: Patience = AT_WORK) -> None:
+        self._storage, self._url, self._name, self._patience = storage, url, public_uri(url), patience
+        self._rng = derive_rng("storage", url)
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._storage, name)
@@ -170,7 +171,8 @@ class PatientStorage:
             if failed % _SAY_EVERY == 1:
                 logger.warning(
                     "The study's database at %s does not answer; it is tried again for up to %.0f minutes, and nothing "
-                    "is lost: %s", self._name, self._patience.most_seconds / 60, _reason(exc),
+                    "is lost: %s", self._name, self._patience.most_seconds / 60,
+                    _reason(exc, self._url),
                 )  # fmt: skip
 
         try:
@@ -178,14 +180,14 @@ class PatientStorage:
         except (StorageInternalError, SQLAlchemyError) as exc:
             if _is_full(exc):
                 raise StateError(
-                    f"the study's database at {self._name} cannot be written: {_reason(exc)}. What was measured before "
-                    "is kept: make room, or mend it, and run the same command again to go on"
+                    f"the study's database at {self._name} cannot be written: {_reason(exc, self._url)}. What was "
+                    "measured before is kept: make room, or mend it, and run the same command again to go on"
                 ) from exc
             if not is_away(exc):
                 raise
             raise StateError(
-                f"the study's database at {self._name} has been away for {self._patience.tries} tries: {_reason(exc)}. "
-                "What was measured is kept: run the same command again when it is back"
+                f"the study's database at {self._name} has been away for {self._patience.tries} tries: "
+                f"{_reason(exc, self._url)}. What was measured is kept: run the same command again when it is back"
             ) from exc
         if has_failed:
             logger.warning("The study's database answers again")
@@ -215,13 +217,9 @@ def _logging_left_alone() -> Iterator[None]:
         root.removeHandler(somebody)
 
 
-def _reason(exc: BaseException) -> str:
-    """One line, without passwords; the driver's own words rather than the wrappers around them."""
+def _reason(exc: BaseException, url: str = "") -> str:
+    """One line, without the secrets of `url`; the driver's own words rather than the wrappers around them."""
     cause = exc.__cause__ if isinstance(exc, StorageInternalError) and exc.__cause__ else exc
     inner = getattr(cause, "orig", None) or cause
-    text = " ".join(_public(str(inner)).split())
+    text = " ".join(public(str(inner), url).split())
     return (text or type(inner).__name__)[:300]
-
-
-def _public(text: str) -> str:
-    return re.sub(r"(://[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)

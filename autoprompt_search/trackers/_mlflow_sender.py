@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 from autoprompt_search.core.retry import Patience
@@ -30,10 +30,17 @@ CLOSING_LIMIT = 120.0
 
 
 class Sender:
-    """Takes entries at once, sends them when it can."""
+    """Takes entries at once, sends them when it can.
 
-    def __init__(self, store: MlflowStore, spool: Spool, *, name: str) -> None:
-        self._store, self._spool, self._name = store, spool, name
+    Args:
+        store: Where they go.
+        spool: Where they wait.
+        name: Of the store, in messages.
+        hide: Takes what is secret out of a message.
+    """
+
+    def __init__(self, store: MlflowStore, spool: Spool, *, name: str, hide: Callable[[str], str] = str) -> None:
+        self._store, self._spool, self._name, self._hide = store, spool, name, hide
         self._queue: queue.SimpleQueue[TrialEntry | Ending] = queue.SimpleQueue()
         self._waiting: deque[TrialEntry] = deque()
         self._ending: Ending | None = None
@@ -131,10 +138,12 @@ class Sender:
             self._refused[number] += 1
             if self._refused[number] > 1:
                 self._waiting.popleft()
-                log.warning("%s refuses trial %d: %s", self._name, number, problem)
+                log.warning("%s refuses trial %d: %s", self._name, number, self._hide(str(problem)))
         elif not self._is_away:
             self._is_away = True
-            log.warning("%s does not answer, trials are kept in %s: %s", self._name, self._spool.path, problem)
+            log.warning(
+                "%s does not answer, trials are kept in %s: %s", self._name, self._spool.path, self._hide(str(problem))
+            )
 
     def _say_back(self) -> None:
         if self._is_away:

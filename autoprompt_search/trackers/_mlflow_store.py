@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from autoprompt_search.core.protocols.output import SearchCard, Winner
+from autoprompt_search.core.uris import public
 from autoprompt_search.trackers._mlflow_entry import FULL_SCORE, NOTE_PROMPT_LENGTH, TrialEntry
 from autoprompt_search.trackers._mlflow_keys import safe_key
 from autoprompt_search.trackers._mlflow_winner import SHOWN, Shown, inputs_of, show_winner
@@ -156,7 +157,7 @@ class MlflowStore:
         """Mark the chosen trial; whatever the registry or an artifact store cannot take is said, and left out."""
         chosen = self._runs.get(winner.trial, "")
         for problem in show_winner(self._client, self._parent, chosen, winner, self._shown):
-            log.warning("MLflow: %s", problem)
+            log.warning("MLflow: %s", public(problem, self._uri))
 
     @property
     def parent(self) -> str:
@@ -174,9 +175,10 @@ class MlflowStore:
 
     def _without_artifact(self, run_id: str, problem: Exception) -> None:
         """Go on without an artifact, but only if the server itself is there: else this raises, and all is retried."""
-        self._client.set_tag(run_id, "artifacts_missing", str(problem)[:500])
+        reason = public(str(problem), self._uri)
+        self._client.set_tag(run_id, "artifacts_missing", reason[:500])
         if not self._has_warned:
-            log.warning("MLflow takes no artifacts, the rest is recorded without them: %s", problem)
+            log.warning("MLflow takes no artifacts, the rest is recorded without them: %s", reason)
             self._has_warned = True
 
     def _plot_best(self, now: int, *, gaps: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeoutError
 from pathlib import Path
@@ -15,6 +14,7 @@ from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import TrialRecord
 from autoprompt_search.core.protocols.output import SearchCard, Winner
 from autoprompt_search.core.types import Scalar
+from autoprompt_search.core.uris import public, public_uri
 from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_making import ensure_made
 from autoprompt_search.trackers._mlflow_spool import Spool
@@ -68,7 +68,7 @@ class MlflowTracker:
     ) -> None:
         if urlsplit(uri).scheme in {"", "file"}:
             raise ConfigError(
-                f"uri: MLflow no longer writes to plain folders (got {uri!r}); "
+                f"uri: MLflow no longer writes to plain folders (got {public_uri(uri)!r}); "
                 "use a database file such as 'sqlite:///mlflow.db', or a server such as 'http://localhost:5000'"
             )
         self._folder, self._uri, self._experiment = folder, uri, experiment
@@ -93,7 +93,8 @@ class MlflowTracker:
         beside = artifacts_beside(database, self._experiment) if database else None
         shown = Shown(self._registry, self._log_model)
         store = MlflowStore(self._uri, self._experiment, beside, card, search_id, shown)
-        sender = Sender(store, spool, name=f"MLflow at {_public(self._uri)}")
+        name = f"MLflow at {public_uri(self._uri)}"
+        sender = Sender(store, spool, hide=lambda text: public(text, self._uri), name=name)
         try:
             sender.start(OPEN_SECONDS_SQLITE if database else OPEN_SECONDS)
         except WaitTimeoutError as exc:
@@ -140,7 +141,7 @@ class MlflowTracker:
         try:
             return earlier(self._uri, experiment)
         except ConfigError as exc:
-            raise ConfigError(f"{exc.problems[0]}, in the MLflow store at {_public(self._uri)}") from exc
+            raise ConfigError(f"{exc.problems[0]}, in the MLflow store at {public_uri(self._uri)}") from exc
         except Exception as exc:  # MLflow, SQLAlchemy and requests each raise their own
             raise self._no_answer(str(exc)) from exc
 
@@ -159,10 +160,5 @@ class MlflowTracker:
         return database
 
     def _no_answer(self, reason: str) -> ConfigError:
-        short = " ".join(_public(reason).split())[:300]
-        return ConfigError(f"tracker.uri: the MLflow store at {_public(self._uri)} does not answer: {short}")
-
-
-def _public(text: str) -> str:
-    """`text` without the password of a URI."""
-    return re.sub(r"(//[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)
+        short = " ".join(public(reason, self._uri).split())[:300]
+        return ConfigError(f"tracker.uri: the MLflow store at {public_uri(self._uri)} does not answer: {short}")

@@ -164,3 +164,17 @@ def test_a_label_whose_answer_begins_anothers_is_named(work, cli):
     out = cli("check", "space.yaml", "--set", model, *changes).stdout
     assert "the answer ' good' (neg) begins ' good new' (pos)" in " ".join(out.split())
     assert "begins" not in cli("check", "space.yaml", "--set", model).stdout
+
+
+def test_what_a_terminal_would_obey_is_shown(work, cli):
+    evil = "\x1b]0;owned\x07\x9b2J\u202e"
+    rows = [{"text": f"{evil} row {i}", "label": f"{evil}{i % 2}"} for i in range(60)]
+    (work / "evil.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    made = cli("init", "--data", "evil.jsonl", "--text", "text", "--label", "label", "--model", "gpt2")
+    (work / "evil.yaml").write_text(made.stdout, encoding="utf-8")
+    scripted = ("--set", "backend={type: scripted}", "--set", "runner=local", "--set", "tracker=none")
+    checked = cli("check", "evil.yaml", *scripted)
+    failed = cli("check", "evil.yaml", *scripted, "--set", f"task.label={evil}", code=2)
+    for said in (made.stdout, made.stderr, checked.stdout, failed.stderr):
+        assert not set(said) & set(evil) - set("0;owned2J]")
+        assert said.strip()

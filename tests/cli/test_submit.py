@@ -28,6 +28,11 @@ HEAD = ("--address", "http://127.0.0.1:9")
         (("../space.yaml", *HEAD), "no such file"),
         (("space.yaml", *HEAD, "--there", "results"), "--there: must be an absolute folder"),
         (("space.yaml", *HEAD, "--env", "MLFLOW_TRACKING_PASSWORD=x"), "looks like a secret"),
+        (
+            ("space.yaml", *HEAD, "--set", "tracker=mlflow", "--set", "tracker.uri=http://T0KEN@host"),
+            "tracker.uri holds",
+        ),
+        (("space.yaml", *HEAD, "--set", "tracker.uri=http://T0KEN@host"), "got 'http://***@host'"),
         (("space.yaml", *HEAD, "--env", "A B=x"), "--env: write NAME=VALUE"),
         (("space.yaml", *HEAD, "--set", "budget.trails=3"), "did you mean 'trials'"),
         (("space.yaml", *HEAD), "no Ray job server answers at 'http://127.0.0.1:9'"),

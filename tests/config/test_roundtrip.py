@@ -134,7 +134,7 @@ def test_secrets_are_never_written(space_file):
         update={"backend": space_file.load().backend.model_copy(update={"api_key": "geheim"})}
     )
     assert "geheim" not in config.to_yaml()
-    assert "https://joe:***@host/x" in config.to_yaml()
+    assert "https://***@host/x" in config.to_yaml()
     rotated = config.model_copy(update={"backend": config.backend.model_copy(update={"api_key": "neu"})})
     assert rotated.fingerprint == config.fingerprint
 
@@ -168,3 +168,15 @@ def test_the_book_holds_every_text(space_file):
         {"neg": ("no",), "pos": ("yes",)},
     )
     assert book.compose({"template": "plain"}).answers.verbalizer == {"neg": ("bad",), "pos": ("good", "fine")}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text("ab/@:?# é", min_size=4, max_size=9).map(lambda text: f"Zq{text}qZ"), st.booleans())
+def test_no_secret_of_a_uri_is_in_what_is_written_of_a_search(space_file, secret, is_study):
+    uri = f"postgresql+psycopg://joe:{secret}@host/db?token={secret}"
+    section = {"study": {"type": "optuna", "storage": uri}} if is_study else {"tracker": {"type": "mlflow", "uri": uri}}
+    config = space_file.load()
+    config = config.model_copy(update={n: getattr(config, n).model_copy(update=v) for n, v in section.items()})
+    assert secret not in config.to_yaml()
+    assert secret not in str(config.resolved())
+    assert "postgresql+psycopg://***@" in config.to_yaml()
