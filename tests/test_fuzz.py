@@ -11,7 +11,7 @@ from pathlib import Path
 import autoprompt_search
 
 ROOT = Path(__file__).parents[1]
-INPUTS = 400
+INPUTS = 200
 
 
 def test_bad_input_is_success_or_one_clear_error(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autoprompt_search.core.measurements import UNITS, Allowance, Measurement, TrialRecord, TrialState
+from autoprompt_search.core.measurements import UNITS, Allowance, Cost, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.output import Progress
-from autoprompt_search.core.types import Params
+from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.core.visible import visible
 
 _RUNNING = 6
@@ -102,17 +102,17 @@ class Tally:
         self.name, self.trials, self.limit, self.began = name, trials, limit, time.monotonic()
         for record in done:
             self._count(record)
-            self.booked += sum(self._counted(record.number, made) for made in record.measurements)
+            self.booked += self._counted(record.number, record.cost)
         self.booked_before = self.booked
 
     def started(self, number: int, params: Params) -> None:
         """Count a trial as running."""
-        self.running[number] = _kind(params)
+        self.running[number] = kind_of(params)
 
     def measured(self, number: int, measurement: Measurement) -> None:
         """Show that a trial reached a rung."""
         self.forward_passes += measurement.cost.forward_passes
-        self.booked += self._counted(number, measurement)
+        self.booked += self._counted(number, measurement.cost)
         kind = self.running.get(number, "").split(" ")[0]
         self.running[number] = f"{kind} {measurement.score:.3f} on {measurement.fidelity.examples}"
 
@@ -127,10 +127,10 @@ class Tally:
         self.running.clear()
         self.is_over = True
 
-    def _counted(self, number: int, measurement: Measurement) -> float:
-        """What of a rung counts towards the limit."""
+    def _counted(self, number: int, cost: Cost) -> float:
+        """What of a trial's cost counts towards the limit."""
         counts = self.limit is not None and (number > 0 or self.limit.has_baseline)
-        return measurement.cost.amount(self.limit.unit) if self.limit is not None and counts else 0
+        return cost.amount(self.limit.unit) if self.limit is not None and counts else 0
 
     def _count(self, record: TrialRecord) -> None:
         self.states[record.state] += 1
@@ -254,12 +254,6 @@ class Quiet:
 
 def _amount(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
-
-
-def _kind(params: Params) -> str:
-    if params.get("soft.method", "none") != "none":
-        return "soft"
-    return "text" if params.get("demos.strategy", "none") == "none" else "demos"
 
 
 def _ended(record: TrialRecord) -> str:

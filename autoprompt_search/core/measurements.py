@@ -214,3 +214,8 @@ class TrialRecord:
     def last(self) -> Measurement | None:
         """The measurement of the highest rung reached."""
         return self.measurements[-1] if self.measurements else None
+
+    @property
+    def cost(self) -> Cost:
+        """Of all rungs together."""
+        return sum((measurement.cost for measurement in self.measurements), Cost())

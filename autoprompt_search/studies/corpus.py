@@ -8,11 +8,11 @@ import numpy as np
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.reality_check import reality_check_p
 from autoprompt_search.core.statistics.scores import Scorecard, contributions
-from autoprompt_search.studies.paired import PairedStatistics
+from autoprompt_search.studies.evidence import Evidence
+from autoprompt_search.studies.measured import MeasuredTrials
 
 
 class CorpusRacing:
@@ -29,44 +29,35 @@ class CorpusRacing:
     not made use of, which errs on the trial's side.
 
     Args:
+        measured: The record of the study.
         error: Share of searches in which the best may be lost.
         rungs: Dev examples per rung.
         metric: Of the scores.
     """
 
-    evidence = PairedStatistics
+    reads_examples = True
 
-    def __init__(self, error: float, rungs: Sequence[int], metric: Metric) -> None:
+    def __init__(self, measured: MeasuredTrials, error: float, rungs: Sequence[int], metric: Metric) -> None:
         if not rungs:
             raise ConfigError("study.pruner: racing needs the rungs of the search")
-        self._error, self._metric = error / max(1, len(rungs) - 1), metric
-        self._seen: dict[int, PairedStatistics] = {}
-        self._kinds: dict[int, str] = {}
+        self._measured, self._error, self._metric = measured, error / max(1, len(rungs) - 1), metric
         self._parts: dict[tuple[int, int], Doubles] = {}
         """(trial, examples) -> what each of them adds to the score on them."""
 
-    def add(self, number: int, kind: str, measurement: Measurement, evidence: PairedStatistics | None) -> None:  # noqa: ARG002
-        """As `Pruner.add`."""
-        known = self._seen.get(number)
-        if evidence is not None and (known is None or len(evidence) > len(known)):
-            self._seen[number], self._kinds[number] = evidence, kind
-
-    def stops(self, number: int, kind: str, examples: int) -> bool:
-        """As `Pruner.stops`. A trial without statistics is never stopped."""
-        rivals = [n for n, of in self._kinds.items() if of == kind and n != number and self._is_there(n, examples)]
-        if not rivals or not self._is_there(number, examples):
+    def stops(self, number: int, examples: int) -> bool:
+        """As `Pruner.stops`. A trial whose examples are not known is never stopped."""
+        mine = self._measured.evidence(number, examples)
+        rivals = self._measured.rivals(number, examples) if mine else {}
+        if mine is None or not rivals:
             return False
-        mine = self._of(number, examples)
-        gaps = np.array([self._of(rival, examples) for rival in rivals]).T - mine[:, None]
+        parts = self._parts_of(number, mine, examples)
+        gaps = np.array([self._parts_of(n, rival, examples) for n, rival in rivals.items()]).T - parts[:, None]
         lengths = np.sqrt((gaps**2).sum(axis=0))
         leader = int(np.argmax(gaps.sum(axis=0) / np.where(lengths > 0, lengths, 1.0)))
         return reality_check_p(gaps, leader, len(rivals)) <= self._error
 
-    def _is_there(self, number: int, examples: int) -> bool:
-        return number in self._seen and len(self._seen[number]) >= examples
-
-    def _of(self, number: int, examples: int) -> Doubles:
+    def _parts_of(self, number: int, evidence: Evidence, examples: int) -> Doubles:
         if (number, examples) not in self._parts:
-            seen = self._seen[number].first(examples)
-            self._parts[number, examples] = contributions(Scorecard(seen.values, self._metric))
+            seen = evidence.first(examples).values
+            self._parts[number, examples] = contributions(Scorecard(seen, self._metric))
         return self._parts[number, examples]

@@ -22,9 +22,10 @@ from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.types import Params, kind_of
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.allocation import Begin, GoOn
+from autoprompt_search.studies.evidence import ITEMS, Evidence
 from autoprompt_search.studies.failing import check_systemic
 from autoprompt_search.studies.initial_design import initial_design
-from autoprompt_search.studies.paired import ITEMS, Evidence
+from autoprompt_search.studies.measured import MeasuredTrials
 from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.point_sampler import PointSampler, latest
 from autoprompt_search.studies.probe import Outlook, Probe
@@ -130,9 +131,10 @@ class OptunaStudy:
     def _scheduled(self, pruner: PrunerName, rules: PrunerTerms, size: float, is_modelled: bool) -> TrialScheduler:
         """The scheduler of this search, before anything was measured."""
         terms, budget = self._terms, self._terms.budget
+        measured = MeasuredTrials(terms.objective)
         spending = Spending(budget, used=float(self._study.user_attrs.get(_SECONDS, 0.0)))
         model = ScoreModel(terms.rungs)
-        stopping, allocator = chosen(pruner, rules, model, spending)
+        stopping, allocator = chosen(pruner, rules, measured, model, spending)
         most = min(budget.trials, size)
         outlook = Outlook(
             texts=round(most * rules.text_share),
@@ -141,9 +143,18 @@ class OptunaStudy:
             has_soft=self._phases.are_two,
             least_gain=terms.probe.least_gain,
         )
-        probe = self._opened_probe(outlook)
+        probe = self._opened_probe(outlook, measured)
         return TrialScheduler(
-            stopping, allocator, probe, spending, terms.objective, model, is_modelled, most, rules.text_share
+            stopping,
+            allocator,
+            probe,
+            spending,
+            measured,
+            model,
+            terms.metric,
+            is_modelled=is_modelled,
+            most=most,
+            text_share=rules.text_share,
         )
 
     def ask(self) -> tuple[int, Params] | None:
@@ -166,13 +177,13 @@ class OptunaStudy:
     def report(self, number: int, measurement: Measurement) -> bool:
         """Record a rung; True asks to stop the trial. A rung reported before changes nothing."""
         live, examples = self._live[number], measurement.fidelity.examples
-        if not live.knows(examples):
-            wanted, metric = self._scheduler.wanted(number, examples), self._terms.metric
-            kept = wanted.of(measurement, metric) if wanted and metric else None
-            live.record(measurement, kept, self._objective.weighed(measurement).score)
-            read_again = self._as_stored(kept.to_text()) if kept else None
-            self._scheduler.learn(number, live.kind, measurement, read_again)
-        stops = self._scheduler.stops(number, live.kind, measurement, self._paused, self._begun)
+        if self._scheduler.measured.at(number, examples) is None:
+            evidence = self._scheduler.evidence(number, measurement)
+            live.record(measurement, evidence, self._objective.weighed(measurement).score)
+            # The next driver reads it rounded, as it is stored: both are to decide alike.
+            as_stored = Evidence.from_text(evidence.to_text()) if evidence else None
+            self._scheduler.learn(number, live.kind, measurement, as_stored)
+        stops = self._scheduler.stops(number, measurement, self._paused, self._begun)
         if not stops and not measurement.fidelity.is_full:
             self._scheduler.promise(number, live.kind)
         return stops
@@ -182,7 +193,7 @@ class OptunaStudy:
         live = self._live.pop(number)
         self._scheduler.spending.settle(number)
         self._study.set_user_attr(_SECONDS, round(self._scheduler.spending.seconds, 3))
-        if state is TrialState.PRUNED and self._scheduler.may_wait(number, live.last):
+        if state is TrialState.PRUNED and self._scheduler.may_wait(number):
             live.pause(self._scheduler.model.reached(number))
             self._paused[number] = live
             return None
@@ -223,10 +234,11 @@ class OptunaStudy:
             if (origin := origin_of(trial)) is not None:
                 self._slots.learn(origin)
             mirror = self._phases.of(trial.params).mirror(trial)
-            kept = self._as_stored(trial.user_attrs.get(ITEMS))
-            for made in measurements_of(trial):
-                items = kept.first(made.fidelity.examples) if kept else None
-                self._scheduler.learn(number, kind_of(trial.params), made, items)
+            text = trial.user_attrs.get(ITEMS) if self._scheduler.keeps_evidence else None
+            kept = Evidence.from_text(text) if text else None
+            for measurement in measurements_of(trial):
+                evidence = kept.first(measurement.fidelity.examples) if kept else None
+                self._scheduler.learn(number, kind_of(trial.params), measurement, evidence)
             if trial.state in STATES:
                 self._ended[number] = to_record(trial)
                 forget(trial)
@@ -237,11 +249,6 @@ class OptunaStudy:
                 self._orphans += [] if waits else [number]
                 home = self._paused if waits else self._live
                 home[number] = RunningTrial(optuna.Trial(self._study, trial._trial_id), mirror)
-
-    def _as_stored(self, text: str | None) -> Evidence | None:
-        """What the next driver will read, so that both decide alike."""
-        evidence = self._scheduler.evidence
-        return evidence.from_text(text) if text and evidence else None
 
     @property
     def _begun(self) -> int | None:
@@ -280,26 +287,26 @@ class OptunaStudy:
             return self._phases.grown_from([*self._ended.values(), *waiting])
 
         expected = {n: estimate.score for n, estimate in scores.items()} if scores is not None else None
-        made = self._slots.propose(number, records, expected, must=must)
-        params = made and self._phases.completed(number, made[0])
-        return self._begin(number, params, made[1]) if made and params else None
+        proposed = self._slots.propose(number, records, expected, must=must)
+        params = proposed and self._phases.completed(number, proposed[0])
+        return self._begin(number, params, proposed[1]) if proposed and params else None
 
     def _with_texts(self, record: TrialRecord) -> TrialRecord:
         return replace(record, params=self._slots.with_texts(record.params))
 
-    def _opened_probe(self, outlook: Outlook) -> Probe:
+    def _opened_probe(self, outlook: Outlook, measured: MeasuredTrials) -> Probe:
         """The probe as it was when the search began, whatever the budget is now; new texts are no part of it."""
         terms = self._terms
         if terms.probe.points and not self._study.get_trials(deepcopy=False):
             self._study.set_user_attr(_ANCHORS, terms.probe.points)
         count = int(self._study.user_attrs.get(_ANCHORS, 0))
         points = initial_design(terms.space, terms.baseline, count) if count else []
-        return Probe(points, terms.rungs[0] if points else 0, outlook)
+        return Probe(points, terms.rungs[0] if points else 0, outlook, measured)
 
     def _end_beaten_anchors(self) -> None:
         """When the probe is over the pruner decides about the trials that waited for it."""
         for number in sorted(self._paused):
-            if self._scheduler.ends_after_probe(number, self._paused[number].kind, self._terms.rungs[0]):
+            if self._scheduler.ends_after_probe(number, self._terms.rungs[0]):
                 self._end(number, self._paused.pop(number), TrialState.PRUNED)
 
     def _close(self) -> None:
@@ -308,7 +315,8 @@ class OptunaStudy:
             self._end(number, self._paused.pop(number), TrialState.PRUNED)
 
     def _end(self, number: int, live: RunningTrial, state: TrialState) -> TrialRecord:
-        record = self._ended[number] = to_record(live.end(state, self._objective))
+        told = live.end(state, self._scheduler.measured.last(number), self._objective)
+        record = self._ended[number] = to_record(told)
         forget(live.frozen)
         return record
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.additive import ScoreModel
 from autoprompt_search.studies.allocation import Allocator
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.knowledge_gradient import KnowledgeGradient
-from autoprompt_search.studies.paired import Evidence
+from autoprompt_search.studies.measured import MeasuredTrials
 from autoprompt_search.studies.racing import Racing
 from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.successive_halving import SuccessiveHalving
@@ -47,52 +46,43 @@ class PrunerTerms:
 
 
 class Pruner(Protocol):
-    """Sees every rung of every trial, and says which trials end early. Trials of one kind compete with each other.
+    """Says which trials end early. Trials of one kind compete with each other.
 
-    What it stops has ended; an `Allocator` only lets trials wait.
+    It reads what was measured in the `MeasuredTrials` that it was made with. What it stops has ended; an `Allocator`
+    only lets trials wait.
     """
 
     @property
-    def evidence(self) -> type[Evidence] | None:
-        """What it compares example by example, if it does; the study then keeps that in its storage."""
+    def reads_examples(self) -> bool:
+        """Whether it compares trials example by example; the study then keeps `Evidence` in its storage."""
         ...
 
-    def add(self, number: int, kind: str, measurement: Measurement, evidence: Any) -> None:
-        """Enter a trial on a rung; entering it again changes nothing.
-
-        `evidence` is that of the measurement, None where it has none that could be compared.
-        """
-        ...
-
-    def stops(self, number: int, kind: str, examples: int) -> bool:
-        """Whether the trial, which has just been entered on this rung and has more to come, ends here."""
+    def stops(self, number: int, examples: int) -> bool:
+        """Whether a trial that was just entered on this rung, keeps all limits and has more to come, ends here."""
         ...
 
 
 class NoPruning:
     """Every trial is measured on all of dev: no prompt is lost, at the price of measuring all."""
 
-    evidence = None
+    reads_examples = False
 
-    def add(self, number: int, kind: str, measurement: Measurement, evidence: None) -> None:
-        """Nothing."""
-
-    def stops(self, number: int, kind: str, examples: int) -> bool:  # noqa: ARG002
+    def stops(self, number: int, examples: int) -> bool:  # noqa: ARG002
         """No."""
         return False
 
 
-def _racing(terms: PrunerTerms) -> Pruner:
+def _racing(terms: PrunerTerms, measured: MeasuredTrials) -> Pruner:
     if terms.is_mean or terms.metric is None:
-        return Racing(terms.error, terms.budget.trials, terms.rungs)
-    return CorpusRacing(terms.error, terms.rungs, terms.metric)
+        return Racing(measured, terms.error, terms.budget.trials, terms.rungs)
+    return CorpusRacing(measured, terms.error, terms.rungs, terms.metric)
 
 
-PRUNERS: Mapping[PrunerName, Callable[[PrunerTerms], Pruner]] = {
-    "halving": lambda terms: SuccessiveHalving(terms.reduction),
+PRUNERS: Mapping[PrunerName, Callable[[PrunerTerms, MeasuredTrials], Pruner]] = {
+    "halving": lambda terms, measured: SuccessiveHalving(measured, terms.reduction),
     "racing": _racing,
-    "wilcoxon": lambda terms: Wilcoxon(terms.error),
-    "none": lambda terms: NoPruning(),  # noqa: ARG005
+    "wilcoxon": lambda terms, measured: Wilcoxon(measured, terms.error),
+    "none": lambda terms, measured: NoPruning(),  # noqa: ARG005
 }
 ALLOCATORS: Mapping[PrunerName, Callable[[PrunerTerms, ScoreModel, Spending], Allocator]] = {
     "knowledge-gradient": lambda terms, model, spending: KnowledgeGradient(model, spending, terms.text_share),
@@ -102,7 +92,7 @@ FOR_MEANS: tuple[PrunerName, ...] = ("wilcoxon", "knowledge-gradient")
 
 
 def chosen(
-    name: PrunerName, terms: PrunerTerms, model: ScoreModel, spending: Spending
+    name: PrunerName, terms: PrunerTerms, measured: MeasuredTrials, model: ScoreModel, spending: Spending
 ) -> tuple[Pruner, Allocator | None]:
     """The pruner of this name; or the allocator, beside which nothing is pruned.
 
@@ -112,7 +102,7 @@ def chosen(
         raise ConfigError(f"study.pruner: {name} needs a score that is the mean of its examples (task.metric)")
     if name in ALLOCATORS:
         return NoPruning(), ALLOCATORS[name](terms, model, spending)
-    return PRUNERS[name](terms), None
+    return PRUNERS[name](terms, measured), None
 
 
 def usual(terms: PrunerTerms) -> PrunerName:

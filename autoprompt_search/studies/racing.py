@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoprompt_search.core.errors import ConfigError
-from autoprompt_search.core.measurements import Measurement
-from autoprompt_search.studies.paired import PairedScores
+from autoprompt_search.studies.measured import MeasuredTrials
 
 Floats = NDArray[np.float64]
 _CAUTION = 0.75
@@ -37,45 +36,34 @@ class Racing:
     make the mean smaller.
 
     Args:
+        measured: The record of the study.
         error: Share of searches in which the best may be lost.
         trials: Most trials of a search: all but one are rivals.
         rungs: Dev examples per rung.
     """
 
-    evidence = PairedScores
+    reads_examples = True
 
-    def __init__(self, error: float, trials: int, rungs: Sequence[int]) -> None:
+    def __init__(self, measured: MeasuredTrials, error: float, trials: int, rungs: Sequence[int]) -> None:
         if not rungs:
             raise ConfigError("study.pruner: racing needs the rungs of the search")
+        self._measured = measured
         self._needed, self._all = max(1, trials - 1) / error, rungs[-1]
-        self._items: dict[int, PairedScores] = {}
-        self._kinds: dict[int, str] = {}
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: PairedScores | None) -> None:  # noqa: ARG002
-        """As `Pruner.add`."""
-        known = self._items.get(number)
-        if items is not None and (known is None or len(items) > len(known)):
-            self._items[number], self._kinds[number] = items, kind
-
-    def stops(self, number: int, kind: str, examples: int) -> bool:
-        """As `Pruner.stops`. A trial without items is never stopped."""
-        mine = self._items.get(number)
-        if mine is None or len(mine) < examples:
+    def stops(self, number: int, examples: int) -> bool:
+        """As `Pruner.stops`. A trial whose examples are not known is never stopped."""
+        mine = self._measured.evidence(number, examples)
+        rivals = self._measured.rivals(number, examples) if mine else {}
+        if mine is None or not rivals:
             return False
-        rivals = [
-            items.hits[:examples]
-            for rival, items in self._items.items()
-            if rival != number and self._kinds[rival] == kind and len(items) >= examples
-        ]
-        if not rivals:
-            return False
-        return float(wealth(np.array(rivals) - mine.hits[:examples], self._all, self._control).sum()) >= self._needed
+        gaps = np.array([rival.scores[:examples] for rival in rivals.values()]) - mine.scores[:examples]
+        return float(wealth(gaps, self._all, self._control).sum()) >= self._needed
 
     @property
     def _control(self) -> Floats | None:
         """How sure the baseline was of the right answer, which is known of all of dev before anybody else starts."""
-        baseline = self._items.get(0)
-        return np.tanh(baseline.margins / 2) if baseline is not None and len(baseline) == self._all else None
+        baseline = self._measured.evidence(0, self._all)
+        return None if baseline is None or baseline.margins is None else np.tanh(baseline.margins / 2)
 
 
 def wealth(gaps: Floats, total: int, control: Floats | None = None) -> Floats:

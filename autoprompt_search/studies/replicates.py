@@ -37,7 +37,7 @@ def reserved(draws: Sequence[Scalar]) -> int:
 
 def repeats_take(records: Iterable[TrialRecord], draws: Sequence[Scalar], left: int | None) -> bool:
     """Whether training the best again takes all the forward passes that are left, going by soft trials so far."""
-    costs = [sum(m.cost.forward_passes for m in r.measurements) for r in ranked(records) if r.kind == "soft"]
+    costs = [record.cost.forward_passes for record in ranked(records) if record.kind == "soft"]
     return left is not None and bool(costs) and left <= reserved(draws) * statistics.fmean(costs)
 
 

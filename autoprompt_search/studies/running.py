@@ -12,7 +12,7 @@ from optuna.trial import TrialState as OptunaState
 from autoprompt_search.core.measurements import Measurement, TrialState
 from autoprompt_search.core.objective import Objective
 from autoprompt_search.core.types import Params, kind_of
-from autoprompt_search.studies.paired import ITEMS, Evidence
+from autoprompt_search.studies.evidence import ITEMS, Evidence
 from autoprompt_search.studies.records import RUNG, measurements_of, to_attribute
 
 _PAUSED = "paused"
@@ -41,17 +41,7 @@ class RunningTrial:
         """As the storage has it now."""
         return self.stored.storage.get_trial(self.stored._trial_id)
 
-    def knows(self, examples: int) -> bool:
-        """Whether this rung was recorded."""
-        return f"{RUNG}{examples}" in self.stored.user_attrs
-
-    @property
-    def last(self) -> Measurement | None:
-        """The measurement of the highest rung so far."""
-        made = measurements_of(self.frozen)
-        return made[-1] if made else None
-
-    def record(self, measurement: Measurement, items: Evidence | None, value: float) -> None:
+    def record(self, measurement: Measurement, evidence: Evidence | None, value: float) -> None:
         """Keep a rung, of which Optuna sees `value`.
 
         The measurement comes last: a driver that dies before it is told the rung again.
@@ -60,17 +50,18 @@ class RunningTrial:
         for trial in (self.stored, self.mirror):
             if examples not in trial.storage.get_trial(trial._trial_id).intermediate_values:
                 trial.report(value, examples)
-        if items is not None:
-            self.stored.set_user_attr(ITEMS, items.to_text())
+        if evidence is not None:
+            self.stored.set_user_attr(ITEMS, evidence.to_text())
         self.stored.set_user_attr(f"{RUNG}{examples}", json.dumps(to_attribute(measurement), sort_keys=True))
 
     def pause(self, examples: int) -> None:
         """Mark it as waiting on its highest rung."""
         self.stored.set_user_attr(_PAUSED, examples)
 
-    def end(self, state: TrialState, objective: Objective) -> FrozenTrial:
-        """Tell Optuna, also by how much the trial is above its limits; what it now holds."""
-        value, last = None, self.last
+    def end(self, state: TrialState, last: Measurement | None, objective: Objective) -> FrozenTrial:
+        """Tell Optuna, also by how much the trial, whose last rung was `last`, is above its limits; what Optuna now
+        holds."""
+        value = None
         if last is not None:
             for trial in (self.stored, self.mirror):
                 for limit in objective.limits:

@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from autoprompt_search.core.measurements import Measurement
-from autoprompt_search.core.objective import Objective
+from autoprompt_search.core.protocols.metric import Metric
 from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
 from autoprompt_search.studies.allocation import Allocator, Begin, GoOn, Phase
-from autoprompt_search.studies.paired import Evidence, PairedScores
+from autoprompt_search.studies.evidence import Evidence
+from autoprompt_search.studies.measured import MeasuredTrials
 from autoprompt_search.studies.probe import Probe
 from autoprompt_search.studies.pruning import Pruner
 from autoprompt_search.studies.spending import Spending
@@ -28,9 +29,12 @@ class TrialScheduler:
     """Lets trials wait and takes them up again; None: they go through all rungs that the pruner leaves them."""
     probe: Probe
     spending: Spending
-    objective: Objective
+    measured: MeasuredTrials
+    """The record of what was measured; pruner and probe read it."""
     model: ScoreModel
     """The weighed score of every rung; the allocator reads it."""
+    metric: Metric | None
+    """Of the scores; None: no example is compared with another prompt's."""
     is_modelled: bool
     """Whether the sampler learns from the model, not from how trials ended."""
     most: float
@@ -39,34 +43,33 @@ class TrialScheduler:
     """Share of the budget for texts, where there are soft prompts too."""
 
     @property
-    def evidence(self) -> type[Evidence] | None:
-        """What is kept of every example: what the pruner needs, else what the probe does."""
-        return self.pruner.evidence or (PairedScores if self.probe.points else None)
+    def keeps_evidence(self) -> bool:
+        """Whether the pruner or the probe compares examples."""
+        return self.pruner.reads_examples or bool(self.probe.points)
 
-    def wanted(self, number: int, examples: int) -> type[Evidence] | None:
-        """What is kept of the examples of this rung."""
-        return self.evidence if self.pruner.evidence or self.probe.wants(number, examples) else None
+    def evidence(self, number: int, measurement: Measurement) -> Evidence | None:
+        """What the study keeps of the examples of this rung; None where nobody compares them."""
+        if self.metric is None:
+            return None
+        wants = self.metric.is_mean and self.probe.wants(number, measurement.fidelity.examples)
+        return Evidence.of(measurement, self.metric) if wants or self.pruner.reads_examples else None
 
     def learn(self, number: int, kind: str, measurement: Measurement, evidence: Evidence | None) -> None:
         """Take in a rung, with what was kept of its examples. A trial that breaks a limit is no one's rival."""
-        weighed, breaks_limit = self.objective.weighed(measurement), bool(self.objective.broken(measurement))
+        objective = self.measured.objective
         self.spending.book(number, measurement)
-        self.model.add(number, kind, weighed)
-        self.probe.add(number, measurement, evidence)
-        if not breaks_limit:
-            self.pruner.add(number, kind, weighed, evidence if self.pruner.evidence else None)
-        elif self.allocator:
+        self.measured.add(number, kind, measurement, evidence)
+        self.model.add(number, kind, objective.weighed(measurement))
+        if self.allocator and objective.broken(measurement):
             self.allocator.drop(number)
 
     def drop(self, number: int) -> None:
         """The trial failed."""
-        self.probe.drop(number)
+        self.measured.failed.add(number)
         if self.allocator:
             self.allocator.drop(number)
 
-    def stops(
-        self, number: int, kind: str, measurement: Measurement, waiting: Collection[int], begun: int | None
-    ) -> bool:
+    def stops(self, number: int, measurement: Measurement, waiting: Collection[int], begun: int | None) -> bool:
         """Whether a trial whose rung was just learned, and has more to come, ends or waits here.
 
         `waiting` and `begun` are as for `next_step`; the trial itself is not among those that wait.
@@ -74,21 +77,22 @@ class TrialScheduler:
         examples = measurement.fidelity.examples
         if number == 0 or measurement.fidelity.is_full:
             return False
-        if self.objective.broken(measurement) or self.probe.is_futile or self._is_held_by_probe(number):
+        if self.measured.objective.broken(measurement) or self.probe.is_futile or self._is_held_by_probe(number):
             return True
         if examples < self.model.reached(number):  # a rung that was decided on before
-            return self.allocator is None and self.pruner.stops(number, kind, examples)
+            return self.allocator is None and self.pruner.stops(number, examples)
         if self.allocator is None:
-            return self.pruner.stops(number, kind, examples) or not self._is_paid_for(GoOn(number))
+            return self.pruner.stops(number, examples) or not self._is_paid_for(GoOn(number))
         return self.next_step([*waiting, number], begun) != GoOn(number)
 
-    def may_wait(self, number: int, last: Measurement | None) -> bool:
+    def may_wait(self, number: int) -> bool:
         """Whether a trial that was stopped is only paused."""
-        return (self.allocator is not None or self._is_held_by_probe(number)) and not self.objective.broken(last)
+        is_broken = self.measured.objective.broken(self.measured.last(number))
+        return (self.allocator is not None or self._is_held_by_probe(number)) and not is_broken
 
-    def ends_after_probe(self, number: int, kind: str, examples: int) -> bool:
+    def ends_after_probe(self, number: int, examples: int) -> bool:
         """Whether a trial that waited for the probe ends, now that the probe is over."""
-        return self.allocator is None and not self.probe.is_open and self.pruner.stops(number, kind, examples)
+        return self.allocator is None and not self.probe.is_open and self.pruner.stops(number, examples)
 
     def promise(self, number: int, kind: str) -> None:
         """A trial was handed out, or goes on: what its next rung takes is not there for others."""

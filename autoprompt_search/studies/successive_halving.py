@@ -8,37 +8,34 @@ from the same examples, so that comparing them is comparing pairs.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 
 from autoprompt_search.core.measurements import Measurement
-
-Standing = tuple[float, float]
-"""(score, minus loss): the loss breaks the many ties of small rungs."""
+from autoprompt_search.studies.measured import MeasuredTrials
 
 
 class SuccessiveHalving:
-    """Per kind and rung, what the trials that got there have scored.
+    """One ladder per kind of trial.
 
     Promise: about one in `reduction` goes on from every rung, so a search costs what it costs whatever the scores are.
     Nothing is promised about the best prompt: an unlucky first rung ends it.
     """
 
-    evidence = None
+    reads_examples = False
 
-    def __init__(self, reduction: int) -> None:
-        self._reduction = reduction
-        self._rungs: dict[tuple[str, int], dict[int, Standing]] = defaultdict(dict)
+    def __init__(self, measured: MeasuredTrials, reduction: int) -> None:
+        self._measured, self._reduction = measured, reduction
 
-    def add(self, number: int, kind: str, measurement: Measurement, evidence: None = None) -> None:  # noqa: ARG002
-        """Enter a trial on its rung; entering it again changes nothing."""
-        rung = self._rungs[kind, measurement.fidelity.examples]
-        rung.setdefault(number, (measurement.score, -measurement.metrics.get("loss", 0.0)))
-
-    def stops(self, number: int, kind: str, examples: int) -> bool:
+    def stops(self, number: int, examples: int) -> bool:
         """Whether the trial is outside the best 1/reduction of those that have reached this rung so far.
 
         The first to reach a rung always goes on. Ranking uses what is known now: nobody waits.
         """
-        rung = self._rungs[kind, examples]
-        better = sum(standing > rung[number] for standing in rung.values())
+        rung = self._measured.rung(self._measured.trials[number].kind, examples)
+        mine = _standing(rung[number])
+        better = sum(_standing(other) > mine for other in rung.values())
         return better >= math.ceil(len(rung) / self._reduction)
+
+
+def _standing(measurement: Measurement) -> tuple[float, float]:
+    """Score, then minus loss, which breaks the many ties of small rungs."""
+    return measurement.score, -measurement.metrics.get("loss", 0.0)

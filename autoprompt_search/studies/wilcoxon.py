@@ -10,8 +10,8 @@ from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
-from autoprompt_search.core.measurements import Measurement
-from autoprompt_search.studies.paired import PairedScores
+from autoprompt_search.studies.evidence import Evidence
+from autoprompt_search.studies.measured import MeasuredTrials
 
 _FEWEST = 8
 """Examples before the test is asked at all."""
@@ -27,39 +27,33 @@ class Wilcoxon:
     The best trial is the one with the highest score among those that were measured furthest.
 
     Args:
+        measured: The record of the study.
         error: Threshold of p.
     """
 
-    evidence = PairedScores
+    reads_examples = True
 
-    def __init__(self, error: float) -> None:
+    def __init__(self, measured: MeasuredTrials, error: float) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # its version is pinned, its behaviour tested
             self._pruner = WilcoxonPruner(p_threshold=error, n_startup_steps=_FEWEST)
-        self._items: dict[int, PairedScores] = {}
-        self._kinds: dict[int, str] = {}
+        self._measured = measured
 
-    def add(self, number: int, kind: str, measurement: Measurement, items: PairedScores | None) -> None:  # noqa: ARG002
-        """As `Pruner.add`."""
-        known = self._items.get(number)
-        if items is not None and (known is None or len(items) > len(known)):
-            self._items[number], self._kinds[number] = items, kind
-
-    def stops(self, number: int, kind: str, examples: int) -> bool:
-        """As `Pruner.stops`. A trial without items is never stopped."""
-        mine = self._items.get(number)
-        rivals = [n for n, of in self._kinds.items() if of == kind and n != number]
+    def stops(self, number: int, examples: int) -> bool:
+        """As `Pruner.stops`. A trial whose examples are not known is never stopped."""
+        mine = self._measured.evidence(number)
+        rivals = self._measured.rivals(number) if mine else {}
         if mine is None or not rivals:
             return False
-        best = max(rivals, key=lambda n: (len(self._items[n]), self._items[n].hits.mean(), -n))
-        if len(self._items[best]) < examples:
+        best = max(rivals, key=lambda n: (len(rivals[n]), rivals[n].scores.mean(), -n))
+        if len(rivals[best]) < examples:
             return False
         study = optuna.create_study(direction="maximize")
-        study.add_trial(_as_optuna(self._items[best], OptunaState.COMPLETE))
+        study.add_trial(_as_optuna(rivals[best], OptunaState.COMPLETE))
         return self._pruner.prune(study, _as_optuna(mine.first(examples), OptunaState.RUNNING))
 
 
-def _as_optuna(items: PairedScores, state: OptunaState) -> FrozenTrial:
+def _as_optuna(evidence: Evidence, state: OptunaState) -> FrozenTrial:
     """One step per example."""
-    value = float(items.hits.mean()) if state is OptunaState.COMPLETE else None
-    return create_trial(state=state, value=value, intermediate_values=dict(enumerate(items.hits.tolist())))
+    value = float(evidence.scores.mean()) if state is OptunaState.COMPLETE else None
+    return create_trial(state=state, value=value, intermediate_values=dict(enumerate(evidence.scores.tolist())))

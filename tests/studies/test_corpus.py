@@ -13,8 +13,9 @@ from autoprompt_search.core.measurements import Measurement, Outcome, TrialState
 from autoprompt_search.core.statistics.scores import Scorecard
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.studies.corpus import CorpusRacing
+from autoprompt_search.studies.evidence import Evidence
+from autoprompt_search.studies.measured import MeasuredTrials
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.paired import PairedStatistics
 from autoprompt_search.testing.factories import label_outcomes, measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts
 
@@ -36,18 +37,26 @@ def answers(rng: np.random.Generator, targets: Sequence[str], found: float, spar
     return label_outcomes(targets, said)
 
 
-def kept(outcomes: Sequence[Outcome]) -> PairedStatistics:
-    return PairedStatistics(Scorecard.of(outcomes, MACRO_F1).values)
+def kept(outcomes: Sequence[Outcome]) -> Evidence:
+    return Evidence(Scorecard.of(outcomes, MACRO_F1).values)
+
+
+class Race:
+    """The pruner with the record that it reads."""
+
+    def __init__(self, error: float) -> None:
+        record = MeasuredTrials()
+        self.add, self.stops = record.add, CorpusRacing(record, error, RUNGS, MACRO_F1).stops
 
 
 def stopped(rows: Sequence[Sequence[Outcome]], error: float) -> list[int]:
     """Trials that are stopped on some rung, when all climb side by side."""
-    race, out = CorpusRacing(error, RUNGS, MACRO_F1), list[int]()
+    race, out = Race(error), list[int]()
     for rung in RUNGS[:-1]:
         alive = [n for n in range(len(rows)) if n not in out]
         for n in alive:
             race.add(n, "text", measurement(0.5, rung), kept(rows[n][:rung]))
-        out += [n for n in alive if race.stops(n, "text", rung)]
+        out += [n for n in alive if race.stops(n, rung)]
     return out
 
 
@@ -83,16 +92,16 @@ def test_rivals_are_of_one_kind_and_have_got_as_far() -> None:
     rng = np.random.default_rng(2)
     targets = imbalanced(rng)
     good, bad = kept(answers(rng, targets, 0.95, 0.95)[:60]), kept(answers(rng, targets, 0.1, 0.6)[:60])
-    race = CorpusRacing(0.05, RUNGS, MACRO_F1)
+    race = Race(0.05)
     race.add(1, "soft", measurement(0.9, 60), good)
     race.add(2, "text", measurement(0.9, 30), good.first(30))
     race.add(3, "text", measurement(0.5, 60), bad)
     race.add(4, "text", measurement(0.5, 60), None)
-    assert not race.stops(3, "text", 60)
-    assert not race.stops(4, "text", 60)
+    assert not race.stops(3, 60)
+    assert not race.stops(4, 60)
     race.add(2, "text", measurement(0.9, 60), good)
-    assert race.stops(3, "text", 60)
-    assert not race.stops(2, "text", 60)
+    assert race.stops(3, 60)
+    assert not race.stops(2, 60)
 
 
 def measured(row: tuple[Outcome, ...], examples: int) -> Measurement:
@@ -136,4 +145,4 @@ def test_pruners_of_means_are_refused(pruner: str, tmp_path: Path) -> None:
 
 def test_without_rungs_it_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"study\.pruner: racing needs the rungs"):
-        CorpusRacing(0.05, (), MACRO_F1)
+        CorpusRacing(MeasuredTrials(), 0.05, (), MACRO_F1)

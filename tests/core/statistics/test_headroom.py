@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoprompt_search.core.statistics.headroom import attainable, paired_variance
 
 
-def gains(spread: float, *, worlds: int = 150, prompts: int = 13, examples: int = 64, tries: int = 40) -> np.ndarray:
+def gains(spread: float, *, worlds: int = 60, prompts: int = 13, examples: int = 64, tries: int = 40) -> np.ndarray:
     """[worlds, 2]: what there was to gain, and whether it lay in the interval, where prompts differ by `spread`."""
     rng, found = np.random.default_rng(1), []
     for _ in range(worlds):
@@ -47,6 +47,7 @@ def test_more_tries_promise_more_and_the_ceiling_bounds_all() -> None:
     assert attainable(scores, 1e-4, tries=200, ceiling=0.03).high == pytest.approx(0.03)
 
 
+@settings(max_examples=30)
 @given(
     scores=st.lists(st.floats(0, 1), min_size=2, max_size=13),
     variance=st.floats(1e-6, 0.1),

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from autoprompt_search.confirm import Lead, Shrinkage, corrected
@@ -84,12 +85,14 @@ def test_a_real_lead_is_left() -> None:
     assert abs(corrected(records, 3, complete) - hits[3].mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_of_equal_prompts_a_lead_is_seldom_taken_for_real() -> None:
     found, raw, _ = leads(0.0, 100)
     assert (raw > 0.02).mean() > 0.4
     assert sum(lead.is_real for lead in found) <= 20
 
 
+@pytest.mark.slow
 def test_a_lead_among_prompts_that_differ_is_worth_what_is_made_of_it() -> None:
     """As it is, it is too large; shrunk it is right on average, and within two standard errors nearly always."""
     found, raw, true = leads(0.3, 100)
