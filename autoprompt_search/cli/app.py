@@ -145,6 +145,7 @@ def submit(
 @app.command(hidden=True)
 def job(
     space: Space,
+    mark: Annotated[str, typer.Option(help="Word before every line of the result.")],
     changes: Changes = None,
     there: Annotated[str | None, typer.Option(help="As --there of submit.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="As --fresh of run.")] = False,
@@ -158,7 +159,7 @@ def job(
         config = load_config(space, changes or ())
         folder = folder_there(config.name, there).expanduser()
         _search(watch, space, [*(changes or ()), *changes_there(config, folder)], folder, fresh=fresh)
-        sys.stdout.write(pack(folder))
+        sys.stdout.write(pack(folder, mark))
 
 
 def _search(

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import autoprompt_search
-from autoprompt_search.cli.bundle import Receiver, unpack
+from autoprompt_search.cli.bundle import Receiver, new_mark, unpack
 from autoprompt_search.config import SearchConfig, load_config
 from autoprompt_search.core.errors import ConfigError, MissingExtraError, SearchError
 from autoprompt_search.core.uris import has_secret, public_uri
@@ -49,9 +49,9 @@ def submit(order: Order, out: Path | None) -> None:
     config = load_config(order.space, order.changes)
     out = out or Path("reports") / config.name
     _refuse(order, out)
-    jobs, there = _jobs(), folder_there(config.name, order.remote)
+    jobs, there, mark = _jobs(), folder_there(config.name, order.remote), new_mark()
     spec = jobs.JobSpec(
-        command=command(order),
+        command=command(order, mark),
         folder=Path.cwd(),
         left_out=LEFT_OUT,
         package=Path(autoprompt_search.__file__).parent if order.is_shipped else None,
@@ -60,7 +60,7 @@ def submit(order: Order, out: Path | None) -> None:
     )
     job = jobs.Job.submit(order.address, spec)
     _say(f"{config.name} is the job {job.name} at {public_uri(order.address)}; Ctrl-C stops it")
-    receiver = Receiver()
+    receiver = Receiver(mark)
     try:
         status = job.follow(lambda line: None if receiver.take(line) else sys.stdout.write(visible(line) + "\n"))
     except KeyboardInterrupt:
@@ -76,9 +76,9 @@ def submit(order: Order, out: Path | None) -> None:
     _say(f"The result is in {out}, the best prompt in {out / 'best_prompt'}")
 
 
-def command(order: Order) -> str:
-    """What the head node's shell runs: the hidden command `job`, below."""
-    words = ["python", "-m", "autoprompt_search", "job", order.space.as_posix()]
+def command(order: Order, mark: str) -> str:
+    """What the head node's shell runs: the hidden command `job`; `mark` begins the lines that bring the result."""
+    words = ["python", "-m", "autoprompt_search", "job", order.space.as_posix(), "--mark", mark]
     words += [part for change in order.changes for part in ("--set", change)]
     words += ["--there", order.remote] if order.remote else []
     words += ["--fresh"] if order.is_fresh else []

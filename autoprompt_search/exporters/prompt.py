@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.protocols.output import FinalPrompt
+from autoprompt_search.core.replacing import replacing, sync
 from autoprompt_search.exporters.card import card
 from autoprompt_search.exporters.document import (
     ADAPTER_CONFIG,
@@ -39,13 +36,10 @@ class PromptFolder:
     def export(self, final: FinalPrompt, folder: Path) -> Path:
         """Write `folder`/best_prompt, in place of an earlier one, and return it. Never seen half written."""
         files = folder_of(final)
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder))
-        try:
-            _write(files, fresh / FOLDER)
-            return _replace(fresh / FOLDER, folder / FOLDER, fresh / "replaced")
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        with replacing(folder / FOLDER) as draft:
+            for name, data in files.items():
+                sync(draft / name, data)
+        return folder / FOLDER
 
 
 def folder_of(final: FinalPrompt) -> dict[str, bytes]:
@@ -74,28 +68,3 @@ def files_of(final: FinalPrompt) -> dict[str, bytes]:
         files[ADAPTER_CONFIG] = (json.dumps(plain(soft.adapter), indent=2) + "\n").encode()
         files[ADAPTER_WEIGHTS] = soft.weights
     return files
-
-
-def _write(files: Mapping[str, bytes], folder: Path) -> None:
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _replace(fresh: Path, place: Path, aside: Path) -> Path:
-    """Move `fresh` to `place`; what stood there goes `aside`, and comes back if the move fails."""
-    if place.is_symlink() or place.is_file():
-        place.unlink()
-    had_one = place.exists()
-    if had_one:
-        place.rename(aside)
-    try:
-        return fresh.rename(place)
-    except OSError:
-        if had_one:
-            aside.rename(place)
-        raise

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import contextlib
 import io
 import random
 import stat
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoprompt_search.cli import bundle
 from autoprompt_search.cli.bundle import Receiver, pack, unpack
@@ -18,6 +20,11 @@ from autoprompt_search.cli.submit import Order, changes_there, command, folder_t
 from autoprompt_search.config import load_config
 from autoprompt_search.core.errors import SearchError, TamperedError
 
+MARK = "0123456789abcdef"
+STRANGE = (
+    "state/ledger.sqlite", "mlflow.db", "mlruns/x", "summary.md/x", "best_prompt", "best_prompt/.x", "best_prompt//x",
+    "more", "best_prompt/x\n", "best_prompt/a/b/c/d/e/f",
+)  # fmt: skip
 HEAD = ("--address", "http://127.0.0.1:9")
 
 
@@ -49,8 +56,8 @@ def test_a_search_of_this_machine_is_not_written_over(searched, cli):
 def test_what_the_cluster_runs_is_the_same_search_beside_its_own_ray(work):
     config = load_config("space.yaml", ["runner=ray", "tracker=mlflow"])
     order = Order(Path("space.yaml"), ("runner=ray", "name=it's"), "http://head", "/shared/my searches", is_fresh=True)
-    assert command(order) == (
-        "python -m autoprompt_search job space.yaml --set runner=ray --set 'name=it'\"'\"'s' "
+    assert command(order, MARK) == (
+        "python -m autoprompt_search job space.yaml --mark 0123456789abcdef --set runner=ray --set 'name=it'\"'\"'s' "
         "--there '/shared/my searches' --fresh"
     )
     there = folder_there("tiny", "/shared/tiny")
@@ -72,7 +79,7 @@ def result(folder: Path) -> Path:
 
 
 def received(text: str) -> Receiver:
-    receiver = Receiver()
+    receiver = Receiver(MARK)
     lines = ["before", *text.splitlines(), "after"]
     assert [line for line in lines if not receiver.take(line)] == ["before", "after"]
     return receiver
@@ -80,7 +87,7 @@ def received(text: str) -> Receiver:
 
 def test_a_result_comes_back_byte_for_byte_and_without_its_state(tmp_path):
     there = result(tmp_path / "there")
-    data = received(pack(there)).data
+    data = received(pack(there, MARK)).data
     unpack(data, tmp_path / "here")
     files = {p.relative_to(tmp_path / "here").as_posix() for p in (tmp_path / "here").rglob("*") if p.is_file()}
     assert files == {"summary.md", "best_prompt/adapter/weights"}
@@ -90,11 +97,11 @@ def test_a_result_comes_back_byte_for_byte_and_without_its_state(tmp_path):
 
 @pytest.mark.parametrize("damage", ["a line lost", "a letter changed", "not base64"])
 def test_a_result_that_came_damaged_is_refused(tmp_path, damage):
-    first, second, *rest = pack(result(tmp_path / "there")).splitlines()
+    first, second, *rest = pack(result(tmp_path / "there"), MARK).splitlines()
     lines = {
         "a line lost": [first, *rest],
-        "a letter changed": [first, ("A" if second[0] != "A" else "B") + second[1:], *rest],
-        "not base64": [first, "?" + second[1:], *rest],
+        "a letter changed": [first, second[:17] + ("A" if second[17] != "A" else "B") + second[18:], *rest],
+        "not base64": [first, second[:17] + "?" + second[18:], *rest],
     }[damage]
     with pytest.raises(TamperedError, match="did not come back whole"):
         received("\n".join(lines))
@@ -111,33 +118,79 @@ def zipped(*names: str, content: bytes = b"x", mode: int = stat.S_IFREG) -> byte
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "a\\..\\x", "C:x"])
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "best_prompt/../../x", "a\\..\\x", "C:x", *STRANGE])
 def test_nothing_is_written_outside(tmp_path, name):
     with pytest.raises(TamperedError, match="which no result does"):
-        unpack(zipped("good", name), tmp_path / "deep" / "here")
+        unpack(zipped("summary.md", name), tmp_path / "deep" / "here")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_links_bombs_and_rubbish_are_refused(tmp_path, monkeypatch):
     with pytest.raises(TamperedError, match="which no result does"):
-        unpack(zipped("link", mode=stat.S_IFLNK), tmp_path / "here")
+        unpack(zipped("summary.md", mode=stat.S_IFLNK), tmp_path / "here")
     monkeypatch.setattr(bundle, "MOST_BYTES", 1000)
     with pytest.raises(TamperedError, match="at most 1,000 are taken"):
-        unpack(zipped("a", "b", content=bytes(600)), tmp_path / "here")
-    lying = zipped("a", content=bytes(5000)).replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+        unpack(zipped("summary.md", "result.json", content=bytes(600)), tmp_path / "here")
+    lying = zipped("summary.md", content=bytes(5000)).replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     with pytest.raises(TamperedError, match="cannot be read"):
         unpack(lying, tmp_path / "here")
     with pytest.raises(TamperedError, match="cannot be read"):
         unpack(b"PK rubbish", tmp_path / "here")
     assert not (tmp_path / "here").exists()
     (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "big").write_bytes(bytes(2000))
-    with pytest.raises(SearchError, match="at most 1,000 are sent back"):
-        pack(tmp_path / "there")
+    (tmp_path / "there" / "report.html").write_bytes(bytes(2000))
+    with pytest.raises(SearchError, match="at most 1,000 in 500 are sent back"):
+        pack(tmp_path / "there", MARK)
 
 
-def test_a_block_that_only_looks_like_a_result_is_checked_too():
-    data = base64.b64encode(b"other").decode()
-    marker = hashlib.sha256(b"this").hexdigest()
-    with pytest.raises(TamperedError):
-        received(f"-----BEGIN AUTOPROMPT RESULT {marker}-----\n{data}\n-----END AUTOPROMPT RESULT-----")
+def test_lines_of_others_change_nothing(tmp_path):
+    mine = pack(result(tmp_path / "there"), MARK).splitlines()
+    theirs = pack(tmp_path / "there", "fedcba9876543210").splitlines()
+    old = [f"-----BEGIN AUTOPROMPT RESULT {'0' * 64}-----", "rubbish", "-----END AUTOPROMPT RESULT-----"]
+    receiver, left = Receiver(MARK), []
+    for one, other in zip(mine, theirs, strict=True):
+        left += [line for line in (other, *old, one) if not receiver.take(line)]
+    assert receiver.data is not None
+    assert set(left) == {*theirs, *old}
+
+
+@pytest.mark.parametrize("names", [("best_prompt/a", "best_prompt/a"), ("best_prompt/a", "best_prompt/a/b")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_names_that_exclude_one_another_are_refused(tmp_path, names):
+    with pytest.raises(TamperedError, match="which no result does"):
+        unpack(zipped(*names), tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+def test_the_number_of_files_is_bounded(tmp_path):
+    with pytest.raises(TamperedError, match="501 files, at most 500"):
+        unpack(zipped(*(f"best_prompt/{i}" for i in range(501))), tmp_path / "here")
+
+
+def test_links_that_are_there_are_replaced_and_not_followed(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "file").write_text("far", encoding="utf-8")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "best_prompt").symlink_to(tmp_path / "far")
+    (tmp_path / "here" / "summary.md").symlink_to(tmp_path / "far" / "file")
+    unpack(zipped("best_prompt/file", "summary.md"), tmp_path / "here")
+    assert (tmp_path / "far" / "file").read_text(encoding="utf-8") == "far"
+    assert (tmp_path / "here" / "best_prompt" / "file").read_bytes() == b"x"
+    assert sorted(p.name for p in (tmp_path / "here").iterdir()) == ["best_prompt", "summary.md"]
+
+
+SOUND = zipped("summary.md", "best_prompt/prompt.yaml", "result.json", content=b"some words, some words " * 9)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8))
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_every_broken_archive_is_one_error(seed, edits):
+    rng, made = random.Random(seed), bytearray(SOUND)
+    for _ in range(edits):
+        at = rng.randrange(len(made))
+        made[at : at + rng.choice([0, 1, 1, 4])] = rng.randbytes(rng.choice([0, 1, 1, 4]))
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.suppress(TamperedError):
+            unpack(bytes(made), Path(folder) / "here")
+        if (Path(folder) / "here").exists():
+            assert {p.name for p in Path(folder).rglob("*") if p.parent.name == "here"} <= set(bundle.NAMES)
