@@ -11,7 +11,7 @@ from typing import Any
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
-from autoprompt_search.core.answers import Completion, LabelLogprobs, OptionLogliks, TextAnswers
+from autoprompt_search.core.answers import Completion, LabelAnswers, LabelLogprobs, OptionLogliks, TextAnswers
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Answered, Measurement, Outcome, TrialRecord
@@ -19,13 +19,14 @@ from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.core.protocols.model import SetsChats
 from autoprompt_search.core.protocols.output import FinalPrompt, ShowsWinner, Winner
 from autoprompt_search.core.protocols.study import Probes
-from autoprompt_search.core.types import SPLITS, Example
+from autoprompt_search.core.types import SPLITS, Example, Params
 from autoprompt_search.core.uris import HIDDEN
 from autoprompt_search.evaluate import as_read, embedder, outcome_of, render_all
 from autoprompt_search.exporters import EXPORTERS
 from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.exporters.prompt import FOLDER
-from autoprompt_search.prompting import render
+from autoprompt_search.exporters.written import answers_of
+from autoprompt_search.prompting import AUTO, render, render_text
 from autoprompt_search.prompting.slotted import slotted
 from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
@@ -41,6 +42,7 @@ _MARGIN = 0.05
 _SCORES = ("verdict", "reason", "metric", "confidence", "baseline", "best", "difference", "optimism")
 _TEXT_SCORES = ("metric", "confidence")
 _MATERIAL = "report.json"
+_OF_THE_TEXT = ("template", "instruction", "layout", "style")
 
 
 def deliver(
@@ -51,7 +53,7 @@ def deliver(
     plain = _result(config, workspace, plan, parts, confirmation, records)
     write_text(workspace.folder / "result.json", json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
     final = _final(config, plan, confirmation, plain)
-    material = _material(plan, confirmation)
+    material = _material(plan, confirmation, final.prompt)
     write_text(workspace.state / _MATERIAL, json.dumps(material, ensure_ascii=False))
     with writing(workspace.folder):
         exported = [EXPORTERS.build(spec).export(final, workspace.folder) for spec in config.exports]
@@ -224,7 +226,7 @@ def _repeated(outcomes: Sequence[Outcome], by_id: Mapping[str, Example], prompt:
     return sorted(kept, key=lambda o: o.completion_tokens)
 
 
-def _material(plan: Plan, confirmation: Confirmation) -> dict[str, Any]:
+def _material(plan: Plan, confirmation: Confirmation, prompt: Prompt) -> dict[str, Any]:
     """What the report shows beyond result.json and the study, so that it can be made again without data or model."""
     baseline, best = confirmation.baseline, confirmation.best
     return {
@@ -233,7 +235,40 @@ def _material(plan: Plan, confirmation: Confirmation) -> dict[str, Any]:
         "texts": {e.id: "\n".join(e.inputs.values()) for e in plan.splits.test},
         "baseline_prompt": baseline.record.preview,
         "best_prompt": best.record.preview,
+        "words": _words(plan, baseline.record.params, prompt),
+        "idle": _idle(plan, baseline.record.params, best.record.params, prompt),
     }
+
+
+def _words(plan: Plan, baseline: Params, prompt: Prompt) -> dict[str, list[list[str]]]:
+    """Label -> what the model says for it, in the baseline and in the best prompt; nothing where it writes."""
+    if not isinstance(prompt.answers, LabelAnswers):
+        return {}
+    first = plan.job.book.compose(baseline)
+    before = answers_of(first, plan.job.labels) if baseline.get("verbalizer") != AUTO else {}
+    after = answers_of(prompt, plan.job.labels)
+    return {label: [before.get(label, []), after[label]] for label in plan.job.labels}
+
+
+def _idle(plan: Plan, baseline: Params, best: Params, prompt: Prompt) -> list[str]:
+    """Parameters that differ, and that leave the best prompt as it is when they take the baseline's value.
+
+    Only those of the text are asked: what demonstrations, calibration or vectors are changed by has an effect.
+    """
+    shown = () if prompt.demos.per_query else prompt.demos.examples[:2]
+    read = render_text(prompt, plan.job.dev[0], shown, answer=True)
+    idle = []
+    for name in best.keys() & baseline.keys():
+        if best[name] == baseline[name] or name.partition(".")[0] not in _OF_THE_TEXT:
+            continue
+        draft = plan.job.book.compose({**best, name: baseline[name]})
+        other = replace(prompt, template=draft.template, instruction=draft.instruction, layout=draft.layout)
+        same_words = getattr(draft.answers, "verbalizer", None) == getattr(
+            plan.job.book.compose(best).answers, "verbalizer", None
+        )
+        if same_words and draft.chat == prompt.chat and render_text(other, plan.job.dev[0], shown, answer=True) == read:
+            idle.append(name)
+    return sorted(idle)
 
 
 def _report_data(
@@ -250,6 +285,8 @@ def _report_data(
         texts=material["texts"],
         baseline_prompt=material["baseline_prompt"],
         best_prompt=material["best_prompt"],
+        words=material.get("words", {}),
+        idle=tuple(material.get("idle", ())),
     )
 
 

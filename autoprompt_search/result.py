@@ -102,6 +102,10 @@ def to_plain(
         "best": _describe(confirmation.best),
         "own_text": _describe_text(confirmation.text_only) if confirmation.text_only else None,
         "difference": asdict(confirmation.difference),
+        "parts": [
+            {"part": p.part, "dev": {"score": p.dev.score, "stderr": p.dev.stderr}, "gain": asdict(p.gain)}
+            for p in confirmation.parts
+        ],
         "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
         "corrected": round(confirmation.corrected, 6),
         "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
@@ -146,11 +150,12 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
             return "Nothing on dev says that any prompt is better than the baseline; the baseline stays."
         left = f"{lead.expected:+.3f} ± {lead.stderr:.3f} {name}"
         return f"Without the luck of the best of many, the best prompt's lead on dev is {left}; the baseline stays."
+    p = "p < 0.0001" if gap.p < 1e-4 else f"p = {gap.p:.2g}"
     span = f"{gap.score:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] {name} on {_count(confirmation)} unseen examples"
     says = {
-        Verdict.PROMOTE: f"The best prompt beats the baseline by {span} (p = {gap.p:.2g}).",
-        Verdict.TIE: f"No difference was shown: best minus baseline is {span} (p = {gap.p:.2g}).",
-        Verdict.REJECT: f"The prompt that won on dev is worse than the baseline: {span} (p = {gap.p:.2g}).",
+        Verdict.PROMOTE: f"The best prompt beats the baseline by {span} ({p}).",
+        Verdict.TIE: f"No difference was shown: best minus baseline is {span} ({p}).",
+        Verdict.REJECT: f"The prompt that won on dev is worse than the baseline: {span} ({p}).",
     }
     return says[confirmation.verdict]
 

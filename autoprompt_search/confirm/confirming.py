@@ -14,6 +14,7 @@ from autoprompt_search.confirm.comparison import ScoreComparison, Verdict, judge
 from autoprompt_search.confirm.crossfit import CrossFit, cross_fitted
 from autoprompt_search.confirm.evaluator import Candidate, FinalistEvaluator
 from autoprompt_search.confirm.pareto import FrontPoint, pareto
+from autoprompt_search.confirm.parts import PartGain, part_gains
 from autoprompt_search.confirm.seal import Opened, Seal
 from autoprompt_search.confirm.selection import SelectionRule
 from autoprompt_search.core.errors import SearchError
@@ -85,6 +86,8 @@ class Confirmation:
     """What the choice had to keep."""
     broken: tuple[Limit, ...]
     """Of these, what the baseline breaks."""
+    parts: tuple[PartGain, ...]
+    """What each part of the best prompt adds on dev."""
     test_openings: int
     """Choices that this test split has judged, this one included: above 1 it is no longer unseen."""
 
@@ -143,6 +146,7 @@ def confirm(
         broken=objective.broken(baseline.last),
         corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, rule.complete),
         cross_fitted=_cross_fitted(rule, choice, job, ranked),
+        parts=part_gains(chosen, baseline, ranked, evaluator, comparison),
         test_openings=opened.openings_before + 1,
     )
 

@@ -30,3 +30,7 @@ class ReportData:
     baseline_prompt: str = ""
     """The baseline prompt as the model sees it on one example."""
     best_prompt: str = ""
+    words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """Label -> what the model says for it in the baseline, and in the best prompt."""
+    idle: Sequence[str] = ()
+    """Parameters that differ between the two without any effect on the best prompt."""

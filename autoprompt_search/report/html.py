@@ -1,4 +1,4 @@
-"""The page: one file, no script, nothing fetched. Everything but our own figures is escaped."""
+"""The page: one file, one script of our own, nothing fetched. Everything but our own figures is escaped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from autoprompt_search.report.view import View
 def to_html(view: View) -> str:
     """The report as one HTML file."""
     page = _environment().get_template("report.html.j2")
-    return page.render(v=view, data=view.data, result=view.result)
+    return page.render(v=view, data=view.data, result=view.result, script=_script())
+
+
+@cache
+def _script() -> Markup:
+    return Markup((Path(__file__).parent / "page.js").read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
 
 @cache
@@ -40,5 +45,6 @@ def _environment() -> Environment:
         written=rows.written,
         front_note=rows.front_note,
         svg=Markup,
+        json=Markup,
     )
     return env

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from autoprompt_search.report.rows import kinds
 
 FEWEST_TRIALS = 10
 """Below that a forest of random trees says nothing."""
+
+FEWEST_SCORES = 3
+MOST_TIES = 0.5
+"""Where more than this share of the trials have one score, chance decides which parameter seems to matter."""
 
 TREES = 64
 """Trees of the forest: Optuna's default, half a second for each group of trials."""
@@ -54,8 +59,14 @@ def importances(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> li
     return [one for one in shares if one is not None]
 
 
+def is_tied(records: Sequence[TrialRecord]) -> bool:
+    """Whether most trials have one and the same score, of which nothing can be learned."""
+    scores = Counter(round(r.last.score, 6) for r in records if r.last)
+    return not scores or len(scores) < FEWEST_SCORES or scores.most_common(1)[0][1] > MOST_TIES * scores.total()
+
+
 def _importance(group: str, records: Sequence[TrialRecord], config: Mapping[str, Any]) -> Importance | None:
-    if len(records) < FEWEST_TRIALS or len({r.last.score for r in records if r.last}) < 2:
+    if len(records) < FEWEST_TRIALS or is_tied(records):
         return None
     common = {n for n in set.intersection(*({*r.params} for r in records)) if not n.endswith((TEXT, LIKE))}
     values = {name: [r.params[name] for r in records] for name in sorted(common)}

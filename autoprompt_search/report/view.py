@@ -10,12 +10,15 @@ import yaml
 
 from autoprompt_search.core.measurements import TrialRecord, TrialState
 from autoprompt_search.report import wording
+from autoprompt_search.report.alerts import alerts
 from autoprompt_search.report.data import ReportData
 from autoprompt_search.report.figures import Whisker, history, intervals, rungs
-from autoprompt_search.report.importance import Importance, importances
+from autoprompt_search.report.importance import FEWEST_TRIALS, Importance, importances, is_tied
+from autoprompt_search.report.marking import Run, marked
 from autoprompt_search.report.rows import KindCost, cost_by_kind, value_text
 from autoprompt_search.report.sections import ShownSection, sections_of
 from autoprompt_search.report.styles import StyleRow, style_rows
+from autoprompt_search.report.trials import trials_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,15 @@ class View:
     """All values that the template of a report reads."""
 
     data: ReportData
+    alerts: tuple[str, ...]
+    """What is said before the verdict."""
+    choice_note: str
+    best_prompt: tuple[Run, ...]
+    baseline_prompt: tuple[Run, ...]
+    words: tuple[tuple[str, str, str], ...]
+    """Label, what stands for it in the best prompt, and in the baseline."""
+    trials: str
+    """All trials as JSON."""
     headline: str
     sentence: str
     reason: str
@@ -54,6 +66,8 @@ class View:
     history: str
     rungs: str
     importances: tuple[Importance, ...]
+    is_tied: bool
+    """Whether most trials have the same score."""
     sections: tuple[ShownSection, ...]
     """What depends on the kind of answer."""
     failed: tuple[TrialRecord, ...]
@@ -73,8 +87,15 @@ def build_view(data: ReportData) -> View:
     result = data.result
     baseline, best = result["baseline"], result["best"]
     same = wording.is_baseline_best(data)
+    after, before = marked(data.best_prompt, data.baseline_prompt)
     return View(
         data=data,
+        alerts=alerts(data),
+        choice_note=wording.choice_note(data),
+        best_prompt=after,
+        baseline_prompt=before,
+        words=tuple((label, _spelled(pair[1]), _spelled(pair[0])) for label, pair in data.words.items()),
+        trials=trials_json(data.records, data.config, best.get("trial")),
         headline=wording.headline(data),
         sentence=wording.sentence(data),
         reason=str(result.get("reason", "")),
@@ -88,11 +109,12 @@ def build_view(data: ReportData) -> View:
         sides=_sides(result, same),
         is_baseline_best=same,
         confidence=wording.confidence(data),
-        params=_param_rows(baseline.get("params", {}), best.get("params", {})),
+        params=_param_rows(baseline.get("params", {}), best.get("params", {}), data.idle),
         test_metrics=_test_metrics(result),
         intervals=intervals(_whiskers(result)),
         history=history(data.records, baseline.get("dev", {}).get("score")) if data.records else "",
         rungs=rungs(data.records, best.get("trial", -1)),
+        is_tied=len(data.records) >= FEWEST_TRIALS and is_tied(data.records),
         importances=tuple(importances(data.records, data.config)),
         sections=sections_of(data),
         failed=tuple(r for r in data.records if r.state is TrialState.FAILED),
@@ -109,9 +131,15 @@ def _sides(result: Mapping[str, Any], is_baseline_best: bool) -> tuple[tuple[str
     return (*best, *text, ("Baseline", result["baseline"]))
 
 
-def _param_rows(baseline: Mapping[str, Any], best: Mapping[str, Any]) -> tuple[ParamRow, ...]:
-    names = list(dict.fromkeys((*baseline, *best)))
+def _param_rows(baseline: Mapping[str, Any], best: Mapping[str, Any], idle: Sequence[str]) -> tuple[ParamRow, ...]:
+    """Those without an effect on the best prompt are left out: there is no change to see."""
+    names = [name for name in dict.fromkeys((*baseline, *best)) if name not in idle]
     return tuple(ParamRow(n, *(value_text(p[n]) if n in p else wording.NONE for p in (baseline, best))) for n in names)
+
+
+def _spelled(words: Sequence[str]) -> str:
+    """Answers as people write them: each once, without the blank before it."""
+    return ", ".join(dict.fromkeys(word.strip() for word in words)) or wording.NONE
 
 
 def _test_metrics(result: Mapping[str, Any]) -> tuple[str, ...]:

@@ -185,8 +185,44 @@ def headroom_note(data: ReportData) -> str:
     )
 
 
+def choice_note(data: ReportData) -> str:
+    """Why the chosen prompt is not the one with the highest dev score; empty where it is."""
+    result = data.result
+    best, finalists = _mapping(result.get("best")), [_mapping(f) for f in result.get("finalists", ())]
+    full = [r for r in data.records if r.last is not None and r.last.fidelity.is_full]
+    score = _mapping(best.get("dev")).get("score")
+    top = max(full, key=lambda r: (r.last.score if r.last else 0.0, -r.number), default=None)
+    if top is None or top.last is None or not _is_number(score) or top.last.score <= float(str(score)) + 1e-9:
+        return ""
+    said = (
+        f"Trial {top.number} has a higher dev score, {number(top.last.score)} against {number(score)} of the chosen "
+        f"trial {best.get('trial')}."
+    )
+    standing = next((f for f in finalists if f.get("trial") == top.number), {})
+    gain = _mapping(standing.get("gain"))
+    if is_baseline_best(data):
+        lead = _mapping(result.get("lead"))
+        return (
+            f"{said} Without the luck of being the best of many, that lead is {signed(lead.get('expected'))} "
+            f"± {number(lead.get('stderr'))}, which is not a standard error above none: the baseline stays."
+        )
+    if gain and float(gain.get("low", 0)) <= 0:
+        return f"{said} Its soft prompt was not shown to be better than its own text."
+    if standing.get("tied"):
+        return (
+            f"{said} They are within one standard error of each other, and the chosen one is shorter "
+            f"({number(best.get('prompt_tokens'), 1)} against {number(top.last.prompt_tokens, 1)} tokens)."
+        )
+    limits = result.get("constraints")
+    if limits and not standing:
+        return f"{said} It was not among the prompts that keep {' and '.join(map(str, limits))}."
+    return f"{said} It was not free to be chosen: its settings were less steady over several draws."
+
+
 def importance_note(data: ReportData) -> str:
     """What the choice of soft prompts has to do with their share; empty where there were no others."""
+    if not data.records:
+        return ""
     if {"soft"} < {record.kind for record in data.records}:
         return "Soft prompts start from the best texts, so that part of the share of soft.method is theirs."
     return ""

@@ -12,6 +12,9 @@ from autoprompt_search.report import wording
 from autoprompt_search.report.data import ReportData
 
 CHANGED_SHOWN = 10
+MATRIX_LABELS = 10
+"""With more labels a matrix is wider than a screen: each label gets a row, and the commonest confusions are listed."""
+CONFUSED_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,39 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One label on the test split."""
+
+    label: str
+    examples: int
+    found: tuple[float | None, ...]
+    """Recall for each prompt; None without examples."""
+    right: tuple[float | None, ...]
+    """Precision for each prompt; None where it never gave this answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A label that was taken for another one."""
+
+    gold: str
+    predicted: str
+    counts: tuple[int, ...]
+    """For each prompt."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelView:
     """What the sections show."""
 
     confusions: tuple[tuple[str, Confusion], ...] | None
-    """Title and matrix; None where answers are no labels."""
+    """Title and matrix; None where answers are no labels, () where there are too many for a matrix."""
+    sides: tuple[str, ...]
+    """The prompts of `classes` and `mistakes`."""
+    classes: tuple[ClassRow, ...]
+    """Every label, where there are too many for a matrix."""
+    mistakes: tuple[Mistake, ...]
+    """The commonest, by the last of `sides`."""
     changes: Changes
     has_outcomes: bool
     is_baseline_best: bool
@@ -61,8 +92,13 @@ class LabelSection:
         same = wording.is_baseline_best(data)
         answered = [("Baseline", data.baseline_outcomes)] + ([] if same else [("Best", data.best_outcomes)])
         matrices = tuple((title, confusion(outcomes, data.labels)) for title, outcomes in answered if outcomes)
+        is_large = len(data.labels) > MATRIX_LABELS
+        found = [matrix for _, matrix in matrices]
         return LabelView(
-            confusions=matrices if data.labels else None,
+            confusions=(() if is_large else matrices) if data.labels else None,
+            sides=tuple(title for title, _ in matrices),
+            classes=tuple(class_rows(found)) if is_large else (),
+            mistakes=tuple(mistakes(found)) if is_large else (),
             changes=changes(data.baseline_outcomes, data.best_outcomes, data.texts),
             has_outcomes=bool(data.best_outcomes),
             is_baseline_best=same,
@@ -79,6 +115,38 @@ class LabelSection:
             won, lost = wording.count(view.changes.won), wording.count(view.changes.lost)
             yield "## Examples that changed"
             yield f"{won} won, {lost} lost on the test split."
+
+
+def class_rows(found: Sequence[Confusion]) -> Iterator[ClassRow]:
+    """Every label, in the order of the task."""
+    tables = [_cells(one) for one in found]
+    for label in dict.fromkeys(row for one in found for row in one.rows):
+        totals = [sum(n for (gold, _), n in cells.items() if gold == label) for cells in tables]
+        given = [sum(n for (_, said), n in cells.items() if said == label) for cells in tables]
+        hits = [cells.get((label, label), 0) for cells in tables]
+        yield ClassRow(
+            label,
+            max(totals),
+            tuple(hit / n if n else None for hit, n in zip(hits, totals, strict=True)),
+            tuple(hit / n if n else None for hit, n in zip(hits, given, strict=True)),
+        )
+
+
+def mistakes(found: Sequence[Confusion]) -> list[Mistake]:
+    """What the last prompt takes for what, the commonest first."""
+    tables = [_cells(one) for one in found]
+    last = sorted(tables[-1].items(), key=lambda item: (-item[1], item[0])) if tables else []
+    wrong = [pair for pair, n in last if n and pair[0] != pair[1]][:CONFUSED_SHOWN]
+    return [Mistake(*pair, tuple(cells.get(pair, 0) for cells in tables)) for pair in wrong]
+
+
+def _cells(one: Confusion) -> dict[tuple[str, str], int]:
+    """(right label, answer) -> how often."""
+    return {
+        (row, column): n
+        for row, line in zip(one.rows, one.counts, strict=True)
+        for column, n in zip(one.columns, line, strict=True)
+    }
 
 
 def changes(data_baseline: Sequence[Outcome], data_best: Sequence[Outcome], texts: Mapping[str, str]) -> Changes:
