@@ -8,14 +8,25 @@ from pathlib import Path
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
+from autoprompt_search.core.types import Params
 from autoprompt_search.report import rows, wording
 from autoprompt_search.report.view import View
+
+_WHOLE = 40
+"""Characters of a parameter with its value that stay on one line."""
 
 
 def to_html(view: View) -> str:
     """The report as one HTML file."""
     page = _environment().get_template("report.html.j2")
     return page.render(v=view, data=view.data, result=view.result, script=_script())
+
+
+def _params(params: Params) -> Markup:
+    """As `rows.params_line`, broken between parameters and in long values only."""
+    parts = [rows.params_line({name: value}) for name, value in params.items()]
+    whole = Markup('<span class="whole">{}</span>')
+    return Markup(", ").join(whole.format(part) if len(part) <= _WHOLE else part for part in parts if part)
 
 
 @cache
@@ -40,7 +51,7 @@ def _environment() -> Environment:
         p=wording.p_value,
         duration=wording.duration,
         percent=wording.percent,
-        params=rows.params_line,
+        params=_params,
         standing=rows.standing,
         written=rows.written,
         front_note=rows.front_note,

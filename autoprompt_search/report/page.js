@@ -91,6 +91,15 @@
   box.append(form, scroll, more);
   [find, kind, state].forEach((input) => input.addEventListener("input", () => { shown = 20; update(); }));
 
+  function settings(t) {
+    const cell = node("td", null, { class: "params" });
+    setting(t).forEach(([name, value], i) => {
+      const text = `${name}=${value}`;
+      if (i) cell.append(", ");
+      cell.append(text.length <= 40 ? node("span", text, { class: "whole" }) : text);
+    });
+    return cell;
+  }
   function row(t) {
     const made = node("tr", null, { class: t.n === data.chosen ? "chosen" : "" });
     const first = node("th", null, { scope: "row", class: "trial n" });
@@ -99,7 +108,7 @@
     const score = node("td", fixed(t.y, 3), { class: "n score" });
     made.append(first, node("td", t.k), node("td", words[t.s]), score, node("td", fixed(t.e, 3), { class: "n" }),
       node("td", t.x ?? "–", { class: "n" }), node("td", fixed(t.w, 1), { class: "n" }), node("td", t.q.toLocaleString("en"), { class: "n" }),
-      node("td", line(t), { class: "params" }));
+      settings(t));
     open.addEventListener("click", () => {
       if (made.nextSibling && made.nextSibling.dataset && made.nextSibling.dataset.of === String(t.n)) {
         made.nextSibling.remove(); open.setAttribute("aria-expanded", "false"); return;

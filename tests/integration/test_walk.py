@@ -31,7 +31,7 @@ def test_a_search_leaves_everything_a_user_needs(finished: SearchResult) -> None
     assert plain["difference"].keys() >= {"score", "low", "high", "p"}
     assert sum(plain["trials"].values()) == 16
     if plain["parts"]:
-        assert [part["part"] for part in plain["parts"]][0] == "text"
+        assert plain["parts"][0]["part"] == "text"
         assert plain["parts"][-1]["dev"]["score"] == plain["best"]["dev"]["score"]
         gains = sum(part["gain"]["score"] for part in plain["parts"])
         assert plain["baseline"]["dev"]["score"] + gains == pytest.approx(plain["best"]["dev"]["score"])
