@@ -9,14 +9,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprompt_search.core.answers import Calibration, LabelAnswers, LabelLogprobs, Response
+from autoprompt_search.core.answers import Calibration, Completion, LabelAnswers, LabelLogprobs, Response
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.nesting import mode_of
 from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.answering import Derived, Responses
-from autoprompt_search.core.protocols.model import Backend, Scores
+from autoprompt_search.core.protocols.model import Backend, Chooses, Scores
 from autoprompt_search.core.types import Example
 from autoprompt_search.prompting import answer_words
 
@@ -48,7 +48,10 @@ class Likelihood:
     def ask(
         self, backend: Backend, rendered: Sequence[Rendered], prompt: Prompt, examples: Sequence[Example]
     ) -> Responses:
-        """Score every answer behind every prompt."""
+        """Score every answer behind every prompt; let the model name one where it gives no probabilities."""
+        if isinstance(backend, Chooses) and not backend.gives_probabilities:
+            named = backend.choose(rendered, answer_words(prompt, _labels(prompt).labels)[0], prompt.soft)
+            return Responses(named.completions, named.prompt_tokens, named.computed)
         if not isinstance(backend, Scores):
             raise ConfigError("backend.type: it cannot score answers, and labels by likelihood need that")
         labels = _labels(prompt).labels
@@ -61,11 +64,21 @@ class Likelihood:
                 f"the model's scores of the answers are not a number (NaN){where}, or all answers are impossible to it"
             )
         rows = label_logprobs(scored.logliks, groups, len(labels)).tolist()
-        return Responses(tuple(LabelLogprobs(tuple(row)) for row in rows), scored.prompt_tokens, scored.computed)
+        bounds = scored.censored or [()] * len(rows)
+        made = (
+            LabelLogprobs(tuple(row), _unseen(bound, groups, len(labels)) if any(bound) else ())
+            for row, bound in zip(rows, bounds, strict=True)
+        )
+        return Responses(tuple(made), scored.prompt_tokens, scored.computed)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
-        """The most probable label; a tie goes to the label named first."""
+        """The most probable label; a tie goes to the label named first. Where all are censored none is known."""
+        if isinstance(response, Completion):
+            return _named(prompt, example, response, prompt_tokens)
         labels, logprobs = _labels(prompt).labels, cast("LabelLogprobs", response).values
+        if (bounds := cast("LabelLogprobs", response).censored) and all(bounds):
+            alternatives, reason = example.alternatives, "censored"
+            return Outcome(example.id, example.target, "", response, prompt_tokens, alternatives, unscored=reason)
         best = max(range(len(labels)), key=lambda i: (logprobs[i], -i))
         right = [logprobs[labels.index(t)] for t in example.targets if t in labels]
         loss = -float(np.logaddexp.reduce(right)) if len(right) > 1 else -right[0] if right else None
@@ -74,10 +87,33 @@ class Likelihood:
         )
 
 
+def _named(prompt: Prompt, example: Example, said: Completion, prompt_tokens: int) -> Outcome:
+    """The label whose word a model named that gives no probabilities."""
+    words, groups = answer_words(prompt, _labels(prompt).labels)
+    found = next((g for word, g in zip(words, groups, strict=True) if word == said.text), None)
+    missing = "cut" if said.finish == "length" else "not-parsed" if said.text.strip() else "empty"
+    return Outcome(
+        example.id,
+        example.target,
+        "" if found is None else _labels(prompt).labels[found],
+        said,
+        prompt_tokens,
+        example.alternatives,
+        unscored=missing if found is None else "",
+    )
+
+
+def _unseen(bounds: Sequence[bool], groups: Sequence[int], labels: int) -> tuple[bool, ...]:
+    """Labels none of whose words is known exactly."""
+    known = {group for group, bound in zip(groups, bounds, strict=True) if not bound}
+    return tuple(label not in known for label in range(labels))
+
+
 def calibrated(response: Response, calibration: Calibration) -> LabelLogprobs:
     """Log-probabilities of labels less the offsets, normalised again: p(label) / p(label without a reason)."""
+    bounds = cast("LabelLogprobs", response).censored
     moved = np.subtract(cast("LabelLogprobs", response).values, calibration.offsets)
-    return LabelLogprobs(tuple((moved - np.logaddexp.reduce(moved)).round(DIGITS).tolist()))
+    return LabelLogprobs(tuple((moved - np.logaddexp.reduce(moved)).round(DIGITS).tolist()), bounds)
 
 
 def label_logprobs(logliks: Floats, groups: Sequence[int], labels: int) -> NDArray[np.float64]:

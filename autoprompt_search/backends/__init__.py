@@ -6,6 +6,9 @@ from autoprompt_search.core.registry import Registry
 SHARED = "shared"
 """A backend around another one, for trials that share a model: the runner names it, and no file can."""
 
+ENDPOINT = "endpoint"
+"""An endpoint with the journal and the caps of a search: the session names it, and no file can."""
+
 BACKENDS: Registry[Backend] = Registry(
     "backends",
     {
@@ -14,7 +17,11 @@ BACKENDS: Registry[Backend] = Registry(
         "hf-seq2seq": "autoprompt_search.backends.hf.seq2seq:hf_seq2seq",
         "hf-encoder": "autoprompt_search.backends.hf.encoder:hf_encoder",
         "hf-classifier": "autoprompt_search.backends.hf.classifier:hf_classifier",
+        "openai": "autoprompt_search.backends.endpoint.backend:OpenAIBackend",
         "scripted": "autoprompt_search.testing.scripted:ScriptedBackend",
     },
-    internal={SHARED: "autoprompt_search.backends.hf.shared:SharedBackend"},
+    internal={
+        SHARED: "autoprompt_search.backends.hf.shared:SharedBackend",
+        ENDPOINT: "autoprompt_search.backends.endpoint.backend:in_search",
+    },
 )

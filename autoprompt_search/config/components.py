@@ -38,7 +38,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
 
 INJECTED: Mapping[str, tuple[str, ...]] = {
     "task": (),
-    "backend": (),
+    "backend": ("surroundings",),
     "study": ("terms",),
     "runner": (),
     "tracker": ("folder",),

@@ -136,6 +136,8 @@ class LabelLogprobs:
 
     values: tuple[float, ...]
     """The log-probability of each label given that the answer is one of them, in label order; sums to one in exp."""
+    censored: tuple[bool, ...] = ()
+    """Labels of which only an upper bound is known, because the model listed other tokens; () for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ _KINDS: Mapping[str, Callable[..., Response]] = {
 def response_to_plain(response: Response) -> dict[str, Any]:
     """A response as JSON can hold it, with a tag that says which kind it is."""
     kind = next(kind for kind, response_type in _KINDS.items() if response_type is type(response))
-    return {"kind": kind, **{name: getattr(response, name) for name in response.__dataclass_fields__}}
+    fields = {name: getattr(response, name) for name in response.__dataclass_fields__}
+    return {"kind": kind, **{name: value for name, value in fields.items() if name != "censored" or value}}
 
 
 def response_from_plain(plain: Mapping[str, Any]) -> Response:

@@ -5,6 +5,8 @@ SearchError
 ├── MissingExtraError     an optional dependency is absent: install it
 ├── TrialError            one trial cannot go on: it becomes a FAILED record, the search continues
 ├── SystemicError         every trial fails the same way: the search ends with that one reason
+├── EndpointError         the server of the model cannot go on (key, quota, gone): the search ends and can be continued
+├── BudgetError           the next request would pass the budget: no more trials, the search goes on to its end
 ├── StateError            the state folder belongs to another search, another driver, or is damaged
 └── TamperedError         an exported folder is not what was exported
 """
@@ -57,6 +59,14 @@ class TrialError(SearchError):
 
 class SystemicError(SearchError):
     """All trials so far failed for one and the same reason."""
+
+
+class EndpointError(SearchError):
+    """The server of the model does not answer, and will not soon; what was measured is kept."""
+
+
+class BudgetError(SearchError):
+    """A request was not sent, because it could have passed the budget."""
 
 
 class StateError(SearchError):

@@ -87,6 +87,13 @@ FAMILIES: Mapping[str, Family] = {
         methods=EMBEDDINGS,
         places=("start", "after-cls"),
     ),
+    "openai": Family(
+        "the server reads the prompt, in its own chat template where it is asked in turns; labels are scored as the "
+        "probe of the endpoint found out, or are read in the text",
+        limits=("The model is somebody else's: it may change or go, and its scores with it.",),
+        reads_rest=False,
+        chats=True,
+    ),
     "hf-encoder": Family(
         "an answer scores the cosine of its vector and the text's, x 20, blanks around the answer left out; where "
         "there are demonstrations an answer's vector is the mean of its own and theirs, which stand for their label's "

@@ -98,7 +98,8 @@ class Outcome:
     loss: float | None = None
     """The negative log-probability of the right answer; None where the model gave no probabilities."""
     unscored: str = ""
-    """Why no answer could be read: `cut`, `empty`, `not-parsed` or `refused`; empty where one was."""
+    """Why no answer could be read: `cut`, `empty`, `not-parsed`, `refused`, or `censored` (no label was among the
+    tokens that the model listed); empty where one was."""
 
     @property
     def targets(self) -> tuple[str, ...]:

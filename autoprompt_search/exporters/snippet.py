@@ -48,7 +48,7 @@ def snippet(final: FinalPrompt) -> str | None:
 def obstacle(final: FinalPrompt) -> str | None:
     """Why no plain script does the same: a backend of others, or a choice of demonstrations that would take pages."""
     demos, kind = final.prompt.demos, str(final.backend.get("type"))
-    if kind not in FAMILIES:
+    if kind not in FAMILIES or not FAMILIES[kind].auto:
         return f"there is no plain script for the backend {kind!r}"
     answers = final.prompt.answers
     if isinstance(answers, TextAnswers) and (kind not in _WRITES or (said := no_script(answers))):

@@ -66,6 +66,8 @@ class PromptBuilder:
             return prompt
         predicted = predict(prompt, CALIBRATIONS[method](self._job, prompt), self._backend)
         self._spent += predicted.cost
+        if not all(o.logprobs for o in predicted.outcomes):
+            raise TrialError(f"calibration: {method} needs probabilities of labels, and the endpoint gives none")
         means = np.exp([o.logprobs for o in predicted.outcomes]).mean(axis=0)
         offsets = np.log(np.maximum(means, _LEAST)).round(_DIGITS)
         answers = replace(prompt.answers, calibration=Calibration(method, tuple(offsets.tolist())))

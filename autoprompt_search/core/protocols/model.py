@@ -21,6 +21,8 @@ class Scored:
     """Tokens of each prompt, soft tokens included."""
     computed: int | None = None
     """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+    censored: tuple[tuple[bool, ...], ...] = ()
+    """[prompts, answers]: where only an upper bound of the log-probability is known; () for nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,37 @@ class Generates(Protocol):
     def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:
         """Why prompts and `soft` soft tokens leave no room for `limits.tokens` in the context, with both lengths; None
         when all leave enough. Reads the tokenizer, never weights."""
+        ...
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """Capability: name one of given answers, where the model gives no probabilities of them."""
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether `Scores.score` is to be asked instead."""
+        ...
+
+    def choose(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Generated:
+        """One of `answers`, as it is given, behind every prompt; what names none of them comes back as it was said."""
+        ...
+
+
+@runtime_checkable
+class Prices(Protocol):
+    """Capability: say what a prompt costs in use."""
+
+    def price(self, prompts: Sequence[Rendered], completion_tokens: float, answers: int) -> float | None:
+        """US dollars per 1,000 predictions with a prompt that was rendered like `prompts`; None without prices.
+
+        What all of `prompts` begin with is taken as cached, where the server is known to cache so much.
+
+        Args:
+            prompts: One prompt on several examples, at least two.
+            completion_tokens: New tokens of an answer, on average.
+            answers: Labels that are compared; 0 for text.
+        """
         ...
 
 

@@ -1,0 +1,329 @@
+"""A model behind an OpenAI-compatible API. A probe says how it may be asked; a journal keeps every answer."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+from pydantic import Field
+
+from autoprompt_search.backends.endpoint.certificate import Api, Certificate, Way
+from autoprompt_search.backends.endpoint.client import Address, Client, RefusedError, usage_of
+from autoprompt_search.backends.endpoint.journal import Caps, Journal, Tariff
+from autoprompt_search.backends.endpoint.pricing import cached_part, price_of
+from autoprompt_search.backends.endpoint.probe import Prober
+from autoprompt_search.backends.endpoint.requests import ROUTES, Fixed, api_of, body_of, cap_of, completion_of
+from autoprompt_search.backends.endpoint.scoring import Row, Scoring, estimated
+from autoprompt_search.core.answers import Completion, Limits
+from autoprompt_search.core.errors import ConfigError, EndpointError, SearchError, TrialError
+from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.prompts import Rendered, SoftPrompt
+from autoprompt_search.core.protocols.model import Generated, Scored
+
+OPENAI = "https://api.openai.com/v1"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the search around an endpoint decides; a file cannot."""
+
+    journal: Path | None = None
+    """File of answers and costs; None keeps them in memory."""
+    concurrency: int = 8
+    """Requests at a time."""
+    caps: Caps = field(default_factory=Caps)
+    longest: int = 0
+    """Characters of the longest prompt; 0 where it is not known."""
+
+
+class OpenAIBackend:
+    """Implements `Backend`, `Scores`, `Generates`, `Chooses` and `Prices`.
+
+    The first use probes the endpoint, unless both `api` and `scoring` are named, or the journal holds its certificate.
+
+    Args:
+        model: Its name at the server.
+        base_url: Of the server, with `/v1`.
+        key_from: Environment variable that holds the key. Nothing else may.
+        api: `chat` or `completions`; `auto` reads plain prompts on where the server can, and asks in turns elsewhere.
+        scoring: How labels are scored: `exact`, `echo`, `top-k`, `constrained` or `text`; `auto` takes the first that
+            the probe verifies.
+        prices: US dollars per million tokens: `prompt`, `cached` and `completion`, of the tier that is used.
+        service_tier: Sent along, e.g. `flex`, where the server offers cheaper slow answers.
+        context: Longest prompt with its answer, in tokens; None leaves it to the probe.
+        timeout: Seconds until an answer begins.
+        patience: Seconds for which one request is tried again while the server is busy or away.
+        extra: Further fields of every request, e.g. `{reasoning_effort: none}`.
+        surroundings: Injected.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str = OPENAI,
+        key_from: str = "OPENAI_API_KEY",
+        api: Literal["auto", "chat", "completions"] = "auto",
+        scoring: Literal["auto", "exact", "echo", "top-k", "constrained", "text"] = "auto",
+        prices: Mapping[Literal["prompt", "cached", "completion"], Annotated[float, Field(ge=0)]] | None = None,
+        service_tier: str | None = None,
+        context: Annotated[int, Field(ge=1)] | None = None,
+        timeout: Annotated[float, Field(gt=0)] = 120.0,
+        patience: Annotated[float, Field(ge=0)] = 600.0,
+        extra: Mapping[str, Any] | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError("base_url: must be the http(s) address of a server, such as http://127.0.0.1:8000/v1")
+        around = surroundings or Surroundings()
+        self.address = Address(base_url.rstrip("/"), key_from, timeout, patience)
+        self.tariff = Tariff(**{str(name): price for name, price in prices.items()}) if prices else None
+        self.around = around
+        self._probing = Lock()
+        self._api, self._wanted, self._context = api, scoring, context
+        self._fixed = Fixed(model, {**(extra or {}), **({"service_tier": service_tier} if service_tier else {})})
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Every answer, and what it cost."""
+        return Journal(self.around.journal, tariff=self.tariff, caps=self.around.caps)
+
+    @cached_property
+    def client(self) -> Client:
+        """The connection."""
+        return Client(self.address, self.journal, self.around.concurrency)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the address without secrets, the model, and how the probe says that it is asked."""
+        return fingerprint(["openai", self.certificate.identity, dict(self._fixed.extra), self._wanted, self._api])
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """What is known of the endpoint: from the journal, else from the options, else from a probe."""
+        with self._probing:
+            found = self._certificate()
+        self.client.served = found.served
+        return found
+
+    def _certificate(self) -> Certificate:
+        name = fingerprint(["certificate", self.address.shown, self._fixed.model, self._api, dict(self._fixed.extra)])
+        if kept := self.journal.fact(name):
+            return self._narrowed(Certificate.from_plain(kept))
+        if self._api != "auto" and self._wanted != "auto":
+            ways: tuple[Way, ...] = (self._wanted,)
+            return Certificate(self.address.shown, self._fixed.model, apis=(self._api,), ways=ways, chat_ways=ways)
+        found = self.probe()
+        self.journal.remember(name, found.plain())
+        return self._narrowed(found)
+
+    def probe(self, longest: int = 0) -> Certificate:
+        """Probe it now. `longest`: tokens of the longest prompt that will be asked; 0 for those of the search."""
+        apis: tuple[Api, ...] = ("completions", "chat") if self._api == "auto" else (self._api,)
+        return Prober(self.client, self._fixed, apis, longest or self.around.longest // 3).run()
+
+    def _narrowed(self, found: Certificate) -> Certificate:
+        """The certificate with the wanted way alone, where one is wanted."""
+        if self._wanted == "auto":
+            return found
+        if self._wanted not in (*found.ways, *found.chat_ways):
+            known = ", ".join(dict.fromkeys((*found.ways, *found.chat_ways)))
+            raise ConfigError(
+                f"backend.scoring: the endpoint does not score labels by {self._wanted!r}; it does by {known}"
+            )
+        keep = {n: tuple(w for w in getattr(found, n) if w == self._wanted) or ("text",) for n in ("ways", "chat_ways")}
+        return Certificate.from_plain({**found.plain(), **keep})
+
+    def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
+        """See `Backend.problems`. Without prompts it looks whether the server answers, which costs nothing."""
+        if soft:
+            return ["an endpoint takes no soft prompts"]
+        if not prompts and not answers:
+            return self._unreachable()
+        bare = [answer.strip() for answer in answers]
+        found = [f"the answer {answers[i]!r} has no tokens" for i, text in enumerate(bare) if not text]
+        found += [
+            f"the answers {answers[bare.index(text)]!r} and {answers[i]!r} have the same tokens"
+            for i, text in enumerate(bare)
+            if text and bare.index(text) < i
+        ]
+        if any(prompt.conversation is not None and prompt.conversation.prefix for prompt in prompts):
+            found.append("an endpoint begins its answers itself: leave layout.answer_prefix at none")
+        longest = max((len(answer) for answer in bare), default=0)
+        line = self.no_room(prompts, Limits(max(1, longest // 4))) if prompts else None
+        return found + ([line] if line else [])
+
+    def _unreachable(self) -> list[str]:
+        if self.address.url == OPENAI and self.address.key is None:
+            return [f"key_from: the environment variable {self.address.key_from} holds no key"]
+        try:
+            listed = [str(one.get("id")) for one in self.client.models()]
+        except RefusedError:
+            return []
+        except EndpointError as exc:
+            return [f"base_url: {str(exc).partition('. What was')[0]}"]
+        if listed and self._fixed.model not in listed:
+            return [f"model: the server has no {self._fixed.model!r}; it has {', '.join(sorted(listed)[:8])}"]
+        return []
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """See `Chooses`."""
+        return self.certificate.way in ("exact", "echo", "top-k")
+
+    def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
+        """See `Scores.score`. One request per prompt; by echo one per prompt and answer."""
+        self._check(prompts, Limits(1), soft)
+        scoring = Scoring(self.client, self._fixed, self.certificate)
+        rows = self._spread(prompts, lambda prompt: self._row(scoring, prompt, answers))
+        values = np.array([row.values for row in rows], dtype=np.float32).reshape(len(prompts), len(answers))
+        censored = tuple(row.censored for row in rows) if any(any(row.censored) for row in rows) else ()
+        tokens = tuple(row.prompt_tokens for row in rows)
+        return Scored(np.minimum(values, 0), tokens, self._new([row.is_new for row in rows], prompts), censored)
+
+    def choose(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Generated:
+        """See `Chooses.choose`."""
+        self._check(prompts, Limits(1), soft)
+        scoring = Scoring(self.client, self._fixed, self.certificate)
+
+        def one(prompt: Rendered) -> tuple[Completion, int, bool]:
+            way = next(way for way in self._ways(prompt) if way in ("constrained", "text"))
+            return self._plainly(prompt, lambda: scoring.choice(way, prompt, answers))
+
+        return self._generated(self._spread(prompts, one), prompts)
+
+    def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:
+        """See `Generates.generate`."""
+        self._check(prompts, limits, soft)
+        return self._generated(self._spread(prompts, lambda prompt: self._text(prompt, limits)), prompts)
+
+    def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:  # noqa: ARG002
+        """See `Generates.no_room`."""
+        context = self._context or self._found_context
+        if context is None or not prompts:
+            return None
+        longest = max(prompts, key=lambda prompt: len(prompt.text))
+        if len(longest.text) + limits.tokens < context:  # no tokenizer makes more tokens than characters
+            return None
+        most = self.count_tokens([longest])[0] + limits.tokens
+        if most <= context:
+            return None
+        return f"a prompt is too long: {most} tokens (the longest answer included), and the context is {context}"
+
+    @property
+    def _found_context(self) -> int | None:
+        """What the probe found, where there has been one: to look at a prompt starts none."""
+        return self.certificate.context if "certificate" in self.__dict__ else None
+
+    def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
+        """Tokens of each prompt: as the server counts plain ones where it does so for nothing, else by their length."""
+        known = self.__dict__.get("certificate") or Certificate(self.address.shown, self._fixed.model)
+        return [self._counted(prompt, known) for prompt in prompts]
+
+    def _counted(self, prompt: Rendered, known: Certificate) -> int:
+        if known.tokenizes and api_of(prompt, known) == "completions":
+            body = {"model": self._fixed.model, "prompt": prompt.text, "content": prompt.text}
+            made = self.client.free(f"{self.address.root}/tokenize", body) or {}
+            if tokens := made.get("tokens"):
+                return len(tokens)
+        return estimated(known, prompt)
+
+    def price(self, prompts: Sequence[Rendered], completion_tokens: float, answers: int) -> float | None:
+        """See `Prices.price`."""
+        if self.tariff is None:
+            return None
+        lengths = [estimated(self.certificate, prompt) for prompt in prompts]
+        calls = answers if answers and self.certificate.way == "echo" else 1
+        share = cached_part([prompt.text for prompt in prompts])
+        return price_of(self.tariff, self.certificate, lengths, share, completion_tokens) * calls
+
+    def _row(self, scoring: Scoring, prompt: Rendered, answers: Sequence[str]) -> Row:
+        def ask() -> Row:
+            for way in self._ways(prompt):
+                if way in ("constrained", "text"):
+                    break
+                if (row := scoring.row(way, prompt, answers)) is not None:
+                    return row
+            raise TrialError(
+                "the endpoint gives no probabilities of these answers, by none of the ways it was probed for"
+            )
+
+        return self._plainly(prompt, ask)
+
+    def _text(self, prompt: Rendered, limits: Limits) -> tuple[Completion, int, bool]:
+        def ask() -> tuple[Completion, int, bool]:
+            body = body_of(prompt, limits, self.certificate, self._fixed)
+            api = api_of(prompt, self.certificate)
+            most = Scoring(self.client, self._fixed, self.certificate).most(prompt, cap_of(limits, self.certificate))
+            answer = self.client.ask(ROUTES[api], body, most)
+            usage = usage_of(answer.body)
+            tokens = usage.prompt if usage else estimated(self.certificate, prompt)
+            return completion_of(answer.body, limits), tokens, answer.is_new
+
+        return self._plainly(prompt, ask)
+
+    def _ways(self, prompt: Rendered) -> tuple[Way, ...]:
+        return self.certificate.ways_of(api_of(prompt, self.certificate))
+
+    def _check(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None) -> None:
+        if soft is not None:
+            raise ConfigError(
+                f"the soft prompt was trained on {soft.base_model}, another model; an endpoint takes none"
+            )
+        if prompts:
+            _ = self.certificate
+            if line := self.no_room(prompts, limits):
+                raise TrialError(line)
+
+    def _plainly(self, prompt: Rendered, ask: Callable[[], T]) -> T:
+        """A refusal is about this prompt: its trial fails, the search goes on."""
+        try:
+            return ask()
+        except RefusedError as exc:
+            raise TrialError(f"the endpoint refuses a prompt of {len(prompt.text)} characters: {exc}") from exc
+
+    def _spread(self, prompts: Sequence[Rendered], one: Callable[[Rendered], T]) -> list[T]:
+        """`one` of every prompt, equal ones once: the first alone, so that its beginning is cached, then all others.
+
+        Whatever was answered when one fails is in the journal.
+        """
+        distinct = list(dict.fromkeys(prompts))
+        if not distinct:
+            return []
+        found = {distinct[0]: one(distinct[0])}
+        rest = sorted(distinct[1:], key=lambda prompt: prompt.text)
+        if rest:
+            with ThreadPoolExecutor(min(len(rest), self.around.concurrency)) as pool:
+                begun = [pool.submit(contextvars.copy_context().run, one, prompt) for prompt in rest]
+                try:
+                    found |= {prompt: made.result() for prompt, made in zip(rest, begun, strict=True)}
+                except SearchError:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        return [found[prompt] for prompt in prompts]
+
+    def _generated(self, made: Sequence[tuple[Completion, int, bool]], prompts: Sequence[Rendered]) -> Generated:
+        tokens = tuple(count for _, count, _ in made)
+        return Generated(tuple(said for said, _, _ in made), tokens, self._new([new for *_, new in made], prompts))
+
+    def _new(self, is_new: Sequence[bool], prompts: Sequence[Rendered]) -> int:
+        """Distinct prompts that were really asked."""
+        return len({prompt for prompt, new in zip(prompts, is_new, strict=True) if new})
+
+
+def in_search(
+    *, of: Mapping[str, Any], journal: str, concurrency: int, caps: Mapping[str, Any], longest: int
+) -> OpenAIBackend:
+    """The endpoint of a search, for its workers: `of` are the options that the file names."""
+    around = Surroundings(Path(journal) if journal else None, concurrency, Caps(**caps), longest)
+    return OpenAIBackend(**of, surroundings=around)

@@ -1,0 +1,32 @@
+"""What a prompt costs in use: the part that is cached, and the price of a thousand predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from autoprompt_search.backends.endpoint.certificate import Certificate
+from autoprompt_search.backends.endpoint.journal import Tariff
+
+
+def cached_part(texts: Sequence[str]) -> float:
+    """Share of a text, on average, that stands at the beginning of all of them."""
+    first, last = min(texts), max(texts)
+    common = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return common / max(1.0, fmean(map(len, texts))) if len(texts) > 1 else 0.0
+
+
+def price_of(
+    tariff: Tariff, certificate: Certificate, lengths: Sequence[int], share: float, completion_tokens: float
+) -> float:
+    """US dollars per 1,000 requests with prompts of these lengths, in tokens, of which `share` is their beginning.
+
+    A beginning counts as cached from as many tokens on as the probe saw cached, in whole steps.
+    """
+    length = fmean(lengths)
+    common = share * length
+    cached = common // certificate.cache_step * certificate.cache_step if certificate.cache_step else 0.0
+    cached = min(cached, length) if certificate.cache_step and cached >= certificate.cache_from else 0.0
+    fresh = length - cached
+    completion = completion_tokens + certificate.thinks
+    return (fresh * tariff.prompt + cached * tariff.cached + completion * tariff.completion) / 1e3
