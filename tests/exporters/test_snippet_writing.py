@@ -112,6 +112,7 @@ def _rendered(prompt: Prompt, example: Any) -> Any:
     return render(prompt, example)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("name", CASES)
 def test_the_script_writes_what_we_write(name: str, played: dict[str, tuple[list[str], list[str] | str]]) -> None:
     ours, theirs = played[name]

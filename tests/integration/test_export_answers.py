@@ -69,7 +69,7 @@ def searches(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, list[dict[str, 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(searches())
 def test_evaluate_says_what_the_search_said(drawn: tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]) -> None:
     config, parts = drawn
@@ -147,7 +147,7 @@ def text_searches(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, list[dict[
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(text_searches())
 def test_evaluate_says_what_a_search_for_text_said(
     drawn: tuple[dict[str, Any], dict[str, list[dict[str, Any]]]],

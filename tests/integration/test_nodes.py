@@ -18,7 +18,7 @@ from autoprompt_search.testing.runner_contract import Watch, drive, outlines
 from .nodes import Cluster, Node, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-TRIALS = 60
+TRIALS = 30
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ class Disturbs(Watch):
 
 
 def test_a_node_is_lost_and_another_joins_and_nobody_can_tell(cluster: Cluster, tmp_path: Path) -> None:
-    """60 trials, two at a time. Points are drawn by number alone and there is one rung, so order changes nothing."""
+    """30 trials, two at a time. Points are drawn by number alone and there is one rung, so order changes nothing."""
     work = job(
         tmp_path / "state", rungs=(24,), backend=ComponentSpec.model_validate({"type": "scripted", "seconds": 0.1})
     )

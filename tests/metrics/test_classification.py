@@ -177,7 +177,7 @@ def test_accuracy_does_not_load_scikit_learn():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
 def test_every_metric_equals_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     from sklearn import metrics as theirs

@@ -145,29 +145,28 @@ def test_a_maker_that_does_not_end_is_one_clear_error(tmp_path: Path, monkeypatc
     assert time.monotonic() - begun < 60
 
 
-def opened(kind: str, folder: Path) -> list[dict[str, object]]:
-    done = subprocess.run(
-        [sys.executable, str(OPENERS), kind, str(folder), "100"], check=False, capture_output=True, text=True
-    )
+def opened(kind: str, folder: Path, count: int) -> list[dict[str, object]]:
+    command = [sys.executable, str(OPENERS), kind, str(folder), str(count)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen: list[dict[str, object]] = json.loads(done.stdout)
     return seen
 
 
 @pytest.mark.slow
-def test_a_hundred_searches_begun_ten_at_a_time_all_find_their_database(tmp_path: Path) -> None:
-    assert opened("groups", tmp_path) == [{"codes": [0] * 10, "searches": 10}] * 10
+def test_searches_begun_ten_at_a_time_all_find_their_database(tmp_path: Path) -> None:
+    assert opened("groups", tmp_path, 40) == [{"codes": [0] * 10, "searches": 10}] * 4
 
 
 @pytest.mark.slow
-def test_a_hundred_kills_while_it_is_made_block_nobody(tmp_path: Path) -> None:
-    for lane in opened("kills", tmp_path):
+def test_forty_kills_while_it_is_made_block_nobody(tmp_path: Path) -> None:
+    for lane in opened("kills", tmp_path, 40):
         assert (lane["searches"], lane["left"]) == (1, [])
         codes = lane["codes"]
         assert isinstance(codes, list)
         assert (codes[0], codes[-1]) == (0, 0)
         assert set(codes) <= {0, -9, -15, 130}
-        assert sum(code != 0 for code in codes) >= 25
+        assert sum(code != 0 for code in codes) >= 10
 
 
 def test_a_file_that_others_write_to_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
