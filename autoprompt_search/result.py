@@ -83,19 +83,12 @@ def to_plain(
     is_futile: bool = False,
 ) -> dict[str, Any]:
     """Everything a reader or a program may want to know, as JSON values."""
-    ends = Counter(r.state for r in records)
+    ends, openings = Counter(r.state for r in records), reopened(confirmation.test_openings)
     futile = [FUTILE] if is_futile else []
     return {
         "name": origin.name,
         "verdict": confirmation.verdict.value,
-        "reason": " ".join(
-            [
-                *futile,
-                reason(confirmation, origin),
-                *unfit(confirmation),
-                *reopened(confirmation.test_openings),
-            ]
-        ),
+        "reason": " ".join([*futile, reason(confirmation, origin), *unfit(confirmation), *openings]),
         "metric": origin.metric,
         "confidence": origin.confidence,
         "baseline": _describe(confirmation.baseline),
@@ -129,7 +122,7 @@ def to_plain(
         "seconds": round(seconds, 1),
         "labels": list(origin.labels),
         "splits": dict(origin.splits),
-        "notes": [*origin.notes, *reopened(confirmation.test_openings)],
+        "notes": [*origin.notes, *openings],
         "config_fingerprint": origin.config_fingerprint,
         "model": origin.model,
         "model_fingerprint": origin.model_fingerprint,
