@@ -34,7 +34,7 @@ from autoprompt_search.studies.optuna import OptunaStudy
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared/replay/capo_scores.json"
 PASSES = (1200, 2400, 3600, 6000)
-OURS = "ours: gradient"
+OURS = "ours: knowledge-gradient"
 Floats = NDArray[np.float64]
 
 
@@ -185,7 +185,7 @@ def strategies() -> dict[str, Callable[[World, int, int], int]]:
         "successive halving, paired": by_cells(paired.halving),
         "racing, unpaired": by_cells(unpaired.racing),
         "racing, paired": by_cells(paired.racing),
-        "ours: gradient": ours("knowledge-gradient"),
+        "ours: knowledge-gradient": ours("knowledge-gradient"),
     }
 
 

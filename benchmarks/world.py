@@ -231,10 +231,10 @@ STRATEGIES: Mapping[str, Strategy] = {
     "random search, full evaluation": by_study("random", "none"),
     "Optuna TPE, full evaluation": by_study("tpe", "none"),
     "MIPROv2-style": mipro,
-    "ours: tpe, gradient (default)": by_study("tpe", None),
+    "ours: tpe, knowledge-gradient (default)": by_study("tpe", None),
     "ours: tpe, halving": by_study("tpe", "halving"),
 }
-RANDOM, OURS = "random search, full evaluation", "ours: tpe, gradient (default)"
+RANDOM, OURS = "random search, full evaluation", "ours: tpe, knowledge-gradient (default)"
 """`ratio` is that of the defaults; `ratios` has all."""
 
 

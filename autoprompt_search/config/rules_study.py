@@ -7,6 +7,7 @@ from typing import Any
 
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.metrics import METRICS, metric_named
+from autoprompt_search.studies.pruner_names import FOR_MEANS
 
 
 def study_rules(draft: Draft) -> Iterator[Problem]:
@@ -33,7 +34,7 @@ def _means(draft: Draft) -> Iterator[Problem]:
     task, pruner = draft.task, _option(draft, "pruner", "halving")
     if not draft.is_sound("task") or task is None or task.metric not in METRICS.names():
         return
-    if pruner in ("wilcoxon", "knowledge-gradient") and not metric_named(task.metric, ()).is_mean:
+    if pruner in FOR_MEANS and not metric_named(task.metric, ()).is_mean:
         text = f"takes a score for the mean of its examples, which {task.metric} is not (task.metric)"
         yield Problem(("study", "pruner"), f"study.pruner: {text} (got {pruner}); racing, halving and none fit")
 

@@ -77,8 +77,8 @@ def _document(rng: random.Random, form: Format, count: int, pool: Iterator[Revie
 def header(rng: random.Random, *, expert: bool) -> str:
     """One to three sentences, one of them about experts if so wanted."""
     count = rng.choice((1, 1, 2, 3)) if expert else rng.choice((1, 2, 3, 4))
-    place = rng.randrange(count)
-    sentences = [_sentence(rng, expert=expert and number == place) for number in range(count)]
+    chosen = rng.randrange(count)
+    sentences = [_sentence(rng, expert=expert and number == chosen) for number in range(count)]
     return " ".join(sentences) + rng.choice((" ", "\n", "\n\n"))
 
 

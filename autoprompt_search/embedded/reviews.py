@@ -215,6 +215,6 @@ def _chatter(rng: random.Random) -> str:
 
 def _typo(rng: random.Random, sentence: str) -> str:
     """Swap two neighbouring letters, or double one. Only in small talk: opinions stay readable."""
-    place = rng.randrange(1, len(sentence) - 2)
-    pair = sentence[place : place + 2]
-    return sentence[:place] + rng.choice((pair[::-1], pair[0] + pair)) + sentence[place + 2 :]
+    at = rng.randrange(1, len(sentence) - 2)
+    pair = sentence[at : at + 2]
+    return sentence[:at] + rng.choice((pair[::-1], pair[0] + pair)) + sentence[at + 2 :]

@@ -17,13 +17,13 @@ _BATCH = 64
 def answers(pupil: Pupil, prompts: Sequence[str], words: Words) -> list[bool]:
     """Whether the model prefers the second word (positive) after each prompt."""
     negative, positive = (word_id(pupil.tokenizer, word) for word in words)
-    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     verdicts = [False] * len(prompts)
     for start in range(0, len(order), _BATCH):
-        places = order[start : start + _BATCH]
-        logits = pupil.family.logits(pupil.model, pupil.tokenizer, [prompts[place] for place in places])
-        for place, row in zip(places, logits, strict=True):
-            verdicts[place] = bool(row[positive] > row[negative])
+        indices = order[start : start + _BATCH]
+        logits = pupil.family.logits(pupil.model, pupil.tokenizer, [prompts[index] for index in indices])
+        for index, row in zip(indices, logits, strict=True):
+            verdicts[index] = bool(row[positive] > row[negative])
     return verdicts
 
 

@@ -59,8 +59,8 @@ def _text(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int,
 
 
 def _demos(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
-    found = [model.text_vectors(text, place) for text in data.demo_texts]
-    rows = torch.cat(found) if found else torch.empty(0)
+    vectors = [model.text_vectors(text, place) for text in data.demo_texts]
+    rows = torch.cat(vectors) if vectors else torch.empty(0)
     if not len(rows):
         return _vocabulary(model, data, place, tokens, seed)
     return rows[torch.linspace(0, len(rows) - 1, tokens, device=rows.device).round().long()]
@@ -83,8 +83,8 @@ def _vocabulary(model: GivesVectors, data: TuneData, place: SoftPosition, tokens
 
 
 def _labels(model: GivesVectors, data: TuneData, place: SoftPosition, tokens: int, seed: int) -> torch.Tensor:
-    found = (model.text_vectors(word, place) for word in data.label_words)
-    words = [vectors.mean(0) for vectors in found if len(vectors)]
+    vectors = (model.text_vectors(word, place) for word in data.label_words)
+    words = [rows.mean(0) for rows in vectors if len(rows)]
     rest = _vocabulary(model, data, place, tokens, seed)
     return torch.cat([torch.stack(words), rest])[:tokens] if words else rest
 

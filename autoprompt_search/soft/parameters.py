@@ -54,8 +54,8 @@ class Difference(nn.Module):
 
     def forward(self) -> torch.Tensor:
         """[tokens, width]."""
-        made: torch.Tensor = self.start + self.unit * self.network(self.inputs)
-        return made
+        vectors: torch.Tensor = self.start + self.unit * self.network(self.inputs)
+        return vectors
 
 
 class Residual(nn.Module):
@@ -69,8 +69,8 @@ class Residual(nn.Module):
 
     def forward(self) -> torch.Tensor:
         """[tokens, width]."""
-        made: torch.Tensor = self.vectors + self.unit * self.network(self.vectors / self.unit)
-        return made
+        vectors: torch.Tensor = self.vectors + self.unit * self.network(self.vectors / self.unit)
+        return vectors
 
 
 class Sequence(nn.Module):
@@ -83,8 +83,8 @@ class Sequence(nn.Module):
 
     def forward(self, inner: torch.Tensor) -> torch.Tensor:
         """[tokens, width] to the same shape."""
-        made: torch.Tensor = self.layers(self.lstm(inner[None])[0][0])
-        return made
+        vectors: torch.Tensor = self.layers(self.lstm(inner[None])[0][0])
+        return vectors
 
 
 def zero(layer: nn.Linear) -> nn.Linear:

@@ -73,13 +73,13 @@ class Training:
         schedule = {**self.options, "seed": self.seed, "lr": self.lr}
         trained = (self.method, model.fingerprint, schedule, self.place, self.own, data)
         key = fingerprint((*trained, EXCLUSIVE) if nested(data.answers) else trained)
-        found = checkpoint.read(folder, key) if folder is not None else None
-        usable = found is not None and (found.step <= until or until in found.history)
-        state = found if found is not None and usable else self._start(model, data, key)
+        stored = checkpoint.read(folder, key) if folder is not None else None
+        usable = stored is not None and (stored.step <= until or until in stored.history)
+        state = stored if stored is not None and usable else self._start(model, data, key)
         before = state.step
         if before < until:
             self._train(model, data, state, until)
-            if folder is not None and (found is None or found.step <= until):
+            if folder is not None and (stored is None or stored.step <= until):
                 checkpoint.write(folder, state)
         place = replace(self.place, replaces=state.replaces)
         taken = [state.history[step] for step in self._snapshot_steps(until)]
@@ -137,8 +137,8 @@ class Training:
         """Places in an endless row of seeded permutations, one per epoch: `step` alone decides."""
         size = min(self.options["batch_size"], count)
         wanted = range(step * size, (step + 1) * size)
-        orders = {epoch: self._order(epoch, count) for epoch in {place // count for place in wanted}}
-        return [orders[place // count][place % count] for place in wanted]
+        orders = {epoch: self._order(epoch, count) for epoch in {index // count for index in wanted}}
+        return [orders[index // count][index % count] for index in wanted]
 
     def _order(self, epoch: int, count: int) -> list[int]:
         order = list(range(count))
@@ -213,6 +213,6 @@ def _backward(model: TrainsVectors, module: nn.Module, place: SoftPosition, data
 
 
 def _packed(method: str, model: TrainsVectors, vectors: torch.Tensor, place: SoftPosition) -> SoftPrompt:
-    made = model.adapter(vectors, place)
-    digest = sha256_bytes(made.weights)
-    return SoftPrompt(method, len(vectors), model.fingerprint, made.weights, digest, dict(made.config), place)
+    adapter = model.adapter(vectors, place)
+    digest = sha256_bytes(adapter.weights)
+    return SoftPrompt(method, len(vectors), model.fingerprint, adapter.weights, digest, dict(adapter.config), place)

@@ -30,7 +30,8 @@ from autoprompt_search.studies.phases import Phases
 from autoprompt_search.studies.point_sampler import PointSampler, latest
 from autoprompt_search.studies.probe import Outlook, Probe
 from autoprompt_search.studies.proposal_slots import ProposalSlots
-from autoprompt_search.studies.pruning import ALLOCATORS, PrunerName, PrunerTerms, chosen, passes_per_trial, usual
+from autoprompt_search.studies.pruner_names import PrunerName
+from autoprompt_search.studies.pruning import ALLOCATORS, PrunerTerms, chosen, passes_per_trial, usual
 from autoprompt_search.studies.records import (
     ERROR,
     NUMBER,

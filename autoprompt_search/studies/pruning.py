@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.metric import Metric
@@ -14,13 +14,12 @@ from autoprompt_search.studies.allocation import Allocator
 from autoprompt_search.studies.corpus import CorpusRacing
 from autoprompt_search.studies.knowledge_gradient import KnowledgeGradient
 from autoprompt_search.studies.measured import MeasuredTrials
+from autoprompt_search.studies.pruner_names import FOR_MEANS, PrunerName
 from autoprompt_search.studies.racing import Racing
 from autoprompt_search.studies.spending import Spending
 from autoprompt_search.studies.successive_halving import SuccessiveHalving
 from autoprompt_search.studies.terms import SearchBudget
 from autoprompt_search.studies.wilcoxon import Wilcoxon
-
-PrunerName = Literal["halving", "racing", "wilcoxon", "knowledge-gradient", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +86,6 @@ PRUNERS: Mapping[PrunerName, Callable[[PrunerTerms, MeasuredTrials], Pruner]] = 
 ALLOCATORS: Mapping[PrunerName, Callable[[PrunerTerms, ScoreModel, Spending], Allocator]] = {
     "knowledge-gradient": lambda terms, model, spending: KnowledgeGradient(model, spending, terms.text_share),
 }
-FOR_MEANS: tuple[PrunerName, ...] = ("wilcoxon", "knowledge-gradient")
-"""Those that take a score for the mean of its examples."""
 
 
 def chosen(

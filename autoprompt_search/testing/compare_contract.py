@@ -56,16 +56,18 @@ class ComparesContract:
 
     def test_every_option_has_a_number_and_tokens(self, backend: Any) -> None:
         assert isinstance(backend, Compares) is True
-        found = backend.compare([rendered(p) for p in PROMPTS], OPTIONS)
-        assert [len(row) for row in found.logliks] == [len(row) for row in found.tokens] == list(map(len, OPTIONS))
-        assert all(value <= 0 for row in found.logliks for value in row)
-        assert all(count >= 1 for row in found.tokens for count in row)
-        assert found.tokens[0][1] > found.tokens[0][0]
-        assert len(found.prompt_tokens) == len(PROMPTS)
+        compared = backend.compare([rendered(p) for p in PROMPTS], OPTIONS)
+        assert (
+            [len(row) for row in compared.logliks] == [len(row) for row in compared.tokens] == list(map(len, OPTIONS))
+        )
+        assert all(value <= 0 for row in compared.logliks for value in row)
+        assert all(count >= 1 for row in compared.tokens for count in row)
+        assert compared.tokens[0][1] > compared.tokens[0][0]
+        assert len(compared.prompt_tokens) == len(PROMPTS)
 
     def test_no_prompts_give_nothing(self, backend: Any) -> None:
-        found = backend.compare([], [])
-        assert (found.logliks, found.tokens, found.prompt_tokens) == ((), (), ())
+        compared = backend.compare([], [])
+        assert (compared.logliks, compared.tokens, compared.prompt_tokens) == ((), (), ())
 
     def test_company_and_order_of_prompts_change_nothing(self, backend: Any) -> None:
         prompts = [rendered(p) for p in PROMPTS]
@@ -90,9 +92,9 @@ class ComparesContract:
     def test_options_that_all_share_score_as_answers(self, backend: Any, answers: Sequence[str]) -> None:
         assert isinstance(backend, Scores) is True
         prompts = [rendered(p) for p in PROMPTS]
-        scored, found = backend.score(prompts, answers), backend.compare(prompts, [answers] * len(prompts))
-        assert close(found.logliks, scored.logliks)
-        assert found.prompt_tokens == scored.prompt_tokens
+        scored, compared = backend.score(prompts, answers), backend.compare(prompts, [answers] * len(prompts))
+        assert close(compared.logliks, scored.logliks)
+        assert compared.prompt_tokens == scored.prompt_tokens
 
     def test_what_cannot_be_compared_fails_its_trial(self, backend: Any) -> None:
         prompts = [rendered(PROMPTS[0]), rendered(PROMPTS[1])]
@@ -118,22 +120,22 @@ class LocalComparesContract(ComparesContract):
         raise NotImplementedError
 
     def test_options_equal_the_plain_loop(self, backend: Any, plain: Plain) -> None:
-        found = backend.compare([rendered(p) for p in PROMPTS], OPTIONS)
-        for prompt, own, row in zip(PROMPTS, OPTIONS, found.logliks, strict=True):
+        compared = backend.compare([rendered(p) for p in PROMPTS], OPTIONS)
+        for prompt, own, row in zip(PROMPTS, OPTIONS, compared.logliks, strict=True):
             assert close(row, plain([prompt], own)[0])
 
     def test_the_batch_budget_changes_nothing(self, make: Make) -> None:
         prompts = [rendered(p) for p in PROMPTS]
         wide = make(batch_tokens=100_000).compare(prompts, OPTIONS)
         for budget in (1, 90):
-            found = make(batch_tokens=budget).compare(prompts, OPTIONS)
-            assert found.tokens == wide.tokens
-            assert all(close(a, b) for a, b in zip(found.logliks, wide.logliks, strict=True))
+            compared = make(batch_tokens=budget).compare(prompts, OPTIONS)
+            assert compared.tokens == wide.tokens
+            assert all(close(a, b) for a, b in zip(compared.logliks, wide.logliks, strict=True))
 
     def test_a_soft_prompt_works_as_it_does_on_answers(self, backend: Any) -> None:
         packed = packed_soft(backend, backend.embed_tokens("a good film about nothing"), SoftPosition())
         prompts = [rendered(p) for p in PROMPTS]
         scored = backend.score(prompts, ANSWERS, packed)
-        found = backend.compare(prompts, [ANSWERS] * len(prompts), packed)
-        assert close(found.logliks, scored.logliks)
-        assert found.prompt_tokens == scored.prompt_tokens
+        compared = backend.compare(prompts, [ANSWERS] * len(prompts), packed)
+        assert close(compared.logliks, scored.logliks)
+        assert compared.prompt_tokens == scored.prompt_tokens

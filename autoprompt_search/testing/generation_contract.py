@@ -48,18 +48,18 @@ class GeneratesContract:
 
     def test_it_writes_one_completion_per_prompt(self, backend: Any) -> None:
         assert isinstance(backend, Generates) is True
-        found = backend.generate([rendered(p) for p in ASKED], FREE)
-        assert len(found.completions) == len(found.prompt_tokens) == len(ASKED)
-        assert found.prompt_tokens == tuple(backend.count_tokens([rendered(p) for p in ASKED]))
-        for one in found.completions:
+        generated = backend.generate([rendered(p) for p in ASKED], FREE)
+        assert len(generated.completions) == len(generated.prompt_tokens) == len(ASKED)
+        assert generated.prompt_tokens == tuple(backend.count_tokens([rendered(p) for p in ASKED]))
+        for one in generated.completions:
             assert one.finish in ("end", "length")
             assert 1 <= one.tokens <= FREE.tokens
             assert one.finish == "end" or one.tokens == FREE.tokens
-        assert any(one.text for one in found.completions)
+        assert any(one.text for one in generated.completions)
 
     def test_no_prompts_give_no_completions(self, backend: Any) -> None:
-        found = backend.generate([], FREE)
-        assert (found.completions, found.prompt_tokens) == ((), ())
+        generated = backend.generate([], FREE)
+        assert (generated.completions, generated.prompt_tokens) == ((), ())
 
     @pytest.mark.parametrize("limits", [FREE, WARM, replace(WARM, top_p=0.8)], ids=["greedy", "drawn", "top-p"])
     def test_company_and_order_change_nothing(self, backend: Any, limits: Limits) -> None:
@@ -116,8 +116,8 @@ class LocalGenerationContract(GeneratesContract):
 
     def test_greedy_answers_are_those_of_the_model_alone(self, backend: Any, plain: PlainGenerate) -> None:
         for cap in (1, FREE.tokens):
-            found = backend.generate([rendered(p) for p in ASKED], Limits(cap)).completions
-            assert list(found) == plain(ASKED, cap)
+            completions = backend.generate([rendered(p) for p in ASKED], Limits(cap)).completions
+            assert list(completions) == plain(ASKED, cap)
 
     def test_the_batch_budget_changes_nothing(self, make: Make) -> None:
         prompts = [rendered(p) for p in ASKED]
@@ -132,9 +132,9 @@ class LocalGenerationContract(GeneratesContract):
 
 def _stops(texts: Sequence[str]) -> list[tuple[str, ...]]:
     """Parts of answers as stop strings: of one character and of several, of the middle, and two at a time."""
-    found: list[tuple[str, ...]] = [("\n\n never written \n\n",)]
+    stops: list[tuple[str, ...]] = [("\n\n never written \n\n",)]
     for text in texts[:2]:
         half = len(text) // 2
         parts = [part for part in (text[half : half + 1], text[half : half + 5], text[-2:]) if part]
-        found += [(part,) for part in parts] + [tuple(parts)]
-    return [stop for stop in found if stop and not any("\ufffd" in part for part in stop)]
+        stops += [(part,) for part in parts] + [tuple(parts)]
+    return [stop for stop in stops if stop and not any("\ufffd" in part for part in stop)]

@@ -87,9 +87,9 @@ class MetricContract:
             half = len(card) // 2
             parts = card.values[:half].sum(axis=0) + card.values[half:].sum(axis=0)
             assert float(metric.score(parts, len(card))) == pytest.approx(card.score, abs=_ROUNDING)
-            for place in range(min(len(card), 5) if len(card) > 1 else 0):
-                rest = card.part([i for i in range(len(card)) if i != place])
-                without = metric.score(card.values.sum(axis=0) - card.values[place], len(card) - 1)
+            for index in range(min(len(card), 5) if len(card) > 1 else 0):
+                rest = card.part([i for i in range(len(card)) if i != index])
+                without = metric.score(card.values.sum(axis=0) - card.values[index], len(card) - 1)
                 assert float(without) == pytest.approx(rest.score, abs=_ROUNDING)
 
     def test_many_sums_are_scored_like_one(self) -> None:

@@ -167,7 +167,7 @@ def plain_completions(model: Any, tokenizer: Any, prompts: Sequence[str], tokens
         prompts: Texts.
         tokens: Most new tokens.
     """
-    found = []
+    completions = []
     ends = model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
     for prompt in prompts:
@@ -180,5 +180,5 @@ def plain_completions(model: Any, tokenizer: Any, prompts: Sequence[str], tokens
         new = whole[1:] if model.config.is_encoder_decoder else whole[len(before) :]
         finish = "end" if new[-1] in ends else "length"
         shown = [tokenizer.decode(some, skip_special_tokens=True) for some in (before, before + new)]
-        found.append(Completion(shown[1][len(shown[0]) :], finish, len(new)))
-    return found
+        completions.append(Completion(shown[1][len(shown[0]) :], finish, len(new)))
+    return completions

@@ -51,8 +51,8 @@ def logliks(model: TunableModel, soft: SoftPrompt | None = None) -> Floats:
 
 def loss(model: TunableModel, soft: SoftPrompt | None = None) -> float:
     """Mean cross-entropy over the labels of `DATA`."""
-    found = logliks(model, soft).astype(float)
-    labels = np.stack([found[:, 0], np.logaddexp(found[:, 1], found[:, 2])], 1)
+    scores = logliks(model, soft).astype(float)
+    labels = np.stack([scores[:, 0], np.logaddexp(scores[:, 1], scores[:, 2])], 1)
     sure = labels - np.logaddexp.reduce(labels, axis=1, keepdims=True)
     return float(-sure[range(len(sure)), DATA.targets].mean())
 

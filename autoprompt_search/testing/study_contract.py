@@ -180,8 +180,8 @@ def the_last_rung_stops_nobody(make: MakesStudy, folder: Path) -> None:
 def one_reason_for_every_failure_ends_the_search(make: MakesStudy, folder: Path) -> None:
     """Also where the reasons differ in a number; not where one trial did well or failed for another reason."""
 
-    def fails(place: str, *errors: str) -> bool:
-        study = make(folder / place, space(), trials=20, baseline=BASELINE)
+    def fails(name: str, *errors: str) -> bool:
+        study = make(folder / name, space(), trials=20, baseline=BASELINE)
         try:
             for error in errors:
                 number, params = _asked(study)
