@@ -134,7 +134,7 @@ def test_a_killed_driver_s_search_goes_on_as_if_nothing_had_happened(tmp_path: P
     whole = make(tmp_path / "whole", **options)
     expected = play(whole)
     asked: list[tuple[int, dict[str, Any]]] = []
-    while part := play(make(tmp_path / "killed", **options), most=7):
+    while part := play(make(tmp_path / "killed", **options), most=11):
         asked += part
     again = make(tmp_path / "killed", **options).records()
     assert asked == expected
