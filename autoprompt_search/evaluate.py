@@ -43,7 +43,7 @@ class PredictionCache:
         self._seen: dict[tuple[str, str], Answered] = {}
 
     def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
-        """From memory first, then from behind."""
+        """Look in memory first, then in the store behind it."""
         found = {e.id: self._seen[key, e.id] for e in examples if (key, e.id) in self._seen}
         missing = [e for e in examples if e.id not in found]
         return {**found, **self._behind.get(key, missing)} if self._behind and missing else found
@@ -60,7 +60,7 @@ class Predicted:
 
     prompt: Prompt
     outcomes: tuple[Outcome, ...]
-    """In the order of the examples."""
+    """One outcome per example, in their order."""
     cost: Cost
     key: str
     """Address of the predictions in the ledger."""
@@ -249,7 +249,7 @@ def _poison(ask: Callable[[Sequence[Example]], Responses], examples: Sequence[Ex
 
 
 def _cost(asked: Responses, seconds: float) -> Cost:
-    """Of what went through the model; which prompts those were is not said, so their mean length is taken."""
+    """Cost of what went through the model; which prompts those were is not said, so their mean length is taken."""
     number = len(asked.prompt_tokens)
     computed = number if asked.computed is None else asked.computed
     written = sum(r.tokens for r in asked.responses if isinstance(r, Completion))
@@ -263,7 +263,7 @@ def losses(outcomes: Sequence[Outcome]) -> list[float]:
 
 
 def shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Of generated answers the share that is `unscored`, and the share that was `cut` at the cap; {} for others."""
+    """Shares of generated answers that are `unscored`, and that were `cut` at the cap; {} for others."""
     written = [o for o in outcomes if isinstance(o.response, Completion)]
     if not written:
         return {}

@@ -113,7 +113,7 @@ class LedgerReader:
         self._path = path
 
     def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
-        """As `Ledger.get`."""
+        """See `Ledger.get`."""
         if not self._path.exists():
             return {}
         try:

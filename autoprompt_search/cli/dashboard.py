@@ -32,7 +32,7 @@ _SETTINGS = {
 }
 _READY_SECONDS = 180.0
 _GRACE_SECONDS = 5.0
-"""For the server to end by itself."""
+"""Time in which the server may end by itself."""
 
 
 def serve(uri: str, port: int | None, *, opens: bool = False) -> None:

@@ -95,7 +95,7 @@ class _Told(logging.Formatter):
     """Lines of the log as they may be shown: it is read in a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """As `Formatter.format`."""
+        """See `Formatter.format`."""
         return _told(super().format(record))
 
 

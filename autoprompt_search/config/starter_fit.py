@@ -25,7 +25,7 @@ CHARS_PER_TOKEN = 3
 
 _LEAST_CHARS = 40
 _SHARE = 0.8
-"""Of the characters that were too many, so many are tried next."""
+"""Share of the characters that were too many which is tried next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Room:
     """What a prompt has room for."""
 
     chars: int = CONTEXT * CHARS_PER_TOKEN
-    """Of a text and what stands around it."""
+    """Characters of a text and of what stands around it."""
     demonstrations: int = 8
     """At most so many."""
 

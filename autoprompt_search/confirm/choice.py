@@ -21,14 +21,14 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What dev says."""
+    """The choice on dev, and what it rests on."""
 
     record: TrialRecord
     """The trial whose prompt is chosen."""
     tied: frozenset[int]
     """Numbers of the trials that cannot be told from the best, and of the chosen one."""
     lead: Lead
-    """Of the best over the baseline."""
+    """Lead of the best prompt over the baseline."""
     gains: Mapping[int, Difference] = field(default_factory=dict)
     """Soft trial -> soft prompt minus its own text, for those whose eligibility depended on it."""
 

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 
 def judge(difference: Difference) -> Verdict:
-    """From the interval of the difference alone."""
+    """The verdict that the interval of the difference gives."""
     if difference.low > 0:
         return Verdict.PROMOTE
     return Verdict.REJECT if difference.high < 0 else Verdict.TIE

@@ -42,7 +42,7 @@ class Finalist:
     """Within one standard error (paired, on dev) of the best dev score, and free to be chosen."""
     is_chosen: bool
     gain: Difference | None
-    """Of a soft prompt that might have been chosen: it minus its own text, on dev."""
+    """What a soft prompt that might have been chosen adds to its own text on dev; None for other prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Confirmation:
     text_only: TextOnly | None
     """Where the best prompt has a soft prompt."""
     lead: Lead
-    """Of the best prompt on dev over the baseline, without the luck in it."""
+    """Lead of the best prompt on dev over the baseline, without the luck in it."""
     corrected: float
     """The dev score of the best prompt without what being the best of many has added to it."""
     cross_fitted: CrossFit | None
@@ -85,7 +85,7 @@ class Confirmation:
     limits: tuple[Limit, ...]
     """What the choice had to keep."""
     broken: tuple[Limit, ...]
-    """Of these, what the baseline breaks."""
+    """Those of `limits` that the baseline breaks."""
     parts: tuple[PartGain, ...]
     """What each part of the best prompt adds on dev."""
     test_openings: int

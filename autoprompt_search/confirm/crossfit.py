@@ -22,7 +22,7 @@ class CrossFit:
 
     score: float
     stderr: float
-    """From the examples, as of any score; that the folds' winners have most examples in common is not counted."""
+    """Standard error from the examples; that the folds' winners have most examples in common is not counted."""
     winners: tuple[int, ...]
     """Trial that each fold was scored by: where they are all one, the choice is a firm one."""
 

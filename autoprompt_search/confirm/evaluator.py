@@ -22,16 +22,16 @@ class Candidate:
     """A prompt that can be measured."""
 
     name: str
-    """In the books, and for people."""
+    """Its name in the ledger and for people."""
     number: int
-    """Of the trial it comes from."""
+    """Number of the trial it comes from."""
     params: Params
     soft: SoftPrompt | None = None
     """Without its vectors: they lie in the state folder."""
 
     @classmethod
     def of(cls, record: TrialRecord) -> Candidate:
-        """What a trial measured."""
+        """The candidate of a finished trial."""
         return cls(f"trial {record.number}", record.number, record.params, record.measurements[-1].soft)
 
 

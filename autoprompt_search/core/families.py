@@ -21,10 +21,10 @@ _TEXT = "special tokens written in a text are read as plain text"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One family of models."""
+    """What one family of models can do; config, soft fits and exporters read it."""
 
     rule: str
-    """From a text to the scores of the answers, in words."""
+    """How a text becomes scores of the answers, in words."""
     auto: str = ""
     """The class of transformers that loads the model; empty where none does."""
     limits: tuple[str, ...] = ()
@@ -106,11 +106,11 @@ FAMILIES: Mapping[str, Family] = {
         places=("start", "after-cls"),
     ),
 }
-"""By backend name. Other backends take what their own capabilities allow."""
+"""Families by backend name. Other backends take what their own capabilities allow."""
 
 _OTHER = Family(_TOKENS)
 
 
 def family_of(backend: Mapping[str, Any]) -> Family:
-    """By the backend's section of the configuration."""
+    """The family that a backend's section of the configuration names."""
     return FAMILIES.get(str(backend.get("type")), _OTHER)

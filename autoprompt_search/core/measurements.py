@@ -41,7 +41,7 @@ class Cost:
 
     @property
     def tokens(self) -> int:
-        """Of prompts and completions together."""
+        """Tokens of prompts and completions together."""
         return self.prompt_tokens + self.completion_tokens
 
     def amount(self, unit: str) -> float:
@@ -122,7 +122,7 @@ class Outcome:
         return self.response.tokens if isinstance(self.response, Completion) else 0
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The outcome as JSON can hold it."""
         return {**{f.name: getattr(self, f.name) for f in fields(self)}, "response": response_to_plain(self.response)}
 
     @classmethod
@@ -218,5 +218,5 @@ class TrialRecord:
 
     @property
     def cost(self) -> Cost:
-        """Of all rungs together."""
+        """Cost of all rungs together."""
         return sum((measurement.cost for measurement in self.measurements), Cost())

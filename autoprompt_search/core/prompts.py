@@ -106,7 +106,7 @@ class Prompt:
 
     @property
     def text_fingerprint(self) -> str:
-        """Of what the model reads before it answers, so far as the prompt decides it."""
+        """Equal for equal parts of what the model reads before it answers, so far as the prompt decides them."""
         soft = (self.soft.sha256, self.soft.place) if self.soft else None
         parts = (self.template.text, self.instruction, self.layout, self.demos, soft)
         return fingerprint((*parts, self.chat) if self.chat else parts)

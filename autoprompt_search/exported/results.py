@@ -56,7 +56,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     """What makes these numbers better than they deserve to be, if anything does."""
     shares: Mapping[str, float] = field(default_factory=dict)
-    """Of generated answers: the share that was `unscored`, and the share that was `cut` at the cap."""
+    """Shares of generated answers that are `unscored`, and that were `cut` at the cap."""
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Why answers could not be read -> how many."""
 

@@ -17,10 +17,10 @@ from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.yaml_bounds import check_bounds
 
 _MOST_VALUES = 200_000
-"""In one file: a prompt of hundreds of labels has some thousands."""
+"""Most values of one file: a prompt of hundreds of labels has some thousands."""
 
 IDS = "ids"
-"""Of a golden item: the token ids of a prompt in turns. Of `FinalPrompt.chat`: item -> these ids."""
+"""Key of a golden item: the token ids of a prompt in turns. Of `FinalPrompt.chat`: item -> these ids."""
 
 
 def to_yaml(content: Mapping[str, Any], head: str = "") -> bytes:
@@ -86,7 +86,7 @@ def plain(value: Any) -> Any:
 
 
 def first_line(exc: BaseException) -> str:
-    """Of what it says; its type where it says nothing."""
+    """First line of what it says; its type where it says nothing."""
     return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
 
 

@@ -65,7 +65,7 @@ def obstacle(final: FinalPrompt) -> str | None:
 
 
 def _imports(case: Case, body: str) -> str:
-    """Of what the body names."""
+    """Imports of what the body names."""
     is_written = isinstance(case.final.prompt.answers, TextAnswers)
     standard = [name for name in _STANDARD if f"{name}." in body] + (["re"] if is_written and " re." in body else [])
     lines = [f"import {', '.join([*standard, 'torch', 'yaml'])}"]

@@ -35,7 +35,7 @@ class Case:
 
     @property
     def place(self) -> SoftPosition:
-        """Of the soft prompt; without one the usual place, at which nothing happens."""
+        """Position of the soft prompt; without one the usual position, at which nothing happens."""
         return self.final.prompt.soft.place if self.final.prompt.soft else SoftPosition()
 
     @property
@@ -208,7 +208,7 @@ def _placed(place: SoftPosition, *, adds: bool) -> tuple[str, ...]:
 
 
 def _shift(case: Case) -> str:
-    """By how much a second text that begins before the answer moves."""
+    """How far a second text that begins before the answer moves."""
     soft, place = case.final.prompt.soft, case.place
     if soft is None or place.at == "before-answer":
         return ""

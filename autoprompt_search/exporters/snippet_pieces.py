@@ -206,7 +206,7 @@ def likeness(i):  # of one example of the pool to all of them
 """
 
 PRODUCTS = {True: "(vectors @ vectors[i]).numpy()", False: "(vectors[i] @ vectors.T).toarray()[0]"}
-"""Of the vectors: whether they are the model's own -> code."""
+"""Whether the vectors are the model's own -> code of their products."""
 
 NEAREST = """
 def demonstrations(inputs):  # <<k>> examples, <<what>>, <<how>>; never the query itself
@@ -227,9 +227,9 @@ class Choice:
     """How demonstrations are chosen for a query."""
 
     what: str
-    """In words."""
+    """The order in words."""
     code: str
-    """From `near`, all places of the pool, nearest first, to those that are shown, in the same order."""
+    """Code that turns `near`, all places of the pool, nearest first, to those that are shown, in the same order."""
 
 
 CHOICES = {
@@ -246,7 +246,7 @@ CHOICES = {
     near = sorted(chosen, key=near.index)""",
     ),
 }
-"""By strategy."""
+"""Strategy -> how demonstrations are chosen."""
 
 SHORTENED = """
 def shortened(inputs):  # as the search read them: at most <<limit>> characters, cut where a word ends
@@ -281,7 +281,7 @@ ORDERS = {
     random.Random(int.from_bytes(hashlib.blake2b(named, digest_size=4).digest(), "big")).shuffle(near)""",
     ),
 }
-"""Of demonstrations chosen per query: in words and in code."""
+"""Orders of demonstrations chosen per query, in words and in code."""
 
 JOINED = '"".join(demo["text"] for demo in near)'
 

@@ -74,7 +74,7 @@ def pool_lines(prompt: Prompt, backend: Mapping[str, Any]) -> list[dict[str, Any
 
 
 def _text(prompt: Prompt, example: Example, *, answer: bool = False) -> str:
-    """An example by itself."""
+    """Text of an example by itself."""
     bare = replace(prompt, instruction="", demos=Demonstrations(), soft=None)
     return render_text(bare, example, answer=answer)
 

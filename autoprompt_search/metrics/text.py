@@ -22,9 +22,9 @@ from autoprompt_search.metrics.mean import MeanMetric
 from autoprompt_search.metrics.reading import answer, references
 
 _ORDERS = 4
-"""Of n-grams in BLEU."""
+"""Longest n-grams of BLEU."""
 _CHARACTERS = 6
-"""Of n-grams in chrF."""
+"""Longest character n-grams of chrF."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 

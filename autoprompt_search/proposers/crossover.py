@@ -19,12 +19,12 @@ class Crossover:
     of = ("instruction",)
 
     def problems(self, texts: Sequence[str]) -> list[str]:
-        """As `Proposer.problems`."""
+        """See `Proposer.problems`."""
         number = len(set(texts))
         return [] if number > 1 else [f"needs two texts to cross, and there {'is one' if number else 'is none'}"]
 
     def propose(self, parents: Sequence[Parent], rng: random.Random, count: int) -> list[Proposal]:
-        """As `Proposer.propose`."""
+        """See `Proposer.propose`."""
 
         def make() -> Proposal | None:
             one = pick(rng, parents)

@@ -51,11 +51,11 @@ class Formats:
     of = ("template",)
 
     def problems(self, texts: Sequence[str]) -> list[str]:
-        """As `Proposer.problems`: any template can put its data in quotes."""
+        """See `Proposer.problems`: any template can put its data in quotes."""
         return [] if texts else ["needs a template to change, and there is none"]
 
     def propose(self, parents: Sequence[Parent], rng: random.Random, count: int) -> list[Proposal]:
-        """As `Proposer.propose`."""
+        """See `Proposer.propose`."""
         changes: list[Callable[[str, random.Random], Change | None]] = [_separate, _punctuate, _rename, _quote, _ask]
 
         def make() -> Proposal | None:

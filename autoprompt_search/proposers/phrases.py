@@ -37,13 +37,13 @@ class Phrases:
         self._edits = edits
 
     def problems(self, texts: Sequence[str]) -> list[str]:
-        """As `Proposer.problems`."""
+        """See `Proposer.problems`."""
         if any(len(phrases(t)) > 1 or self._synonyms.places(t) for t in texts):
             return []
         return ["finds neither two phrases to swap nor a word to say differently in the texts there are"]
 
     def propose(self, parents: Sequence[Parent], rng: random.Random, count: int) -> list[Proposal]:
-        """As `Proposer.propose`."""
+        """See `Proposer.propose`."""
 
         def make() -> Proposal | None:
             place = pick(rng, parents)

@@ -16,7 +16,7 @@ class StyleRow:
     style: str
     trials: int
     mean: float
-    """Of their scores on dev."""
+    """Mean of their scores on dev."""
     best: float
 
 

@@ -83,7 +83,7 @@ class View:
 
 
 def build_view(data: ReportData) -> View:
-    """Compute the report."""
+    """Compute everything that the report shows."""
     result = data.result
     baseline, best = result["baseline"], result["best"]
     same = wording.is_baseline_best(data)

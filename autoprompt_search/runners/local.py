@@ -19,12 +19,12 @@ class LocalRunner:
         """Do nothing: nothing needs to be started."""
 
     def run(self, driver: Driver, job: TrialJob) -> None:
-        """As `Runner.run`."""
+        """See `Runner.run`."""
         while (asked := driver.ask()) is not None:
             _run_one(driver, job, *asked)
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
-        """As `Runner.test`."""
+        """See `Runner.test`."""
         return [run_test_guarded(job, task) for task in tasks]
 
     def close(self) -> None:

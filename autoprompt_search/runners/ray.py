@@ -82,17 +82,17 @@ class RayRunner:
 
     @property
     def is_on_cluster(self) -> bool:
-        """As `Runner.is_on_cluster`."""
+        """See `Runner.is_on_cluster`."""
         return self._address is not None
 
     def begin(self, modules: Sequence[str]) -> None:
-        """As `Runner.begin`, for this machine's own Ray: a cluster is up already."""
+        """See `Runner.begin`, for this machine's own Ray: a cluster is up already."""
         if not (self.is_on_cluster or self._early or ray.is_initialized()):
             modules = [_ONE_THREAD, __name__, *modules] if self._cpus <= 1 else []
             self._early = EarlyStart(lambda: join(None, self._cores()), modules)
 
     def run(self, driver: Driver, job: TrialJob) -> None:
-        """As `Runner.run`."""
+        """See `Runner.run`."""
         if not driver.has_work():
             return
         self._start()
@@ -134,7 +134,7 @@ class RayRunner:
             raise KeyboardInterrupt
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
-        """As `Runner.test`."""
+        """See `Runner.test`."""
         if not self.is_on_cluster:  # this process has the libraries loaded; a worker would have to start first
             return LocalRunner().test(job, tasks)
         self._start()

@@ -101,7 +101,7 @@ class Residents:
 
 
 class HostedRun:
-    """As `TrialRun`, but the work is done by a worker that many share.
+    """A `TrialRun` whose work is done by a worker that many share.
 
     When that worker dies, the trial at fault is unknown. Each of its trials continues in a process of its own, so that
     the trial at fault fails alone.
@@ -113,7 +113,7 @@ class HostedRun:
         self._alone: TrialRun | None = None
 
     def step(self) -> Result:
-        """As `TrialRun.step`."""
+        """See `TrialRun.step`."""
         result = self._alone.step() if self._alone else self._asked()
         self._climbed += 1
         return result

@@ -35,7 +35,7 @@ class TrainState:
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """Optimiser steps that are done."""
         return len(self.losses)
 
 

@@ -41,7 +41,7 @@ class Training:
 
     method: str
     seed: int
-    """Of the batches, of drawn initial vectors and of networks."""
+    """Seed of the batches, of drawn initial vectors and of networks."""
     lr: float
     """Learning rate in units of the RMS of the embedding table; for prefixes, of the initial keys and values."""
     options: TrainingOptions

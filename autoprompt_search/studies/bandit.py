@@ -27,7 +27,7 @@ class Tally:
 
 
 def tally(records: Sequence[TrialRecord], address: str, proposers: Iterable[str]) -> list[Tally]:
-    """Of each proposer, in the given order."""
+    """The record of each proposer, in the given order."""
     by_number = {record.number: record for record in records}
     ends: dict[str, list[bool]] = {name: [] for name in proposers}
     for record in records:
@@ -40,7 +40,7 @@ def tally(records: Sequence[TrialRecord], address: str, proposers: Iterable[str]
 
 
 def tallies(records: Sequence[TrialRecord]) -> list[Tally]:
-    """Of every proposer whose texts were tried, for each parameter."""
+    """The record of every proposer whose texts were tried, for each parameter."""
     asked: dict[str, dict[str, None]] = {}
     for origin in (record.origin for record in records if record.origin is not None):
         asked.setdefault(origin.address, {})[origin.proposer] = None

@@ -45,7 +45,7 @@ class CorpusRacing:
         """(trial, examples) -> what each of them adds to the score on them."""
 
     def stops(self, number: int, examples: int) -> bool:
-        """As `Pruner.stops`. A trial whose examples are not known is never stopped."""
+        """See `Pruner.stops`. A trial whose examples are not known is never stopped."""
         mine = self._measured.evidence(number, examples)
         rivals = self._measured.rivals(number, examples) if mine else {}
         if mine is None or not rivals:

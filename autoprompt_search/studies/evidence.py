@@ -63,7 +63,7 @@ class Evidence:
         return len(self.values)
 
     def to_text(self) -> str:
-        """For the storage; scores and margins are rounded.
+        """The evidence as the storage keeps it; scores and margins are rounded.
 
         Of right and wrong answers a few characters per example: `+` or `-`, then the margin's size in tenths. Of other
         means JSON: the scores, and the margins in tenths. Of other metrics JSON: the distinct rows of statistics once,

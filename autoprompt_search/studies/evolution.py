@@ -39,7 +39,7 @@ class Evolution(NSGAIISampler):
         return super().sample_relative(study, trial, search_space) if search_space else {}
 
     def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:  # noqa: ARG002
-        """Of the trial that is being drawn."""
+        """Generation of the trial that is being drawn."""
         return len(self._pool) // POPULATION
 
     def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:  # noqa: ARG002

@@ -11,7 +11,7 @@ from autoprompt_search.space import AnyParam, Choice, Fixed, Float, Int, SearchS
 
 _CROSSED = ("template", "demos.strategy", "calibration")
 _LEVELS = 3
-"""Of a number: low, middle, high."""
+"""Levels of a number: low, middle, high."""
 _DEAR = "hard"
 """Finding hard examples takes a forward pass per training example."""
 

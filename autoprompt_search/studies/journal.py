@@ -35,7 +35,7 @@ class Journal(BaseJournalBackend):
         self._synced = 0.0
 
     def read_logs(self, log_number_from: int) -> Sequence[dict[str, Any]]:
-        """As Optuna wants it, who asks for what it has not seen: from memory, since nobody else writes."""
+        """The entries that Optuna has not seen; they are read from memory, since nobody else writes."""
         if log_number_from < self._first:
             return self._read()[log_number_from:]
         del self._unread[: log_number_from - self._first]

@@ -28,7 +28,7 @@ class BlockMatern(StationaryKernelMixin, NormalizedKernelMixin, Kernel):  # type
 
     @property
     def hyperparameter_length_scale(self) -> Hyperparameter:
-        """As scikit-learn wants it."""
+        """See scikit-learn's `Kernel`."""
         return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, len(self.widths))
 
     def __call__(self, X: Floats, Y: Floats | None = None, eval_gradient: bool = False) -> Any:  # noqa: N803, FBT

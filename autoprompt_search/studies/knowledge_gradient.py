@@ -87,7 +87,7 @@ class KnowledgeGradient:
         return self._text_share * self._passes
 
     def drop(self, number: int) -> None:
-        """As `Allocator.drop`."""
+        """See `Allocator.drop`."""
         self._gone.add(number)
         self._known = None
 
@@ -100,7 +100,7 @@ class KnowledgeGradient:
         is_text_over: bool = False,
         is_over: bool = False,
     ) -> Begin | GoOn | None:
-        """As `Allocator.choose`. When the passes are spent the leader is measured on all of dev."""
+        """See `Allocator.choose`. When the passes are spent the leader is measured on all of dev."""
         unfinished = [n for n in waiting if self._model.reached(n) < self._rungs[-1]]
         left = 0 if is_over else self._passes - self._spending.passes
         if self._text_share == 1.0:

@@ -23,7 +23,7 @@ class MeasuredTrial:
     rivals: dict[int, Measurement] = field(default_factory=dict)
     """The same with weighed scores, for rungs on which the trial kept all limits: there it competes with others."""
     evidence: Evidence | None = None
-    """Of the highest rung on which the trial kept all limits; of the first one where it kept them on none."""
+    """Examples of the highest rung on which the trial kept all limits; of the first rung where it kept them on none."""
 
 
 class MeasuredTrials:

@@ -48,7 +48,7 @@ class Phases:
         """What no soft prompt varies before it is trained again."""
 
     def close(self, closed: Mapping[str, Sequence[Scalar]], written: Mapping[str, Mapping[str, str]]) -> None:
-        """As `PointSampler.close`, for all samplers."""
+        """See `PointSampler.close`, for all samplers."""
         for draws in (self._texts, self._softs):
             draws.close(closed, written)
 

@@ -151,7 +151,7 @@ class PointSampler:
     def _most_promising(
         self, number: int, known: Container[str], given: Sequence[Params], scores: Mapping[int, Estimate]
     ) -> dict[str, Scalar] | None:
-        """Of many random points that were not tried the one with the largest expected improvement."""
+        """The point with the largest expected improvement among many random ones that were not tried."""
         rng = derive_rng(self._seed, "surrogate", number)
         drawn = (self._completed(given, partial(self._space.random_point, rng)) for _ in range(CANDIDATES))
         fresh = {
@@ -230,7 +230,7 @@ class _LimitedStorage:
         deepcopy: bool = False,  # noqa: ARG002
         states: Container[OptunaState] | None = None,
     ) -> list[FrozenTrial]:
-        """As `BaseStorage.get_all_trials`; the trials themselves, whatever `deepcopy` says: samplers change none."""
+        """See `BaseStorage.get_all_trials`; the trials themselves, whatever `deepcopy` says: samplers change none."""
         return [trial for trial in self._shown if states is None or trial.state in states]
 
 

@@ -106,8 +106,8 @@ class Probe:
         )
 
     def _variance(self, looks: Mapping[int, Measurement]) -> float:
-        """From the paired scores of the examples; for scores that are no mean of examples from their standard errors,
-        as pairs usually are."""
+        """Variance of paired differences: from the scores of the examples, or from the standard errors where a score is
+        no mean of examples, as if its pairs were like most pairs."""
         trials = [self._measured.trials[n] for n in looks]
         kept = [t.evidence.scores for t in trials if t.evidence is not None and t.evidence.is_of_mean]
         if len(kept) == len(trials):

@@ -39,7 +39,7 @@ class GrowingParameter:
     slots: int
     """New texts at most."""
     share: float
-    """Of the trials, once the first ones were measured: so many try a new text."""
+    """Share of the trials that try a new text, once the first ones were measured."""
     proposers: Mapping[str, Proposer]
 
 
@@ -123,7 +123,7 @@ class ProposalSlots:
     def _written(
         self, growth: GrowingParameter, number: int, measured: Sequence[TrialRecord]
     ) -> tuple[Params, Origin] | None:
-        """By the first proposer in turn that has a text nobody has tried."""
+        """A new text by the first proposer in turn that has one which nobody has tried."""
         texts = self._texts(growth)
         best: dict[str, TrialRecord] = {}
         for record in measured:

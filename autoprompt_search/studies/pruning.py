@@ -34,9 +34,9 @@ class PrunerTerms:
     error: float
     """How often a test may be wrong."""
     metric: Metric | None = None
-    """Of the scores; None where examples are not compared."""
+    """Metric of the scores; None where examples are not compared."""
     text_share: float = 1.0
-    """Of the budget, for texts before soft prompts; 1 where there are not both."""
+    """Share of the budget for texts before soft prompts; 1 where there are not both."""
 
     @property
     def is_mean(self) -> bool:

@@ -15,7 +15,7 @@ from autoprompt_search.studies.measured import MeasuredTrials
 
 Floats = NDArray[np.float64]
 _CAUTION = 0.75
-"""Of the largest bet that cannot ruin."""
+"""Share of the largest bet that cannot ruin."""
 _VARIANCE, _STRENGTH = 0.25, 4.0
 """Before there are data the variance of a difference is taken to be this, with the weight of so many examples."""
 _STEEPEST = 0.5
@@ -51,7 +51,7 @@ class Racing:
         self._needed, self._all = max(1, trials - 1) / error, rungs[-1]
 
     def stops(self, number: int, examples: int) -> bool:
-        """As `Pruner.stops`. A trial whose examples are not known is never stopped."""
+        """See `Pruner.stops`. A trial whose examples are not known is never stopped."""
         mine = self._measured.evidence(number, examples)
         rivals = self._measured.rivals(number, examples) if mine else {}
         if mine is None or not rivals:
@@ -126,7 +126,7 @@ class _Past:
 
     @property
     def slope(self) -> Floats:
-        """Of gaps on the control variate, drawn towards zero while little is known."""
+        """Slope of gaps on the control variate, drawn towards zero while little is known."""
         return np.clip(self._cross / (self._spread + _STRENGTH), -_STEEPEST, _STEEPEST)
 
     def bet(self, fair: Floats) -> Floats:

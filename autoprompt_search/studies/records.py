@@ -20,7 +20,7 @@ NUMBER = "number"
 RUNG = "rung:"
 ERROR = "error"
 ORIGIN = "origin"
-"""Of the text that was written for a trial."""
+"""User attribute: the origin of the text that was written for a trial."""
 STATES = {
     OptunaState.COMPLETE: TrialState.COMPLETE,
     OptunaState.PRUNED: TrialState.PRUNED,
@@ -70,7 +70,7 @@ def from_attribute(stored: Mapping[str, Any]) -> Measurement:
 
 
 def measurements_of(trial: FrozenTrial) -> tuple[Measurement, ...]:
-    """Of every rung reached, lowest first."""
+    """The measurement of every rung reached, lowest first."""
     stored = [json.loads(v) for k, v in trial.user_attrs.items() if k.startswith(RUNG)]
     return tuple(from_attribute(s) for s in sorted(stored, key=lambda s: int(s["examples"])))
 

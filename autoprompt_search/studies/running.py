@@ -38,7 +38,7 @@ class RunningTrial:
 
     @property
     def frozen(self) -> FrozenTrial:
-        """As the storage has it now."""
+        """The trial as the storage has it now."""
         return self.stored.storage.get_trial(self.stored._trial_id)
 
     def record(self, measurement: Measurement, evidence: Evidence | None, value: float) -> None:

@@ -34,7 +34,7 @@ class TrialScheduler:
     model: ScoreModel
     """The weighed score of every rung; the allocator reads it."""
     metric: Metric | None
-    """Of the scores; None: no example is compared with another prompt's."""
+    """Metric of the scores; None: no example is compared with another prompt's."""
     is_modelled: bool
     """Whether the sampler learns from the model, not from how trials ended."""
     most: float

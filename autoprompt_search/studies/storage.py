@@ -139,7 +139,7 @@ class PatientStorage:
         return lambda *args, **options: self._patiently(lambda: verb(*args, **options))
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """As `BaseStorage.create_new_trial`; a trial of ours that is there already is not made again."""
+        """See `BaseStorage.create_new_trial`; a trial of ours that is there already is not made again."""
         number = None if template_trial is None else template_trial.user_attrs.get(NUMBER)
 
         def create(is_again: bool) -> int:
@@ -150,7 +150,7 @@ class PatientStorage:
         return self._patiently(_twice(create))
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """As `BaseStorage.set_trial_state_values`; a trial that is in that state already is left alone."""
+        """See `BaseStorage.set_trial_state_values`; a trial that is in that state already is left alone."""
 
         def change(is_again: bool) -> bool:
             try:

@@ -28,7 +28,7 @@ the third power of the former, and some fifty times that of the latter (`benchma
 _LENGTHS, _HEIGHTS = (0.2, 20.0), (0.05, 20.0)
 """Bounds of length scales, two random points being 1 apart; and of the variance, that of the scores being 1."""
 _LEAST = 1e-4
-"""Of a score's variance is noise at least, so that equal points do no harm."""
+"""Least share of a score's variance that is noise, so that equal points do no harm."""
 
 
 def most_promising(
@@ -97,7 +97,7 @@ def _told(model: GaussianProcessRegressor, rows: Floats, heights: Floats, noise:
 
 
 def _fitted(widths: Sequence[int], rows: Floats, heights: Floats, noise: Floats) -> GaussianProcessRegressor:
-    """By maximum likelihood from one start, so that the same data give the same model."""
+    """The model fitted by maximum likelihood from one start, so that the same data give the same model."""
     kernel = ConstantKernel(1.0, _HEIGHTS) * BlockMatern(tuple(widths), (1.0,) * len(widths), _LENGTHS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length scale at its bound: that block does not matter

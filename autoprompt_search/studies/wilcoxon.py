@@ -40,7 +40,7 @@ class Wilcoxon:
         self._measured = measured
 
     def stops(self, number: int, examples: int) -> bool:
-        """As `Pruner.stops`. A trial whose examples are not known is never stopped."""
+        """See `Pruner.stops`. A trial whose examples are not known is never stopped."""
         mine = self._measured.evidence(number)
         rivals = self._measured.rivals(number) if mine else {}
         if mine is None or not rivals:

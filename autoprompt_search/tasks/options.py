@@ -118,7 +118,7 @@ def _counted(value: object, options: Options, *, start: int) -> int | None:
 
 
 def _letter(value: object, options: Options) -> int | None:
-    """By the option's own label, which need be no letter."""
+    """The option that a label names; a label need be no letter."""
     spelled = (spelling(value) or "").strip("().: ")
     if not spelled:
         return None

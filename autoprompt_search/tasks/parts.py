@@ -61,7 +61,7 @@ def make_splits(
 
 
 _FEW = 12
-"""Of a label with fewer examples there are too few to split, and nothing can be shown."""
+"""Least examples of a label: fewer cannot be split, and nothing can be shown of them."""
 
 
 def _disjoint(pools: Mapping[str, Pool], problems: Problems) -> tuple[dict[str, Pool], list[str]]:

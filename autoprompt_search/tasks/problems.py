@@ -9,7 +9,7 @@ from autoprompt_search.core.errors import ConfigError
 LINES = 20
 """Mistakes shown; more would scroll the first ones away."""
 ALIKE = 5
-"""Of these at most so many of one kind, so that one repeated mistake does not hide the others."""
+"""Most mistakes of one kind that are shown, so that one repeated mistake does not hide the others."""
 
 
 class Problems:

@@ -39,7 +39,7 @@ NESTED = ((" good", " good film", " good film plot", " bad"),) * len(PROMPTS)
 
 
 class ComparesContract:
-    """Of `Compares`, for any model or endpoint."""
+    """The contract of `Compares`, for any model or endpoint."""
 
     too_long = "word " * 5000
     """A prompt beyond the context."""
@@ -112,7 +112,7 @@ class ComparesContract:
 
 
 class LocalComparesContract(ComparesContract):
-    """Of backends that run a model here. `make` takes at least `batch_tokens`."""
+    """The contract of backends that run a model here. `make` takes at least `batch_tokens`."""
 
     @pytest.fixture
     def plain(self) -> Plain:

@@ -56,11 +56,11 @@ class FaultyBackend:
         self.fingerprint = self._model.fingerprint
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
-        """As `Backend.problems`."""
+        """See `Backend.problems`."""
         return self._model.problems(prompts, answers, soft)
 
     def score(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Scored:
-        """As `Scores.score`, where no fault comes in between."""
+        """See `Scores.score`, where no fault comes in between."""
         call = self._write_down(prompts)
         fault = planned(self._folder).get(call)
         if fault == OUT_OF_MEMORY:
@@ -76,7 +76,7 @@ class FaultyBackend:
         return replace(scored, logliks=scored.logliks * np.nan) if any(self._nan_on in t for t in texts) else scored
 
     def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        """As `Embeds.embed`."""
+        """See `Embeds.embed`."""
         return self._model.embed(texts)
 
     def _write_down(self, prompts: Sequence[Rendered]) -> int:

@@ -31,7 +31,7 @@ PlainGenerate = Callable[[Sequence[str], int], list[Completion]]
 
 
 class GeneratesContract:
-    """Of `Generates`, for any model or endpoint. The model writes something on every prompt of `ASKED`."""
+    """The contract of `Generates`, for any model or endpoint. The model writes something on every prompt of `ASKED`."""
 
     too_long = "word " * 5000
     """A prompt beyond the context."""
@@ -107,7 +107,7 @@ class GeneratesContract:
 
 
 class LocalGenerationContract(GeneratesContract):
-    """Of backends that run a model here. Options of `make` are `batch_tokens` at least."""
+    """The contract of backends that run a model here. Options of `make` are `batch_tokens` at least."""
 
     @pytest.fixture
     def plain(self) -> PlainGenerate:

@@ -50,7 +50,7 @@ def finish(study: Study, number: int, params: Params) -> TrialRecord:
 
 
 def climb(study: Study, number: int, params: Params) -> TrialRecord | None:
-    """As `finish`; None where the trial was paused."""
+    """Finish a trial as `finish` does; None where it was paused."""
     best = point_score(params)
     for measured in ladder([best - 0.1, best]):
         if study.report(number, measured):

@@ -23,7 +23,7 @@ from autoprompt_search.trackers._mlflow_sqlite import BUSY_SECONDS
 log = logging.getLogger(__name__)
 
 MAKING_SECONDS = 180.0
-"""For the making by another process; it takes seconds, and longer only on a machine that is very busy."""
+"""Time that another process may take to make it; it takes seconds, and longer only on a machine that is very busy."""
 QUIET_SECONDS = 3.0
 """A half-made file that was written to more recently may be in the making by someone else, such as MLflow's server."""
 _COMPANIONS = ("-journal", "-wal", "-shm")
@@ -129,7 +129,7 @@ def _open_store(database: Path) -> None:
 
 @contextlib.contextmanager
 def _without_waiting_for_the_disk(draft: Path) -> Iterator[None]:
-    """For a file that counts only when it is complete."""
+    """Write without waiting for the disk, which suits a file that counts only when it is complete."""
     from sqlalchemy import Engine, event
 
     def relax(connection: Any, _: Any) -> None:

@@ -105,7 +105,7 @@ class MlflowTracker:
         self._monitor = monitored(self._uri, store.parent) if self._system_metrics else None
 
     def crown(self, winner: Winner) -> None:
-        """As `ShowsWinner.crown`."""
+        """See `ShowsWinner.crown`."""
         self._winner = winner
 
     def log_trial(self, record: TrialRecord) -> None:
@@ -131,7 +131,7 @@ class MlflowTracker:
             settle(database)
 
     def earlier(self, experiment: str) -> Sequence[EarlierSearch]:
-        """As `Recalls.earlier`."""
+        """See `Recalls.earlier`."""
         database = database_of(self._uri)
         if database and not database.exists():
             raise ConfigError(f"there is no MLflow database {database}, see tracker.uri")

@@ -33,7 +33,7 @@ class Candidate:
     steps: int = 0
     """Optimiser steps that its soft prompt has had, in all."""
     cost: Cost = field(default_factory=Cost)
-    """Of training and of telling snapshots apart."""
+    """Cost of training and of telling snapshots apart."""
 
 
 class SoftTraining:

@@ -33,9 +33,9 @@ class WarmStart:
     points: tuple[Params, ...]
     """Best first, in turn by search."""
     sources: tuple[str, ...]
-    """For people: of every source, how many trials it has and how many of them are points of this space."""
+    """How many trials each source has, and how many of them are points of this space; for people."""
     left_out: tuple[str, ...]
-    """For people: what was not taken, and why."""
+    """What was not taken, and why; for people."""
 
 
 def remember(config: SearchConfig, splits: Splits) -> WarmStart:
@@ -75,7 +75,7 @@ class _Taken:
     """What one source gave."""
 
     points: list[list[Params]]
-    """By search."""
+    """Points by search."""
     trials: int
     left_out: list[str]
 

@@ -17,7 +17,7 @@ from autoprompt_search.trackers import TRACKERS
 EXPERIMENT = "mlflow:"
 """Begins the name of an experiment; anything else is a folder."""
 SEEN = "examples.json"
-"""In the state folder and beside a record: fingerprints of the examples that prompts were chosen on."""
+"""File in the state folder and beside a record: fingerprints of the examples that prompts were chosen on."""
 _DATA = "data.json"
 
 

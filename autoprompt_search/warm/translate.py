@@ -41,7 +41,7 @@ def _is_written(trial: EarlierTrial) -> bool:
 
 
 def _standing(trial: EarlierTrial) -> tuple[float, float, int]:
-    """As trials are ranked: by score, then by loss, then the older."""
+    """Key by which trials are ranked: score, then loss, then age."""
     return -trial.score, trial.loss, trial.number
 
 

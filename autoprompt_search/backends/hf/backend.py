@@ -214,7 +214,7 @@ class HfBackend:
         return bool(self._spec.config.is_encoder_decoder)
 
     def _prompt_tokens(self, prompts: Sequence[Rendered], soft: Soft | None) -> tuple[int, ...]:
-        """Of each prompt, soft tokens included."""
+        """Tokens of each prompt, soft tokens included."""
         beside = outside(soft) + (soft.length if soft and soft.place.at == "decoder" else 0)
         return tuple(len(insert(base, soft).ids) + beside for base in self._family.bases(prompts))
 
@@ -288,7 +288,7 @@ class HfBackend:
         return longest
 
     def _length_problem(self, units: Sequence[Unit], soft: int, outside: int) -> str | None:
-        """Of rows that hold their soft tokens, but for `outside` of them."""
+        """What is too long, of rows that hold their soft tokens but for `outside` of them."""
         if any(want.place < 0 for unit in units for row in unit for want in row.wants):
             return "a prompt has no token before the answer: nothing to continue from"
         longest = [length + outside for length in self._lengths(units).values()]

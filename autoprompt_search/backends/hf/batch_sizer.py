@@ -13,7 +13,7 @@ from autoprompt_search.core.errors import TrialError
 Shared = TypeVar("Shared")
 
 _SHARE = 0.9
-"""Of free memory that a batch is planned to take."""
+"""Share of the free memory that a batch is planned to take."""
 
 
 class Meter(Protocol):
@@ -37,7 +37,7 @@ class Meter(Protocol):
 
 
 class CudaMeter:
-    """Of one CUDA device, as torch's allocator counts."""
+    """Memory of one CUDA device, as torch's allocator counts it."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

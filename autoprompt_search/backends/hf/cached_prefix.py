@@ -34,7 +34,7 @@ class Continuation:
 
 
 def length(past: Past) -> int:
-    """Positions."""
+    """Number of positions."""
     return sum(piece.length for piece in past)
 
 
@@ -58,7 +58,7 @@ def can_keep(model: Any) -> bool:
 
 
 def arguments(model: Any, rows: Sequence[Continuation], soft: Soft | None) -> dict[str, Any]:
-    """Of a forward pass over `rows`, filled up on the right; differentiable in soft vectors and in pasts.
+    """Arguments of a forward pass over `rows`, filled up on the right; differentiable in soft vectors and in pasts.
 
     Rows that do not share one past need a model that `can_mix`.
     """

@@ -21,7 +21,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from autoprompt_search.backends.hf.prefix_cache import Layers, sees_all
 
 NAME = "autoprompt_search_cascade"
-"""Of this attention in transformers' `AttentionInterface`."""
+"""Name of this attention in transformers' `AttentionInterface`."""
 
 _SHARED: ContextVar[Layers | None] = ContextVar("shared", default=None)
 

@@ -33,7 +33,7 @@ class Portion:
     """Rows that one decoder can take side by side."""
 
     rows: tuple[int, ...]
-    """Numbers of the openings."""
+    """Indices of the prompts."""
     held: int
     """Positions that every row holds beside those of its own opening; below zero where others hold some of these."""
     decoder: Callable[[Sequence[Opening], int], Decoder]
@@ -158,7 +158,7 @@ def completions(
 
 
 class _Row:
-    """One answer at work."""
+    """One answer while it is written."""
 
     def __init__(self, opening: Opening, limits: Limits, begin: Callable[[], Transcript]) -> None:
         self.opening = opening
@@ -166,7 +166,7 @@ class _Row:
         self.begin()
 
     def begin(self) -> None:
-        """With nothing written."""
+        """The state before anything is written."""
         self.script = self._begin()
         self.stream = random.Random()
         if self._limits.temperature:

@@ -43,6 +43,6 @@ def _split(
 
 
 def _parts(order: list[int], sequences: Sequence[Ids], run: int) -> list[list[int]]:
-    """By the id behind the first `run`; a sequence that ends there stands alone."""
+    """Sequences by the id behind the first `run`; a sequence that ends there stands alone."""
     following = [(sequences[i][run] if run < len(sequences[i]) else None, i) for i in order]
     return [[i for _, i in part] for _, part in groupby(following, key=lambda pair: pair[0])]

@@ -101,7 +101,7 @@ def _cached_digest(path: Path, whole: bool) -> str:
 
 @lru_cache(maxsize=256)
 def _digest(path: Path, size: int, _changed: int, whole: bool) -> str:
-    """Of one weight file; size and time of change are part of the key, so that an edited file is read again."""
+    """Hash of one weight file; size and time of change are part of the key, so that an edited file is read again."""
     if whole:
         return sha256_file(path)
     digest = hashlib.sha256(sha256_bytes(_header(path)).encode() + str(size).encode())

@@ -13,11 +13,11 @@ from autoprompt_search.backends.hf.tokenizer import Ids
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of one token's keys and values, in all layers that a prefix reaches."""
+    """Shape of one token's keys and values, in all layers that a prefix reaches."""
 
     layers: int
     heads: int
-    """Of keys and values, fewer than those of queries in grouped attention."""
+    """Heads of keys and values, fewer than those of queries in grouped attention."""
     head_width: int
 
     @property
@@ -27,7 +27,7 @@ class Shape:
 
 
 def shape_of(model: Any) -> Shape:
-    """Of the decoder where the model has one."""
+    """Shape of the model, or of its decoder where it has one."""
     config = model.config if model.config.is_encoder_decoder else model.config.get_text_config()
     heads = _first(config, "decoder_attention_heads", "num_attention_heads", "num_heads", "n_head", "n_heads")
     hidden = _first(config, "d_model", "hidden_size", "n_embd", "dim")
@@ -55,7 +55,7 @@ def cache_of(model: Any, vectors: torch.Tensor, rows: int = 1) -> Any:
 
 
 def _empty(model: Any) -> Any:
-    """Of a decoder; the configuration says which of its layers have windows."""
+    """An empty cache of a decoder; the configuration says which of its layers have windows."""
     return DynamicCache() if model.config.is_encoder_decoder else DynamicCache(config=model.config.get_text_config())
 
 

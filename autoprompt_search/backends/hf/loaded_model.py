@@ -87,7 +87,7 @@ class ModelSpec:
 
     @cached_property
     def tokenizer(self) -> PromptTokenizer:
-        """The tokenizer at work."""
+        """The tokenizer as prompts use it."""
         return PromptTokenizer(loading.load_tokenizer(self.tokenizer_folder))
 
     @cached_property

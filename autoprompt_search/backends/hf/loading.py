@@ -171,10 +171,10 @@ def _no_weights(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """In which form a model is loaded."""
+    """The form in which a model is loaded."""
 
     name: str
-    """As error messages say it."""
+    """Its name in error messages."""
     auto: Any
     """One of transformers' `AutoModel...` classes."""
     mapping: Mapping[str, Any]

@@ -15,7 +15,7 @@ from autoprompt_search.core.prompts import Rendered, Segment, SoftPosition
 
 @dataclass(frozen=True, slots=True)
 class Soft:
-    """Vectors at work."""
+    """The vectors of a soft prompt while it is used or trained."""
 
     vectors: torch.Tensor
     """[tokens, width] on the model's device."""
@@ -25,7 +25,7 @@ class Soft:
 
     @property
     def length(self) -> int:
-        """Soft tokens."""
+        """Number of soft tokens."""
         return len(self.vectors)
 
     @property

@@ -36,7 +36,7 @@ class Prefix:
 
     @property
     def length(self) -> int:
-        """Positions covered."""
+        """Number of positions that it covers."""
         return self.tokens + self.soft
 
     @property
@@ -46,7 +46,7 @@ class Prefix:
 
     @property
     def layers(self) -> Layers:
-        """Keys and values."""
+        """Keys and values of every layer."""
         return _layers(self.cache)
 
     def expanded(self, rows: int) -> Any:

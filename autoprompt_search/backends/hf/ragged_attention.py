@@ -21,7 +21,7 @@ from autoprompt_search.backends.hf.cascade import attend, attend_shared
 from autoprompt_search.backends.hf.prefix_cache import Layers
 
 NAME = "autoprompt_search_ragged"
-"""Of this attention in transformers' `AttentionInterface`. It has no masks there: none are made for it."""
+"""Name of this attention in transformers' `AttentionInterface`. It has no masks there: none are made for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Slots:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Most rows, most positions."""
+        """Number of rows and of positions that the cache has room for."""
         return self._shape
 
     @contextmanager
@@ -130,7 +130,7 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         return self.keys[: len(rows), :, :width], self.values[: len(rows), :, :width]
 
     def get_seq_length(self) -> int:
-        """Of the longest row."""
+        """Length of the longest row."""
         return max(self._slots.lengths, default=0)
 
     def move(self, source: int, target: int, length: int) -> None:

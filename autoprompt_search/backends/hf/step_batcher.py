@@ -26,7 +26,7 @@ _STEPS = 4
 
 @dataclass(eq=False)
 class _Ticket:
-    """One thread's question."""
+    """What one thread asks, and the answer it waits for."""
 
     asked: Asked
     thread: int
@@ -162,7 +162,10 @@ class _Group:
     is_busy: bool = False
 
     def gradient(self, number: int, given: torch.Tensor) -> torch.Tensor:
-        """With respect to the vectors of one member. Without the others, where they do not come in time."""
+        """Gradient with respect to the vectors of one member.
+
+        It is computed without the others where they do not come in time.
+        """
         with self.door:
             self.given[number] = given
             self.asked.add(number)
@@ -219,7 +222,7 @@ class _Answer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, soft: torch.Tensor, values: torch.Tensor, group: _Group, number: int) -> torch.Tensor:  # noqa: ARG004
-        """The numbers."""
+        """The numbers of the batch that this thread's question is part of."""
         ctx.group, ctx.number = group, number
         return values.clone()
 

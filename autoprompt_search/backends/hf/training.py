@@ -42,7 +42,7 @@ class TrainingBatch:
 
     @property
     def wants(self) -> int:
-        """Numbers asked for."""
+        """How many log-probabilities are asked for."""
         return sum(len(row.wants) for row in self.rows)
 
 

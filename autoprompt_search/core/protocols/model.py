@@ -13,7 +13,7 @@ from autoprompt_search.core.prompts import Rendered, SoftPrompt
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Answer of `Scores.score`."""
+    """What `Scores.score` returns."""
 
     logliks: Floats
     """[prompts, answers]: natural log-probability of each whole answer given its prompt."""
@@ -27,7 +27,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Answer of `Compares.compare`."""
+    """What `Compares.compare` returns."""
 
     logliks: tuple[tuple[float, ...], ...]
     """Per prompt, for each of its own options: natural log-probability of the whole option given the prompt."""
@@ -41,7 +41,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Answer of `Generates.generate`."""
+    """What `Generates.generate` returns."""
 
     completions: tuple[Completion, ...]
     """One per prompt, in the prompts' order."""

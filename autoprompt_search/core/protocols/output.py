@@ -139,7 +139,7 @@ class FinalPrompt:
     reading: Reading = AS_IT_IS
     """How the search made examples of rows."""
     chat: Mapping[str, Any] = field(default_factory=dict)
-    """Of a prompt in turns: how the model's chat template was run, the text it gives, and the ids of golden items."""
+    """For a prompt in turns: how the model's chat template was run, the text it gives, and the ids of golden items."""
     golden_texts: Mapping[str, str] = field(default_factory=dict)
     """Id of a golden example -> what the model wrote; empty where it compares answers."""
     text_alone: FinalPrompt | None = None

@@ -126,7 +126,7 @@ class TuneData:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Answer of `SoftMethod.fit`."""
+    """What `SoftMethod.fit` returns."""
 
     snapshots: tuple[SoftPrompt, ...]
     """Candidates in order of training; the caller keeps the best on dev."""

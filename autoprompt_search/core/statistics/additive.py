@@ -25,7 +25,7 @@ _NOISE_WEIGHT = 4.0
 _SPREAD, _SPREAD_WEIGHT = 0.02, 2.0
 """Standard deviation of prompts that is assumed, with the weight of so many prompts."""
 _SWEEPS, _SETTLED = 60, 0.01
-"""Of the fit: most sweeps, and the relative change of its variances that ends it."""
+"""Most sweeps of the fit, and the relative change of its variances that ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class ScoreFit:
     numbers: tuple[int, ...]
     kinds: tuple[str, ...]
     examples: Floats
-    """Seen so far."""
+    """Dev examples that each trial has seen."""
     score: Floats
     """Expected on all of dev; the observed score where all of it was seen."""
     seen: Floats
-    """As `Estimate.seen`."""
+    """See `Estimate.seen`."""
     effect_variance: Floats
     """Variance of the prompt's own part."""
     noise: float
@@ -133,7 +133,7 @@ class ScoreModel:
         return self._fit
 
     def _fitted(self) -> ScoreFit:
-        """By alternating between examples and prompts until both agree, and between them and the two variances."""
+        """Fit by alternating between examples and prompts until both agree, and between them and the two variances."""
         numbers, values, weights = self.table()
         rows = [self._rows[n] for n in numbers]
         is_whole = np.array([r.is_whole for r in rows])

@@ -17,7 +17,7 @@ _SPREADS = np.linspace(0.0, 0.3, 121)
 """Standard deviations between prompts that are weighed against each other, all equally likely beforehand."""
 _DRAWS = 8000
 _INSIDE = 0.9
-"""Probability of the interval."""
+"""Probability that the interval holds the gain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Shrinkage:
     effects: Mapping[int, float]
     """Trial -> what its prompt adds, shrunk."""
     level: float
-    """Of all prompts, on examples like those of dev."""
+    """Mean score of all prompts on examples like those of dev."""
     spread: float
     """Variance between prompts."""
     noise: float
@@ -83,7 +83,7 @@ class Shrinkage:
         return cls(dict(zip(numbers, effect.tolist(), strict=True)), level, spread, noise)
 
     def lead(self, gap: float, examples: int) -> Lead:
-        """Of two prompts that differ by `gap` on the same so many examples."""
+        """The lead of one of two prompts whose scores on the same `examples` differ by `gap`."""
         variance = self.noise / examples
         kept = self.spread / (self.spread + variance)
         return Lead(kept * gap, math.sqrt(2 * kept * variance))

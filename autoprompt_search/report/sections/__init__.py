@@ -48,7 +48,7 @@ SECTIONS: Registry[Section] = Registry(
         "text": "autoprompt_search.report.sections.text:TextSection",
     },
 )
-"""By kind of answer, in the order in which they are shown."""
+"""Sections by kind of answer, in the order in which they are shown."""
 
 
 def sections_of(data: ReportData) -> tuple[ShownSection, ...]:

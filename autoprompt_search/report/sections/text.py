@@ -19,7 +19,7 @@ from autoprompt_search.report.data import ReportData
 SHOWN = 12
 """Examples that are shown side by side."""
 MANY = 0.1
-"""From this share of cut answers on the report says what to do about them."""
+"""Share of cut answers from which on the report says what to do about them."""
 _ENDS = {"end": "Ended by the model", "stop": "Ended at a stop string", "length": "Cut at the cap"}
 _REASONS = {
     "cut": "Unscored: cut before an answer",
