@@ -15,7 +15,7 @@ from autoprompt_search.core.measurements import Cost, Measurement, Origin, Trial
 from autoprompt_search.core.objective import cost_of
 from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.statistics.scores import Interval
-from autoprompt_search.studies.bandit import beats, tallies
+from autoprompt_search.studies.bandit import all_proposer_scores, beats
 
 _VERSIONS = ("autoprompt-search", "optuna", "ray", "mlflow", "transformers", "torch", "peft")
 
@@ -109,7 +109,7 @@ def to_plain(
             {**_describe(f), "tied": f.is_tied, "chosen": f.is_chosen, "gain": asdict(f.gain) if f.gain else None}
             for f in confirmation.finalists
         ],
-        "proposers": [asdict(counted) for counted in tallies(records)],
+        "proposers": [asdict(one) for one in all_proposer_scores(records)],
         "proposals": [_describe_origin(r.origin, r, records) for r in records if r.origin is not None],
         "pareto": [_describe_point(p) for p in confirmation.front],
         "constraints": [str(limit) for limit in confirmation.limits],

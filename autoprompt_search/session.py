@@ -32,7 +32,7 @@ from autoprompt_search.runners.driver import Driver
 from autoprompt_search.space import Choice
 from autoprompt_search.studies import STUDIES
 from autoprompt_search.studies.proposal_slots import GrowingParameter
-from autoprompt_search.studies.terms import ProbePlan, Purse, SearchBudget, SearchTerms
+from autoprompt_search.studies.terms import HardLimits, ProbePlan, SearchBudget, SearchTerms
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.trackers import TRACKERS
 from autoprompt_search.trial import TrialJob, backend_of
@@ -59,8 +59,8 @@ class Plan:
     """The model's name as the user wrote it."""
     model_fingerprint: str
     data_fingerprints: dict[str, str]
-    first: list[Params]
-    """Points of earlier searches."""
+    first_points: list[Params]
+    """Points of earlier searches, which are tried right after the baseline."""
     reading: Reading = AS_IT_IS
     prices: Mapping[str, float] = field(default_factory=dict)
     """Unit of `Cost` -> what a forward pass is expected to take of it."""
@@ -184,7 +184,7 @@ def _study(
     """The study of a search, with what was spent beside its trials; without its plan for reading alone."""
     own = {name: value for name, value in config.study.options.items() if name != OPTION}
     budget, prices, rungs = config.budget, plan.prices if plan else {}, config.rungs
-    purse = Purse(
+    hard_limits = HardLimits(
         budget.limits,
         planned=budget.bought(prices) or budget.most_trials(rungs) * rungs[0],
         held=final_passes(config, plan.splits) if plan else 0,
@@ -194,7 +194,7 @@ def _study(
     terms = SearchTerms(
         space=config.space,
         seed=config.seed,
-        budget=SearchBudget(budget.most_trials(rungs, prices), budget.minutes, budget.most_passes, purse),
+        budget=SearchBudget(budget.most_trials(rungs, prices), budget.minutes, budget.most_passes, hard_limits),
         baseline=config.space.baseline(config.baseline),
         folder=workspace.state,
         name=workspace.identity,
@@ -204,7 +204,7 @@ def _study(
         texts=plan.job.book.texts if plan else {},
         growing=growing_parameters(config),
         probe=ProbePlan(budget.anchors(rungs, prices), budget.least_gain if budget.stop_for_futility else None),
-        first_points=plan.first if plan else (),
+        first_points=plan.first_points if plan else (),
     )
     return STUDIES.build(ComponentSpec(type=config.study.type, **own), terms=terms)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoprompt_search.config.rules_chat import names_chat_template
-from autoprompt_search.config.starter_fit import Room, Starter, fitting
+from autoprompt_search.config.starter_fit import PromptRoom, Starter, fitting
 from autoprompt_search.config.starter_rows import rows_to_keep
 from autoprompt_search.config.starter_text import FILE, SOFT, chat_lines
 from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
@@ -23,7 +23,7 @@ from autoprompt_search.tasks.readers import GUESSED, Format
 LARGEST = {"train": 512, "dev": 512, "test": 2000}
 """Examples a first search uses at most: enough for a verdict, little enough for a laptop."""
 
-ROOM = Room()
+ROOM = PromptRoom()
 
 _LEAST = 12
 """Fewer examples than this tell nothing about a prompt."""
@@ -53,7 +53,7 @@ def starter_for(
 
 
 def starter(
-    data: str, text: Sequence[str], label: str, model: str, room: Room = ROOM, wanted: Format = GUESSED
+    data: str, text: Sequence[str], label: str, model: str, room: PromptRoom = ROOM, wanted: Format = GUESSED
 ) -> Starter:
     """Read the data and write a space file for them.
 
@@ -181,7 +181,9 @@ def _length(example: Example) -> int:
     return sum(map(len, example.inputs.values())) + 40
 
 
-def _notes(splits: Splits, labels: Sequence[str], sizes: Mapping[str, int], longest: int, room: Room) -> list[str]:
+def _notes(
+    splits: Splits, labels: Sequence[str], sizes: Mapping[str, int], longest: int, room: PromptRoom
+) -> list[str]:
     counts = Counter(e.target for part in (splits.train, splits.dev, splits.test) for e in part)
     shown = ", ".join(f"{label} ({counts[label]})" for label in labels[:12]) + (", ..." if len(labels) > 12 else "")
     notes = [f"{sum(counts.values())} labelled rows, {len(labels)} labels: {shown}", *splits.notes]

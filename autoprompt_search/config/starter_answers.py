@@ -8,7 +8,7 @@ from typing import Any
 
 from autoprompt_search.config.rules_chat import names_chat_template
 from autoprompt_search.config.starter import LARGEST, ROOM, rungs_for
-from autoprompt_search.config.starter_fit import CHARS_PER_TOKEN, Room, Starter
+from autoprompt_search.config.starter_fit import CHARS_PER_TOKEN, PromptRoom, Starter
 from autoprompt_search.config.starter_rows import given
 from autoprompt_search.config.starter_templates import COLUMNS, FILE, WORDINGS, Wording
 from autoprompt_search.config.starter_text import chat_lines
@@ -37,7 +37,7 @@ def answer_starter(
     text: Sequence[str],
     target: str | None,
     model: str,
-    room: Room = ROOM,
+    room: PromptRoom = ROOM,
     wanted: Format = GUESSED,
 ) -> Starter:
     """Read the data and write a space file for them.

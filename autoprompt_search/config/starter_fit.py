@@ -29,7 +29,7 @@ _SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class PromptRoom:
     """What a prompt has room for."""
 
     chars: int = CONTEXT * CHARS_PER_TOKEN
@@ -46,7 +46,7 @@ class Starter:
     notes: tuple[str, ...]
 
 
-def fitting(build: Callable[[Room], Starter], model: str) -> Starter:
+def fitting(build: Callable[[PromptRoom], Starter], model: str) -> Starter:
     """The space file with the most room that `check` finds sound for this model.
 
     A model that is not on this machine is not fetched: its file has room for the smallest context in wide use.
@@ -58,7 +58,7 @@ def fitting(build: Callable[[Room], Starter], model: str) -> Starter:
     Raises:
         ConfigError: The model cannot be used, or does not read even one short text.
     """
-    room = Room()
+    room = PromptRoom()
     made = build(room)
     if not _is_here(model):
         return made
@@ -89,7 +89,7 @@ def _misfits(config: SearchConfig, backend: Backend) -> list[str]:
     return check_data(config, splits, form) or check_model(config, config.book(form), splits, backend)
 
 
-def _smaller(room: Room, problems: list[str]) -> Room | None:
+def _smaller(room: PromptRoom, problems: list[str]) -> PromptRoom | None:
     """The next room to try, for problems that are about length; None where less room does not help."""
     if all("demos.k" in line for line in problems):
         named = [int(n) for line in problems for n in re.findall(r"demos\.k\.high=(\d+)", line)]

@@ -24,11 +24,11 @@ class MeanMetric:
     is_mean: bool = True
 
     def statistics(self, outcome: Outcome) -> Sequence[float]:
-        """The value alone."""
+        """The value of the answer, 0 where none could be read."""
         said = answer(outcome)
         return (0.0 if said is None else float(self.value(said, references(outcome))),)
 
     def score(self, sums: Doubles, n: Doubles | int) -> Doubles:
-        """Sum over number."""
+        """The mean: the sum of the values over their number."""
         scores: Doubles = sums[..., 0] / n
         return scores

@@ -39,7 +39,7 @@ CHAT_VALUES: Mapping[str, tuple[str, ...]] = {
     "layout.chat": ("none", "template"),
     "layout.chat_demos": ("turns", "message"),
 }
-"""Those whose values are words of ours; the others are texts, or `none`."""
+"""Chat parameters whose values are fixed words; those of the others are texts, or `none`."""
 INSTRUCTION = "instruction"
 """The value of `layout.system` that makes the instruction the system message."""
 

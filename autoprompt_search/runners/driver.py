@@ -79,7 +79,7 @@ class Driver:
         self.ended(number, TrialState.FAILED, error=failure.reason)
 
     def ended(self, number: int, state: TrialState, error: str = "") -> None:
-        """End a trial and tell everybody; one that is only paused is told of when its last word is said."""
+        """End a trial, and tell tracker and progress; they hear of one that is only paused when it really ends."""
         self.live.discard(number)
         record = self._study.tell(number, state, error=error)
         if record is None:
@@ -88,7 +88,7 @@ class Driver:
             self._told(record)
 
     def note(self, text: str) -> None:
-        """A word to the person who watches; from whatever thread."""
+        """Show a line to the person who watches. May be called from any thread."""
         self._progress.note(text)
 
     def _finish_waiting(self) -> None:
@@ -97,7 +97,7 @@ class Driver:
                 self._told(record)
 
     def _note_headroom(self) -> None:
-        """Once, when the probe is over."""
+        """Show what there is to gain, once, when the probe is over."""
         headroom = None if self._has_noted or not isinstance(self._study, Probes) else self._study.headroom()
         if headroom is not None:
             self._has_noted = True

@@ -15,7 +15,7 @@ from autoprompt_search.core.measurements import Measurement, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ProposerScore:
     """How the texts of one proposer did."""
 
     address: str
@@ -26,8 +26,8 @@ class Tally:
     """Those with the higher score on the highest rung that both saw; where scores are equal, the lower loss."""
 
 
-def tally(records: Sequence[TrialRecord], address: str, proposers: Iterable[str]) -> list[Tally]:
-    """The record of each proposer, in the given order."""
+def proposer_scores(records: Sequence[TrialRecord], address: str, proposers: Iterable[str]) -> list[ProposerScore]:
+    """The score of each proposer of texts for `address`, in the given order."""
     by_number = {record.number: record for record in records}
     ends: dict[str, list[bool]] = {name: [] for name in proposers}
     for record in records:
@@ -36,15 +36,15 @@ def tally(records: Sequence[TrialRecord], address: str, proposers: Iterable[str]
             continue
         end = beats(record, by_number.get(origin.parents[0]))
         ends[origin.proposer] += [] if end is None else [end]
-    return [Tally(address, name, len(won), sum(won)) for name, won in ends.items()]
+    return [ProposerScore(address, name, len(won), sum(won)) for name, won in ends.items()]
 
 
-def tallies(records: Sequence[TrialRecord]) -> list[Tally]:
-    """The record of every proposer whose texts were tried, for each parameter."""
+def all_proposer_scores(records: Sequence[TrialRecord]) -> list[ProposerScore]:
+    """The score of every proposer whose texts were tried, for each parameter."""
     asked: dict[str, dict[str, None]] = {}
     for origin in (record.origin for record in records if record.origin is not None):
         asked.setdefault(origin.address, {})[origin.proposer] = None
-    return [counted for address, proposers in asked.items() for counted in tally(records, address, proposers)]
+    return [one for address, proposers in asked.items() for one in proposer_scores(records, address, proposers)]
 
 
 def beats(child: TrialRecord, parent: TrialRecord | None) -> bool | None:
@@ -57,12 +57,12 @@ def beats(child: TrialRecord, parent: TrialRecord | None) -> bool | None:
     return _standing(ours[theirs.fidelity.examples]) < _standing(theirs)
 
 
-def in_turn(tallies: Sequence[Tally], rng: random.Random) -> list[str]:
+def in_turn(scores: Sequence[ProposerScore], rng: random.Random) -> list[str]:
     """Proposers, the one to ask first at the front: by a draw from Beta(1 + wins, 1 + losses) each.
 
-    Thompson 1933 (Biometrika 25:285); with equal records each comes first equally often.
+    Thompson 1933 (Biometrika 25:285); with equal scores each comes first equally often.
     """
-    drawn = {t.proposer: rng.betavariate(1 + t.wins, 1 + t.tried - t.wins) for t in tallies}
+    drawn = {s.proposer: rng.betavariate(1 + s.wins, 1 + s.tried - s.wins) for s in scores}
     return sorted(drawn, key=lambda name: -drawn[name])
 
 
@@ -78,5 +78,5 @@ def best_first(records: Iterable[TrialRecord], scores: Mapping[int, float] | Non
 
 
 def _standing(made: Measurement) -> tuple[float, float]:
-    """Smaller is better."""
+    """Key by which measurements on one rung are ranked; smaller is better."""
     return -made.score, made.metrics.get("loss", math.inf)

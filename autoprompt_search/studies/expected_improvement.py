@@ -13,7 +13,7 @@ def expected_improvement(lead: Floats, step: Floats) -> Floats:
     """E max(0, lead + step * z) with z standard normal (Jones et al. 1998, J. Glob. Optim. 13:455).
 
     Args:
-        lead: Of what is looked at over the best that is known; mostly below zero.
+        lead: Lead of what is looked at over the best that is known; mostly below zero.
         step: Standard deviation of what will be known of it.
     """
     safe = np.maximum(step, 1e-12)

@@ -34,7 +34,7 @@ class PhaseBudget:
     """The forward passes of one phase, or of the whole search where all kinds are tried at once."""
 
     phases: frozenset[Phase]
-    """Whose trials share it."""
+    """Phases whose trials share it."""
     passes: float
     left: int
     begins: Phase
@@ -78,7 +78,7 @@ class KnowledgeGradient:
 
     @property
     def _passes(self) -> int:
-        """The whole budget."""
+        """Forward passes of the whole search."""
         most = self._spending.most_passes
         return most if most is not None else round(self._spending.budget.trials * self._rungs[0] / BREADTH)
 

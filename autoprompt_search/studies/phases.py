@@ -85,7 +85,7 @@ class Phases:
         """A new point for trial `number`, of the other kind where there is none of the wanted kind; None: no more.
 
         Args:
-            number: Of the trial.
+            number: Number of the trial.
             known: Fingerprints of the points that were tried.
             records: Finished trials: soft prompts start from the best texts among them.
             phase: Which of the two comes first; a point of the other is drawn where there is none left.

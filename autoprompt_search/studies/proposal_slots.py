@@ -18,7 +18,7 @@ from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.prompting import LIKE, SLOT, TEXT
 from autoprompt_search.space import Choice, SearchSpace
-from autoprompt_search.studies.bandit import best_first, in_turn, tally
+from autoprompt_search.studies.bandit import best_first, in_turn, proposer_scores
 
 _FIRST = 8
 """Trials that have to be measured before texts are made from the best of them: what samplers draw at random."""
@@ -132,7 +132,7 @@ class ProposalSlots:
         parents = [Parent(t, r.measurements[-1].score, self._ancestors(growth, t)) for t, r in best.items()][:_PARENTS]
         trials = list(best.values())
         rng = derive_rng(self._seed, "bandit", growth.address, number)
-        for name in in_turn(tally(measured, growth.address, growth.proposers), rng):
+        for name in in_turn(proposer_scores(measured, growth.address, growth.proposers), rng):
             own = derive_rng(self._seed, "proposer", growth.address, name, number)
             made = growth.proposers[name].propose(parents, own, _CANDIDATES) if parents else []
             new = next((m for m in made if m.text.strip() not in {t.strip() for t in texts.values()}), None)

@@ -67,7 +67,7 @@ class NoPruning:
     reads_examples = False
 
     def stops(self, number: int, examples: int) -> bool:  # noqa: ARG002
-        """No."""
+        """Never stop a trial."""
         return False
 
 

@@ -64,7 +64,7 @@ class TrialScheduler:
             self.allocator.drop(number)
 
     def drop(self, number: int) -> None:
-        """The trial failed."""
+        """Forget a trial that failed as a rival of others."""
         self.measured.failed.add(number)
         if self.allocator:
             self.allocator.drop(number)
@@ -146,7 +146,7 @@ class TrialScheduler:
     def _is_paid_for(self, step: Begin | GoOn) -> bool:
         """Whether no limit that is never passed forbids the step. A trial that goes on may use what is held back for
         measuring the best one on all of dev."""
-        if not self.spending.budget.purse.most:
+        if not self.spending.budget.hard_limits.most:
             return True
         if isinstance(step, GoOn):
             return self.spending.pays_for(self._to_go_on(step.number), step.number)
@@ -161,7 +161,7 @@ class TrialScheduler:
             if self.text_share == 1.0 or Phase.of(self.model.kind(number)) is phase
         ]
         if not looks and phase is Phase.SOFT:
-            return self.spending.budget.purse.soft_look
+            return self.spending.budget.hard_limits.soft_look
         return max([*looks, self.model.rungs[0] if self.model.rungs else 0])
 
     def _to_go_on(self, number: int) -> float:

@@ -47,13 +47,13 @@ class Spending:
         Of limits in other units it is what they pay for at the mean price so far, with what the end of the search takes
         set aside; so it moves while the search learns what its prompts cost.
         """
-        purse, passes = self.budget.purse, self.budget.passes
+        hard_limits, passes = self.budget.hard_limits, self.budget.passes
         known = [] if passes is None else [passes]
         whole = sum(map(sum, self._rungs.values()))
-        for unit, most in purse.most.items():
+        for unit, most in hard_limits.most.items():
             mean = self._spent.get(unit, 0.0) / whole if whole else 0.0
-            left = most - self._gone(unit) - MARGIN * self._dearest(unit) * purse.held
-            known.append(self.passes + max(0, int(left / mean)) if mean else purse.planned)
+            left = most - self._gone(unit) - MARGIN * self._dearest(unit) * hard_limits.held
+            known.append(self.passes + max(0, int(left / mean)) if mean else hard_limits.planned)
         return min(known, default=None)
 
     @property
@@ -79,7 +79,7 @@ class Spending:
         self.passes += passes if number else 0
         self.settle(number)
         prices = self._prices.setdefault(number, {})
-        for unit in self.budget.purse.most:
+        for unit in self.budget.hard_limits.most:
             self._spent[unit] = self._spent.get(unit, 0.0) + cost.amount(unit)
             if passes:
                 prices[unit] = max(prices.get(unit, 0.0), cost.amount(unit) / passes)
@@ -101,8 +101,8 @@ class Spending:
             reserve: Further passes that are held back.
         """
         under_way = sum(n for other, n in self._promised.items() if other != number)
-        beside = under_way + self.budget.purse.held + reserve
-        for unit, most in self.budget.purse.most.items():
+        beside = under_way + self.budget.hard_limits.held + reserve
+        for unit, most in self.budget.hard_limits.most.items():
             dearest = self._dearest(unit)
             if not dearest:  # nothing was measured yet: what a prompt costs shows the baseline
                 return False
@@ -124,7 +124,7 @@ class Spending:
 
     def _gone(self, unit: str) -> float:
         """What was spent, by trials and beside them."""
-        return self._spent.get(unit, 0.0) + self.budget.purse.spent.get(unit, 0.0)
+        return self._spent.get(unit, 0.0) + self.budget.hard_limits.spent.get(unit, 0.0)
 
     def _dearest(self, unit: str) -> float:
         return max((prices.get(unit, 0.0) for prices in self._prices.values()), default=0.0)

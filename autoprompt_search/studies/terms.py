@@ -14,7 +14,7 @@ from autoprompt_search.studies.proposal_slots import GrowingParameter
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class HardLimits:
     """Limits on what is asked of the model, in the units of `Cost`: no step is begun that might pass one of them."""
 
     most: Mapping[str, float] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class SearchBudget:
     passes: int | None = None
     """Most forward passes of all trials but the baseline; None for no limit. Once they are spent no trial begins, and
     those that run are finished."""
-    purse: Purse = field(default_factory=Purse)
+    hard_limits: HardLimits = field(default_factory=HardLimits)
     """Limits in other units, which are never passed."""
 
     @property
     def is_by_passes(self) -> bool:
         """Whether forward passes, or what they cost, are limited."""
-        return self.passes is not None or bool(self.purse.most)
+        return self.passes is not None or bool(self.hard_limits.most)
 
 
 @dataclass(frozen=True, slots=True)

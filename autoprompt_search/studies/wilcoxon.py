@@ -54,6 +54,6 @@ class Wilcoxon:
 
 
 def _as_optuna(evidence: Evidence, state: OptunaState) -> FrozenTrial:
-    """One step per example."""
+    """A trial of Optuna with one step per example."""
     value = float(evidence.scores.mean()) if state is OptunaState.COMPLETE else None
     return create_trial(state=state, value=value, intermediate_values=dict(enumerate(evidence.scores.tolist())))

@@ -101,7 +101,7 @@ class ClassificationTask:
 
     @property
     def reading(self) -> Reading:
-        """As the options say."""
+        """How rows become examples, as the options say."""
         columns = self._columns
         return Reading(
             dict(columns.fields), columns.label, raw_values(self._option), columns.max_chars, self._leave_out

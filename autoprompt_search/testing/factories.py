@@ -18,7 +18,7 @@ from autoprompt_search.metrics import metric_named
 from autoprompt_search.prompting import PromptBook
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
-from autoprompt_search.studies.terms import ProbePlan, Purse, SearchBudget, SearchTerms
+from autoprompt_search.studies.terms import HardLimits, ProbePlan, SearchBudget, SearchTerms
 from autoprompt_search.trial import TrialJob
 
 LABELS = ("negative", "positive")
@@ -94,7 +94,7 @@ def open_study(
     minutes: float | None = None,
     passes: int | None = None,
     probe: ProbePlan | int = 0,
-    purse: Purse | None = None,
+    hard_limits: HardLimits | None = None,
     **options: Any,
 ) -> OptunaStudy:
     """A study in `folder`, over `space()` where no other is given.
@@ -105,7 +105,7 @@ def open_study(
     given = {f.name: options.pop(f.name) for f in fields(SearchTerms) if f.name in options}
     terms = SearchTerms(
         space=over,
-        budget=SearchBudget(trials, minutes, passes, purse or Purse()),
+        budget=SearchBudget(trials, minutes, passes, hard_limits or HardLimits()),
         baseline=over.baseline() if baseline is None else baseline,
         folder=folder,
         probe=ProbePlan(probe) if isinstance(probe, int) else probe,

@@ -72,7 +72,7 @@ def remember(config: SearchConfig, splits: Splits) -> WarmStart:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What one source gave."""
+    """The points that one source gave."""
 
     points: list[list[Params]]
     """Points by search."""

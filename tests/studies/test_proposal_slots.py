@@ -18,7 +18,7 @@ from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Params
 from autoprompt_search.proposers import PROPOSERS
 from autoprompt_search.space import SearchSpace
-from autoprompt_search.studies.bandit import Tally, beats, best_first, in_turn, tally
+from autoprompt_search.studies.bandit import ProposerScore, beats, best_first, in_turn, proposer_scores
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.proposal_slots import GrowingParameter, slots
 from autoprompt_search.testing.factories import RUNGS, measurement, open_study
@@ -231,26 +231,26 @@ def test_a_win_is_a_better_score_on_the_highest_common_rung() -> None:
 
 
 def test_the_proposer_that_wins_is_asked_more_often() -> None:
-    tallies = [
-        Tally("instruction", "good", 20, 15),
-        Tally("instruction", "bad", 20, 3),
-        Tally("instruction", "new", 0, 0),
+    scores = [
+        ProposerScore("instruction", "good", 20, 15),
+        ProposerScore("instruction", "bad", 20, 3),
+        ProposerScore("instruction", "new", 0, 0),
     ]
-    first = [in_turn(tallies, random.Random(seed))[0] for seed in range(300)]
+    first = [in_turn(scores, random.Random(seed))[0] for seed in range(300)]
     assert first.count("good") > first.count("new") > first.count("bad")
-    assert in_turn(tallies, random.Random(1)) == in_turn(tallies, random.Random(1))
+    assert in_turn(scores, random.Random(1)) == in_turn(scores, random.Random(1))
 
 
-def test_tallies_count_what_was_recorded(tmp_path: Path) -> None:
+def test_scores_count_what_was_recorded(tmp_path: Path) -> None:
     study = make(tmp_path)
     play(study)
     records = study.records()
-    counted = tally(records, "instruction", ["phrases", "crossover"])
+    counted = proposer_scores(records, "instruction", ["phrases", "crossover"])
     assert sum(t.tried for t in counted) == len(new_ones(records))
     won = [
         beats(r, records[r.origin.parents[0]]) for r in new_ones(records) if r.origin and r.origin.proposer == "phrases"
     ]
-    assert counted[0] == Tally("instruction", "phrases", len(won), sum(map(bool, won)))
+    assert counted[0] == ProposerScore("instruction", "phrases", len(won), sum(map(bool, won)))
 
 
 def test_trials_are_ranked_by_rung_first_and_by_what_is_expected_where_that_is_known() -> None:

@@ -12,7 +12,7 @@ from autoprompt_search.core.types import Params
 from autoprompt_search.space import SearchSpace
 from autoprompt_search.studies.optuna import OptunaStudy
 from autoprompt_search.studies.pruning import PRUNERS
-from autoprompt_search.studies.terms import Purse
+from autoprompt_search.studies.terms import HardLimits
 from autoprompt_search.testing.factories import RUNGS, ladder, measurement, open_study
 from autoprompt_search.testing.study_contract import BASELINE, facts, play
 
@@ -111,8 +111,8 @@ def test_soft_prompts_begin_when_their_share_of_the_passes_does(pruner: Any, tmp
 
 def tokens_of_a_search(folder: Path, most: int, pruner: Any, *, parallel: int = 1, held: int = 0) -> float:
     """What all trials take together, of prompts of 10 to 49 tokens, so many trials at a time."""
-    purse = Purse({"tokens": most}, planned=most // 30, held=held)
-    terms = {"passes": None, "pruner": pruner, "purse": purse}
+    hard_limits = HardLimits({"tokens": most}, planned=most // 30, held=held)
+    terms = {"passes": None, "pruner": pruner, "hard_limits": hard_limits}
     study = make(folder, **terms)
     live: dict[int, int] = {}
     seen: dict[int, int] = {}
