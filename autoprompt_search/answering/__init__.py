@@ -8,6 +8,7 @@ ANSWERING: Registry[Answering] = Registry(
     "answering",
     {
         "likelihood": "autoprompt_search.answering.likelihood:Likelihood",
+        "options": "autoprompt_search.answering.options:Options",
         "completion": "autoprompt_search.answering.completion:Generation",
     },
 )

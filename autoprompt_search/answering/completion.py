@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import cast
 
 from autoprompt_search.answering import PARSERS
-from autoprompt_search.answering.labels import LETTERS
 from autoprompt_search.answering.parsing import Parser
-from autoprompt_search.core.answers import Completion, Response, TextAnswers
+from autoprompt_search.core.answers import LETTERS, Completion, Response, TextAnswers
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.prompts import Prompt, Rendered
@@ -22,7 +21,6 @@ from autoprompt_search.core.unscored import Unscored
 
 GENERATION = "generated text"
 """The mode, part of every ledger key."""
-_LETTERED = "option-letter"
 _OF_LABELS = "first-label"
 
 
@@ -32,7 +30,12 @@ class Generation:
     def key(self, prompt: Prompt) -> object:
         """How the text ends and is drawn, how demonstrations spell answers, and the mode."""
         answers = _text(prompt)
-        return [answers.limits, answers.verbalizer, GENERATION]
+        return [
+            answers.limits,
+            answers.verbalizer,
+            GENERATION,
+            *(["letters"] if answers.has_letters and prompt.demos.examples else []),
+        ]
 
     def source(self, prompt: Prompt) -> Derived | None:  # noqa: ARG002 - the seam's
         """Text follows from no other prompt's."""
@@ -74,7 +77,7 @@ def _meant(said: str, answers: TextAnswers, example: Example) -> str | Unscored:
         words = {word.casefold(): label for label, words in answers.verbalizer.items() for word in words}
         label = words.get(said.casefold())
         return Unscored("not-parsed") if label is None else label
-    if answers.parser == _LETTERED and example.options:
+    if answers.has_letters and example.options:
         number = LETTERS.find(said)
         return example.options[number] if 0 <= number < len(example.options) else Unscored("not-parsed")
     return said

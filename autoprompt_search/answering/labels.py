@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 
 from autoprompt_search.answering.parsing import Found, Parser
+from autoprompt_search.core.answers import LETTERS
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Example
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _END = r"(?![\w'\u2019-])(?!(?<=[AI])[ ]+\w)"
 """Behind a letter that stands alone; `A` and `I` before another word are English words."""
 _OPEN, _CLOSED = r"[(\[\"'*_`\u201c]*", r"[)\]\"'*_`\u201d]*"

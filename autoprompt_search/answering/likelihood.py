@@ -9,7 +9,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from autoprompt_search.core.answers import Calibration, Completion, LabelAnswers, LabelLogprobs, Response
+from autoprompt_search.core.answers import (
+    Calibration,
+    Completion,
+    LabelAnswers,
+    LabelLogprobs,
+    OptionLogliks,
+    Response,
+)
 from autoprompt_search.core.arrays import Floats
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.measurements import Outcome
@@ -36,13 +43,20 @@ class Likelihood:
         return [words, answers.calibration, mode_of(SCORING, words[0])]
 
     def source(self, prompt: Prompt) -> Derived | None:
-        """A calibrated prompt's log-probabilities are those of the same prompt without calibration, shifted."""
+        """A calibrated prompt's log-probabilities are those of the same prompt without calibration, shifted; those of
+        one that normalises follow from the whole log-likelihoods, token and byte counts of all words."""
         answers = _labels(prompt)
-        if answers.calibration is None:
+        calibration, how = answers.calibration, answers.normalise
+        if calibration is not None:
+            return Derived(
+                replace(prompt, answers=answers.uncalibrated), lambda response: calibrated(response, calibration)
+            )
+        if how == "none":
             return None
-        calibration = answers.calibration
+        groups = answer_words(prompt, answers.labels)[1]
         return Derived(
-            replace(prompt, answers=answers.uncalibrated), lambda response: calibrated(response, calibration)
+            replace(prompt, answers=replace(answers, normalise="none", is_raw=True)),
+            lambda response: of_words(cast("OptionLogliks", response), how, groups),
         )
 
     def ask(
@@ -107,6 +121,18 @@ def _unseen(bounds: Sequence[bool], groups: Sequence[int], labels: int) -> tuple
     """Labels none of whose words is known exactly."""
     known = {group for group, bound in zip(groups, bounds, strict=True) if not bound}
     return tuple(label not in known for label in range(labels))
+
+
+def of_words(response: OptionLogliks, normalise: str, groups: Sequence[int]) -> LabelLogprobs:
+    """Log-probabilities of labels from what is known of all words, compared under a normalisation.
+
+    Args:
+        response: Of all words of all labels.
+        normalise: See `core.answers.Normalise`.
+        groups: The index of each word's label.
+    """
+    compared = np.array([response.compared(normalise)])
+    return LabelLogprobs(tuple(label_logprobs(compared, groups, max(groups) + 1)[0].tolist()))
 
 
 def calibrated(response: Response, calibration: Calibration) -> LabelLogprobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,14 +25,14 @@ from autoprompt_search.config.sections import (
     Section,
     preset_named,
 )
-from autoprompt_search.core.answers import AnswerForm, Verbalizer
+from autoprompt_search.core.answers import AnswerForm, Asking, Verbalizer
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.prompts import Template
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Scalar
 from autoprompt_search.core.uris import HIDDEN, is_uri, public_uri
 from autoprompt_search.prompting import PromptBook
-from autoprompt_search.space import SearchSpace
+from autoprompt_search.space import Choice, Fixed, SearchSpace
 
 UNCOUNTED = ("name", "runner", "tracker", "budget", "exports")
 """Sections that do not change what a trial measures: they may differ when a search continues."""
@@ -143,8 +144,14 @@ class SearchConfig(Section):
             instructions=dict(self.instructions),
             verbalizers={n: _verbalizer(v) for n, v in self.verbalizers.items()},
             form=form,
-            asking=self.answer.asking,
+            asking=self._asking,
         )
+
+    @property
+    def _asking(self) -> Asking:
+        searched = self.space.root.get("answer.normalise")
+        has_pmi = isinstance(searched, (Choice, Fixed)) and "pmi" in searched.values
+        return replace(self.answer.asking, has_pmi=self.answer.asking.has_pmi or has_pmi)
 
     @property
     def fingerprint(self) -> str:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autoprompt_search.config.components import component_problems, has_methods, names
 from autoprompt_search.config.rules_space import misplaced, possible
 from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.validation import Draft, Problem
-from autoprompt_search.core.protocols.model import Generates, Scores
+from autoprompt_search.core.answers import NORMALISATIONS
+from autoprompt_search.core.protocols.model import Compares, Generates, Scores
 from autoprompt_search.core.registry import ComponentSpec, unknown
 from autoprompt_search.metrics import METRICS, metric_named
 from autoprompt_search.prompting import ANSWER_PARAMS
 from autoprompt_search.space import Int
 
+if TYPE_CHECKING:
+    from autoprompt_search.config.models import SearchConfig
+
 LIKELIHOOD, TEXT = "likelihood", "text"
+NORMALISE = "answer.normalise"
 _OF_LABELS = ("balanced", "hard")
 """Strategies of demonstrations that look at labels, or at the probability of the right one."""
 
@@ -27,6 +33,7 @@ def answer_rules(draft: Draft) -> Iterator[Problem]:
         return
     kind, ways = draft.form.kind, ways_of(draft)
     yield from _way(draft, kind)
+    yield from _normalise(draft, ways)
     yield from _metric(draft, kind)
     yield from _backend(draft, ways)
     if TEXT not in ways:
@@ -42,6 +49,28 @@ def ways_of(draft: Draft) -> set[str]:
     config, form = draft.config, draft.form
     usual = TEXT if form is not None and form.kind == "text" else LIKELIHOOD
     return {str(v) for v in possible(config.space, "answer.by")} or {config.answer.by or usual}
+
+
+def normalisations(config: SearchConfig) -> set[str]:
+    """Every value of `answer.normalise` that the search may use."""
+    return {str(v) for v in possible(config.space, NORMALISE)} or {config.answer.normalise}
+
+
+def _normalise(draft: Draft, ways: set[str]) -> Iterator[Problem]:
+    config = draft.config
+    for value in possible(config.space, NORMALISE):
+        if value not in NORMALISATIONS:
+            yield misplaced(NORMALISE, unknown("normalisation", str(value), NORMALISATIONS), "values")
+    if NORMALISE in config.space.root and not possible(config.space, NORMALISE):
+        yield misplaced(NORMALISE, f"must be a choice among {', '.join(NORMALISATIONS)}")
+    if LIKELIHOOD not in ways and normalisations(config) - {NONE}:
+        text = "means nothing where no answers are compared: leave it out, or ask by likelihood"
+        is_searched = NORMALISE in config.space.root
+        place = ("space", NORMALISE) if is_searched else ("answer", "normalise")
+        yield Problem(place, f"{'space.' if is_searched else ''}{NORMALISE}: {text}")
+    if config.answer.premise is not None and "pmi" not in normalisations(config):
+        text = "is read where answer.normalise is pmi alone: add pmi, or leave the premise out"
+        yield Problem(("answer", "premise"), f"answer.premise: {text} (got {config.answer.premise!r})")
 
 
 def _parsers(draft: Draft) -> Iterator[Problem]:
@@ -98,12 +127,16 @@ def _backend(draft: Draft, ways: set[str]) -> Iterator[Problem]:
     if not draft.is_sound("backend"):
         return
     backend = draft.config.backend.type
-    for way, capability, cannot in (
-        (LIKELIHOOD, Scores, "cannot score answers, which answers by likelihood need"),
-        (TEXT, Generates, "cannot generate text, which these answers need"),
+    has_options = draft.form is not None and draft.form.kind == "option"
+    compares = LIKELIHOOD in ways and (has_options or bool(normalisations(draft.config) - {NONE}))
+    what = "an example's own options" if has_options else "answers of unequal length by answer.normalise"
+    for is_asked, capability, cannot in (
+        (LIKELIHOOD in ways and not has_options, Scores, "cannot score answers, which answers by likelihood need"),
+        (compares, Compares, f"cannot compare {what}"),
+        (TEXT in ways, Generates, "cannot generate text, which these answers need"),
     ):
         methods = [name for name in vars(capability) if not name.startswith("_")]
-        if way in ways and not has_methods("backend", backend, *methods):
+        if is_asked and not has_methods("backend", backend, *methods):
             able = [n for n in names("backend") if has_methods("backend", n, *methods)]
             text = f"backend.type: {backend!r} {cannot}; backends that can: {', '.join(able)}"
             yield Problem(("backend", "type"), text)

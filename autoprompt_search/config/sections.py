@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from autoprompt_search.core.answers import Asking, Limits
+from autoprompt_search.core.answers import Asking, Limits, Normalise
 from autoprompt_search.core.objective import CostName, Limit, Objective
 from autoprompt_search.core.registry import ComponentSpec
 
@@ -186,8 +186,13 @@ class Answer(Section):
     searching over `answer.parser` costs no generation."""
     parsers: dict[str, Component] = Field(default_factory=dict)
     """Name -> a parser with its options: `{type: after-marker, marker: "####"}`."""
-    normalise: Literal["none", "token", "byte", "pmi"] = "none"
-    """How the log-likelihoods of options of unequal length are compared."""
+    normalise: Normalise = "none"
+    """How log-likelihoods of answers of unequal length are compared: whole, per `token`, per UTF-8 `byte`, or by `pmi`,
+    less the answer's log-likelihood without the question. One forward pass gives all but the last, which asks once per
+    list of options more."""
+    premise: str | None = Field(default=None, min_length=1)
+    """For `pmi`: the text before an answer without the question. Without: what the template says behind its last
+    field."""
 
     @field_validator("stop")
     @classmethod
@@ -205,6 +210,8 @@ class Answer(Section):
             parser=self.parser or "",
             parsers={name: (spec.type, dict(spec.options)) for name, spec in self.parsers.items()},
             normalise=self.normalise,
+            has_pmi=self.normalise == "pmi",
+            premise=self.premise or "",
         )
 
 

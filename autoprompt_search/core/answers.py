@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from string import ascii_uppercase
+from typing import Any, ClassVar, Literal, Self, get_args
+
+from autoprompt_search.core.types import Example
 
 Verbalizer = Mapping[str, tuple[str, ...]]
 """Label -> its words, without the gap. Several words of one label are alternatives: their probabilities add."""
+LETTERS = ascii_uppercase
+"""What stands for the options of an example, in their order."""
+LETTER = "option-letter"
+"""The parser that reads the letter of an option."""
+Normalise = Literal["none", "token", "byte", "pmi"]
+"""How log-likelihoods of answers of unequal length are compared. `none`: whole ones. `token` and `byte`: per token of
+the model and per UTF-8 byte of the answer's own text. `pmi`: less the log-likelihood of the answer behind a premise
+without the question (Holtzman et al. 2021, arXiv 2104.08315)."""
+NORMALISATIONS: tuple[str, ...] = get_args(Normalise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,11 @@ class Asking:
     parsers: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     """Name -> registered parser and its options."""
     normalise: str = "none"
-    """How the log-likelihoods of options are compared, see `OptionAnswers`."""
+    """How log-likelihoods of answers are compared, see `Normalise`."""
+    has_pmi: bool = False
+    """Whether some prompt of the search compares by `pmi`: then every response holds what that takes."""
+    premise: str = ""
+    """The text before an answer without the question; empty: what the template says behind its last field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +86,24 @@ class Calibration:
 class LabelAnswers:
     """A label of a fixed set, chosen by the log-likelihood of its words."""
 
-    way: ClassVar[str] = "likelihood"
-
     labels: tuple[str, ...]
     verbalizer: Verbalizer
     calibration: Calibration | None = None
+    normalise: str = "none"
+    """How log-likelihoods of words are compared, see `Normalise`."""
+    premise: str | None = None
+    """The text before a word without the question; None where nothing is compared by `pmi`."""
+    is_raw: bool = False
+    """Whether the response is what all normalisations are computed from, see `OptionLogliks`."""
 
-    def spelled(self, target: str) -> str:
-        """The word that a demonstration shows for `target`."""
-        return self.verbalizer[target][0]
+    @property
+    def way(self) -> str:
+        """Name of the way to ask."""
+        return "options" if self.is_raw else "likelihood"
+
+    def spelled(self, example: Example) -> str:
+        """The word that a demonstration shows for its label."""
+        return self.verbalizer[example.target][0]
 
     @property
     def uncalibrated(self) -> Self:
@@ -97,12 +122,13 @@ class OptionAnswers:
     calibration: ClassVar[Calibration | None] = None
 
     normalise: str = "none"
-    """`none` compares whole log-likelihoods, `token` and `byte` per token and per byte of the option, `pmi` takes off
-    the option's log-likelihood without the question (Holtzman et al. 2021, arXiv 2104.08315)."""
+    """How log-likelihoods of options are compared, see `Normalise`."""
+    premise: str | None = None
+    """The text before an option without the question; None where nothing is compared by `pmi`."""
 
-    def spelled(self, target: str) -> str:
+    def spelled(self, example: Example) -> str:
         """An option is its own text."""
-        return target
+        return example.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +147,16 @@ class TextAnswers:
     verbalizer: Verbalizer = field(default_factory=dict)
     """Label -> its words, where the task's answers are labels."""
 
-    def spelled(self, target: str) -> str:
-        """The text that a demonstration shows for `target`."""
-        return self.verbalizer[target][0] if target in self.verbalizer else target
+    def spelled(self, example: Example) -> str:
+        """The text that a demonstration shows: the word of its label, the letter of its option, or its answer."""
+        if self.has_letters and example.target in example.options:
+            return LETTERS[example.options.index(example.target)]
+        return self.verbalizer[example.target][0] if example.target in self.verbalizer else example.target
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether an option is answered by its letter."""
+        return self.parser == LETTER
 
 
 Answers = LabelAnswers | OptionAnswers | TextAnswers
@@ -142,14 +175,23 @@ class LabelLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class OptionLogliks:
-    """The response of a model that compares an example's own options."""
+    """The response of a model that compares an example's own options, or all words of all labels."""
 
     values: tuple[float, ...]
     """The log-likelihood of each whole option behind the prompt."""
     tokens: tuple[int, ...]
     """The number of tokens of each option."""
+    bytes: tuple[int, ...]
+    """The number of UTF-8 bytes of each option's own text, without gap and layout."""
     unconditional: tuple[float, ...] = ()
-    """The log-likelihood of each option behind no question; empty where nobody asked for it."""
+    """The log-likelihood of each option behind the premise; empty where nobody asked for it."""
+
+    def compared(self, normalise: str) -> tuple[float, ...]:
+        """What options are compared by, see `Normalise`; the higher the likelier."""
+        if normalise == "pmi":
+            return tuple(value - prior for value, prior in zip(self.values, self.unconditional, strict=True))
+        lengths = {"token": self.tokens, "byte": self.bytes}.get(normalise)
+        return self.values if lengths is None else tuple(v / n for v, n in zip(self.values, lengths, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

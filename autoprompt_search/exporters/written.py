@@ -69,7 +69,7 @@ def pool_lines(prompt: Prompt, backend: Mapping[str, Any]) -> list[dict[str, Any
     if prompt.chat is not None:  # each becomes turns
         return [plain(e) for e in pool]
     if family_of(backend).compares:
-        return [{**plain(e), "text": _text(prompt, e), "answer": answer_word(prompt, e.target)} for e in pool]
+        return [{**plain(e), "text": _text(prompt, e), "answer": answer_word(prompt, e)} for e in pool]
     return [{**plain(e), "text": _text(prompt, e, answer=True) + gap} for e in pool]
 
 
@@ -82,7 +82,7 @@ def _text(prompt: Prompt, example: Example, *, answer: bool = False) -> str:
 def _prototypes(prompt: Prompt, examples: Sequence[Example]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for example in examples:
-        found.setdefault(answer_word(prompt, example.target), []).append(_text(prompt, example))
+        found.setdefault(answer_word(prompt, example), []).append(_text(prompt, example))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from autoprompt_search.core.answers import (
+    LETTER,
     AnswerForm,
     Answers,
     Asking,
@@ -17,6 +18,7 @@ from autoprompt_search.core.answers import (
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.prompts import Layout, Prompt, Template
 from autoprompt_search.core.types import Params
+from autoprompt_search.prompting.render import premise_of
 
 LAYOUT = "layout."
 ANSWER = "answer."
@@ -46,7 +48,7 @@ INSTRUCTION = "instruction"
 
 ANSWER_PARAMS = ("answer.by", "answer.parser", "answer.tokens", "answer.normalise")
 """Addresses that say how answers are asked for and read."""
-_PARSERS = {"label": "first-label", "option": "option-letter", "text": "verbatim"}
+_PARSERS = {"label": "first-label", "option": LETTER, "text": "verbatim"}
 """Kind of answer -> the parser of generated text where nobody names one."""
 
 
@@ -80,7 +82,7 @@ class PromptBook:
             template = replace(template, name=value, text=str(params["template" + TEXT]))
         return Prompt(
             template=template,
-            answers=self._answers(name, params),
+            answers=self._answers(name, params, template),
             instruction=self._instruction(name, params),
             layout=_layout(params),
             chat=_chat(params),
@@ -114,16 +116,21 @@ class PromptBook:
         usual = "text" if self.form.kind == "text" else "likelihood"
         return str(params.get(ANSWER + "by", self.asking.by or usual))
 
-    def _answers(self, template: str, params: Params) -> Answers:
-        is_text = self.way(params) == "text"
-        if self.form.kind == "label" and not is_text:
-            return LabelAnswers(self.form.labels, self._verbalizer(template, params))
-        if self.form.kind == "option" and not is_text:
-            return OptionAnswers(str(params.get(ANSWER + "normalise", self.asking.normalise)))
+    def _answers(self, name: str, params: Params, template: Template) -> Answers:
+        """Of the template of this name, whose text the search may have written."""
+        words = self._verbalizer(name, params) if self.form.labels else {}
+        if self.way(params) == "text":
+            return self._written(words, params)
+        normalise = str(params.get(ANSWER + "normalise", self.asking.normalise))
+        premise = (self.asking.premise or premise_of(template.text, _layout(params))) if self.asking.has_pmi else None
+        if self.form.kind == "option":
+            return OptionAnswers(normalise, premise)
+        return LabelAnswers(self.form.labels, words, None, normalise, premise if normalise != "none" else None)
+
+    def _written(self, words: Verbalizer, params: Params) -> TextAnswers:
         name = str(params.get(ANSWER + "parser", self.asking.parser or _PARSERS[self.form.kind]))
         parser, options = self.asking.parsers.get(name, (name, {}))
         tokens = int(params.get(ANSWER + "tokens", self.asking.limits.tokens))
-        words = self._verbalizer(template, params) if self.form.labels else {}
         return TextAnswers(replace(self.asking.limits, tokens=tokens), parser, options, self.form.labels, words)
 
     def _verbalizer(self, template: str, params: Params) -> Verbalizer:

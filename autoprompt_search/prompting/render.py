@@ -12,6 +12,9 @@ from autoprompt_search.core.types import Example
 from autoprompt_search.prompting.chat import conversation, flat
 from autoprompt_search.prompting.slots import CASINGS, MARKS, Part, data_fields, parse
 
+NO_PREMISE = "Answer:"
+"""The premise of a template that says nothing behind its last field."""
+
 
 def render(prompt: Prompt, example: Example, demos: Sequence[Example] = ()) -> Rendered:
     """Instruction, demonstrations with their answers, query without answer, joined by the demo separator.
@@ -24,7 +27,7 @@ def render(prompt: Prompt, example: Example, demos: Sequence[Example] = ()) -> R
 
 def shot(prompt: Prompt, demo: Example) -> Shot:
     """A demonstration as this prompt shows it."""
-    word, segments = answer_word(prompt, demo.target), _fill(prompt.template.text, prompt.layout, demo.inputs)
+    word, segments = answer_word(prompt, demo), _fill(prompt.template.text, prompt.layout, demo.inputs)
     if prompt.chat and prompt.chat.demos == "message":  # it is no turn, but written as in a plain prompt
         word = prompt.layout.answer_gap + word.removeprefix(answer_gap(prompt))
     return Shot(segments, word)
@@ -55,17 +58,15 @@ def answer_gap(prompt: Prompt) -> str:
     return "" if prompt.chat and not prompt.chat.prefix else prompt.layout.answer_gap
 
 
-def answer_word(prompt: Prompt, label: str) -> str:
-    """The answer that demonstrations give for `label`: gap, and its spelling in the layout's form."""
-    return _answer(prompt, prompt.answers.spelled(label))
+def answer_word(prompt: Prompt, example: Example) -> str:
+    """The answer that a demonstration gives: gap, and its spelling in the layout's form."""
+    return as_answer(prompt, prompt.answers.spelled(example))
 
 
 def render_text(prompt: Prompt, example: Example, demos: Sequence[Example] = (), *, answer: bool = False) -> str:
     """The prompt as one string, with the gold answer appended where `answer`."""
     rendered = render(prompt, example, demos)
-    return (
-        rendered.text + answer_word(prompt, example.target) + rendered.rest if answer else rendered.text + rendered.rest
-    )
+    return rendered.text + answer_word(prompt, example) + rendered.rest if answer else rendered.text + rendered.rest
 
 
 def prefix_and_query(prompt: Prompt, demos: Sequence[Example] = ()) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -124,12 +125,34 @@ def own_words(prompt: Prompt) -> str:
 def answer_words(prompt: Prompt, labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """All answers as exact continuations (with the gap), and the index of each answer's label."""
     words = prompt.answers.verbalizer
-    pairs = [(_answer(prompt, w), i) for i, label in enumerate(labels) for w in words[label]]
+    pairs = [(as_answer(prompt, w), i) for i, label in enumerate(labels) for w in words[label]]
     return tuple(a for a, _ in pairs), tuple(i for _, i in pairs)
 
 
-def _answer(prompt: Prompt, word: str) -> str:
+def as_answer(prompt: Prompt, word: str) -> str:
+    """A word or an option as an exact continuation of the prompt."""
     return answer_gap(prompt) + prompt.layout.answer.replace("{}", word)
+
+
+def premise_of(text: str, layout: Layout) -> str:
+    """What a template says between its last field and the answer: its words without the question.
+
+    The domain premise of Holtzman et al. 2021 (arXiv 2104.08315, section 3.1); `Answer:` where it says nothing there.
+    """
+    parts = parse(text)
+    end = next((place for place, part in enumerate(parts) if part.kind == "answer"), len(parts))
+    start = max((place + 1 for place, part in enumerate(parts[:end]) if part.kind == "field"), default=0)
+    return "".join(_set(part.kind, part.value, layout) for part in parts[start:end]).strip() or NO_PREMISE
+
+
+def render_premise(prompt: Prompt, premise: str) -> Rendered:
+    """The premise alone, set as this prompt is: in a turn of its own where that is a conversation."""
+    said = (Segment(premise),)
+    if prompt.chat is None:
+        return Rendered(said)
+    gap = prompt.layout.demo_separator
+    turns = conversation(prompt.chat, "", gap, (), said)
+    return Rendered(flat(turns, gap), conversation=turns)
 
 
 def _solved(shot: Shot) -> tuple[Segment, ...]:

@@ -80,8 +80,8 @@ def test_parsers_share_what_was_written_and_limits_do_not() -> None:
 
 def test_a_demonstration_spells_the_labels_word() -> None:
     shown = Prompt(Template("t", "{text} It was"), LABELLED)
-    assert shown.answers.spelled("positive") == "good"
-    assert FREE.spelled("any text") == "any text"
+    assert shown.answers.spelled(Example("", {}, "positive")) == "good"
+    assert FREE.spelled(Example("", {}, "any text")) == "any text"
 
 
 def test_a_model_that_cannot_write_is_refused() -> None:

@@ -1,0 +1,5 @@
+"""Tiny models on disk."""
+
+from tests.tiny_models import one_thread, tiny
+
+__all__ = ["one_thread", "tiny"]
