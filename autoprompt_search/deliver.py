@@ -11,7 +11,15 @@ from typing import Any
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation
-from autoprompt_search.core.answers import Completion, LabelAnswers, LabelLogprobs, OptionLogliks, TextAnswers
+from autoprompt_search.core.answers import (
+    Answers,
+    Completion,
+    LabelAnswers,
+    LabelLogprobs,
+    OptionAnswers,
+    OptionLogliks,
+    TextAnswers,
+)
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Answered, Measurement, Outcome, TrialRecord
@@ -128,7 +136,7 @@ def _result(
 def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: Mapping[str, Any]) -> FinalPrompt:
     """The best prompt; where it has a soft prompt, its text alone goes with it."""
     best, text, backend = confirmation.best, confirmation.text_only, backend_of(config.backend)
-    prompt = build_prompt(plan.job, best.record.params, backend, best.test.soft)
+    prompt = _alone(build_prompt(plan.job, best.record.params, backend, best.test.soft))
     final = FinalPrompt(
         name=config.name,
         prompt=prompt,
@@ -146,7 +154,7 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
     final = _with_chat(final, backend)
     if text is None:
         return final
-    alone_prompt = build_prompt(plan.job, text.params, backend)
+    alone_prompt = _alone(build_prompt(plan.job, text.params, backend))
     alone = replace(
         final,
         prompt=alone_prompt,
@@ -171,6 +179,10 @@ def _winner(final: FinalPrompt, plain: Mapping[str, Any], folder: Path) -> Winne
     )
 
 
+def _alone(prompt: Prompt) -> Prompt:
+    return replace(prompt, answers=prompt.answers.alone)
+
+
 def _with_chat(final: FinalPrompt, backend: object) -> FinalPrompt:
     """A prompt in turns with what the model's chat template makes of it: the text with slots, and golden token ids."""
     prompt = final.prompt
@@ -189,7 +201,9 @@ def _golden(plan: Plan, dev: Measurement, prompt: Prompt) -> dict[str, Any]:
     differently."""
     by_id = {e.id: e for e in plan.splits.dev}
     answers = prompt.answers
-    found = _repeated(dev.outcomes, by_id, prompt) if isinstance(answers, TextAnswers) else _clear(dev.outcomes)
+    found = (
+        _repeated(dev.outcomes, by_id, prompt) if isinstance(answers, TextAnswers) else _clear(dev.outcomes, answers)
+    )
     chosen = found[:_GOLDEN]
     return {
         "golden": tuple((by_id[o.example], o.prediction) for o in chosen),
@@ -197,15 +211,19 @@ def _golden(plan: Plan, dev: Measurement, prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _clear(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _clear(outcomes: Sequence[Outcome], answers: Answers) -> list[Outcome]:
     """Those whose answer was no near tie."""
-    return [o for o in outcomes if _margin(o) > _MARGIN]
+    return [o for o in outcomes if _margin(o, answers) > _MARGIN]
 
 
-def _margin(outcome: Outcome) -> float:
-    """Between the best answer and the next one."""
+def _margin(outcome: Outcome, answers: Answers) -> float:
+    """Between the best answer and the next one, of options as far as whole log-likelihoods tell them apart."""
     said = outcome.response
-    ranked = sorted(said.values if isinstance(said, LabelLogprobs | OptionLogliks) else (), reverse=True)
+    values = said.values if isinstance(said, LabelLogprobs) else ()
+    if isinstance(said, OptionLogliks) and isinstance(answers, OptionAnswers):
+        lengths = {"token": said.tokens, "byte": said.bytes}.get(answers.normalise, (1,))
+        values = tuple(value * min(lengths) for value in said.compared(answers.normalise))
+    ranked = sorted(values, reverse=True)
     return ranked[0] - ranked[1] if len(ranked) > 1 else 1.0
 
 

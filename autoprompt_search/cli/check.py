@@ -8,10 +8,12 @@ from pathlib import Path
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
+from autoprompt_search.config.answer_lengths import length_advice
 from autoprompt_search.config.data import largest, longest_prompts, most_demonstrations, most_tokens, soft_methods
 from autoprompt_search.config.load import examine
 from autoprompt_search.config.prices import budget_problems, final_passes, prompt_prices
 from autoprompt_search.config.rules import task_problems
+from autoprompt_search.config.rules_answer import normalisations
 from autoprompt_search.config.rules_chat import chat_advice, chat_points
 from autoprompt_search.config.rules_space import possible
 from autoprompt_search.config.rules_style import usable_templates
@@ -141,6 +143,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
             *_advice(config, prices),
             *chat_advice(config, backend),
             *dict.fromkeys(_nested_words(config, book, splits, backend)),
+            *dict.fromkeys(length_advice(config, book, splits, backend)),
         ),
         memory=memory,
     )
@@ -192,6 +195,8 @@ def _of_trials(config: SearchConfig, splits: Splits, trials: int, finalists: int
         passes["training soft prompts"] = trials * training
     if set(possible(space, "calibration")) - {"none"}:
         passes["calibrating"] = prompts * SAMPLE * (_NEW * len(config.rungs) if methods else 1)
+    if "pmi" in normalisations(config):
+        passes["answers without the question"] = prompts * last
     if AUTO in possible(space, "verbalizer"):
         passes["proposing words"] = prompts * SAMPLE
     if "hard" in possible(space, "demos.strategy"):

@@ -15,13 +15,13 @@ from autoprompt_search.config.rules_chat import chat_points
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
-from autoprompt_search.core.answers import AnswerForm, LabelAnswers, TextAnswers
+from autoprompt_search.core.answers import AnswerForm, LabelAnswers, OptionAnswers, TextAnswers
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.model import Backend, Generates
 from autoprompt_search.core.types import Example, Scalar, Splits
-from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook, answer_words, render
+from autoprompt_search.prompting import AUTO, LAYOUT_PARAMS, PromptBook, answer_words, as_answer, render
 
 LONGEST = 4
 """So many of the longest examples are rendered: the longest in characters need not be the longest in tokens."""
@@ -51,11 +51,11 @@ def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend:
     fitting: dict[int, str] = {}
     most_soft, soft_beside = most_tokens(config), most_tokens(config, beside_demonstrations=True)
     for where, prompt, answers in _prompts(config, book):
-        bare = _unfit(backend, prompt, [render(prompt, q) for q in queries], answers, most_soft)
+        bare = _unfit(backend, prompt, [(q, render(prompt, q)) for q in queries], answers, most_soft)
         for line in bare:
             found.setdefault(line, []).append(where)
         for k in range(len(demos), 0, -1) if not bare else ():
-            prompts = [render(prompt, q, demos[:k]) for q in queries]
+            prompts = [(q, render(prompt, q, demos[:k])) for q in queries]
             lines = _unfit(backend, prompt, prompts, answers, soft_beside)
             if not lines:
                 break
@@ -65,9 +65,13 @@ def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend:
 
 
 def _unfit(
-    backend: Backend, prompt: Prompt, prompts: Sequence[Rendered], answers: Sequence[str], soft: int
+    backend: Backend, prompt: Prompt, asked: Sequence[tuple[Example, Rendered]], answers: Sequence[str], soft: int
 ) -> list[str]:
     """What stands in the way of these renderings of a prompt, with room for its answers and for soft tokens."""
+    prompts = [shown for _, shown in asked]
+    if isinstance(prompt.answers, OptionAnswers):
+        found = (backend.problems([r], [as_answer(prompt, o) for o in e.options], soft=soft) for e, r in asked)
+        return list(dict.fromkeys(problem for problems in found for problem in problems))
     problems = backend.problems(prompts, answers, soft=soft)
     if problems or not isinstance(prompt.answers, TextAnswers) or not isinstance(backend, Generates):
         return problems

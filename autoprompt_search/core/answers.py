@@ -106,6 +106,11 @@ class LabelAnswers:
         return self.verbalizer[example.target][0]
 
     @property
+    def alone(self) -> Self:
+        """The same answers outside a search, in which others may need the premise."""
+        return self if self.normalise == "pmi" else replace(self, premise=None)
+
+    @property
     def uncalibrated(self) -> Self:
         """The same answers before calibration."""
         return replace(self, calibration=None)
@@ -125,6 +130,11 @@ class OptionAnswers:
     """How log-likelihoods of options are compared, see `Normalise`."""
     premise: str | None = None
     """The text before an option without the question; None where nothing is compared by `pmi`."""
+
+    @property
+    def alone(self) -> Self:
+        """The same answers outside a search, in which others may need the premise."""
+        return self if self.normalise == "pmi" else replace(self, premise=None)
 
     def spelled(self, example: Example) -> str:
         """An option is its own text."""
@@ -152,6 +162,11 @@ class TextAnswers:
         if self.has_letters and example.target in example.options:
             return LETTERS[example.options.index(example.target)]
         return self.verbalizer[example.target][0] if example.target in self.verbalizer else example.target
+
+    @property
+    def alone(self) -> Self:
+        """The same."""
+        return self
 
     @property
     def has_letters(self) -> bool:

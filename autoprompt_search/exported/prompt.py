@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from autoprompt_search.backends import BACKENDS
-from autoprompt_search.core.answers import TextAnswers
+from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
 from autoprompt_search.core.measurements import Outcome
-from autoprompt_search.core.protocols.model import Backend, Generates, Scores
+from autoprompt_search.core.protocols.model import Backend, Compares, Generates, Scores
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
@@ -22,7 +22,7 @@ from autoprompt_search.exporters.document import GOLDEN, Document, read
 from autoprompt_search.exporters.formats import from_jsonl
 from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.metrics import metric_named
-from autoprompt_search.prompting import answer_words, data_fields
+from autoprompt_search.prompting import answer_words, as_answer, data_fields
 from autoprompt_search.tasks.examples import shorten
 from autoprompt_search.tasks.options import FIELD as OPTIONS
 
@@ -66,7 +66,7 @@ class GoldenItem:
 
 _NEEDS: Mapping[str, tuple[type, str]] = {
     "likelihood": (Scores, "score answers"),
-    "options": (Scores, "score answers"),
+    "options": (Compares, "compare options"),
     "completion": (Generates, "generate text"),
 }
 """Way to ask for an answer -> the capability that it needs, and the same in words."""
@@ -183,12 +183,12 @@ class ExportedPrompt:
         prompt = self._document.prompt
         if isinstance(prompt.answers, TextAnswers):
             return self._text_problems(examples)
-        answers, _ = answer_words(prompt, self.labels)
+        words, _ = answer_words(prompt, self.labels)
         prompts = render_all(prompt, examples, embedder(self._backend))
         found = [
             f"row {number}: {problem}"
-            for number, one in enumerate(prompts, start=1)
-            for problem in self._backend.problems([one], answers)
+            for number, (one, example) in enumerate(zip(prompts, examples, strict=True), start=1)
+            for problem in self._backend.problems([one], words or [as_answer(prompt, o) for o in example.options])
         ]
         return counted(found)
 
@@ -237,7 +237,9 @@ def _model(document: Document, options: Mapping[str, Any]) -> Backend:
     is_same_type = options.get("type", document.backend.get("type")) == document.backend.get("type")
     section = {**document.backend, **options} if is_same_type else dict(options)
     made = BACKENDS.build(ComponentSpec(**section))
-    needed, does = _NEEDS[document.prompt.answers.way]
+    answers = document.prompt.answers
+    is_normalised = isinstance(answers, LabelAnswers) and answers.normalise != "none"
+    needed, does = _NEEDS["options" if is_normalised else answers.way]
     if not isinstance(made, needed):
         raise ConfigError(f"type: the backend {section['type']!r} cannot {does}, and this prompt needs that")
     name = section.get("model", document.model)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autoprompt_search.core.answers import TextAnswers
+from autoprompt_search.core.answers import LabelAnswers, OptionAnswers, TextAnswers
 from autoprompt_search.core.families import family_of
 from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.visible import visible
 from autoprompt_search.exporters.formats import plain
 from autoprompt_search.exporters.markdown import block, inline, table
-from autoprompt_search.exporters.rule import rule_of, text_rule
+from autoprompt_search.exporters.rule import options_rule, rule_of, text_rule
 from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.written import answers_of, readable
 
@@ -117,14 +117,18 @@ def _prompt(final: FinalPrompt) -> str:
         offsets = zip(final.labels, prompt.answers.calibration.offsets, strict=True)
         listed = ", ".join(f"{inline(label)} {offset:.4g}" for label, offset in offsets)
         lines.append(f"- Calibrated ({inline(prompt.answers.calibration.method)}): offsets {listed}")
-    what = "an answer" if isinstance(prompt.answers, TextAnswers) else "a label"
+    what = {TextAnswers: "an answer", OptionAnswers: "an option"}.get(type(prompt.answers), "a label")
+    if isinstance(prompt.answers, LabelAnswers | OptionAnswers) and prompt.answers.normalise == "pmi":
+        lines.append(f"- The premise, an answer's text without the question: {inline(str(prompt.answers.premise))}")
     return "\n".join(["## Prompt", "", *lines, f"- How {what} is found: {_rule(final)}"])
 
 
 def _rule(final: FinalPrompt) -> str:
     answers, chats = final.prompt.answers, final.prompt.chat is not None
-    if not isinstance(answers, TextAnswers):
-        return rule_of(final.backend, calibrated=answers.calibration is not None, chats=chats)
+    if isinstance(answers, OptionAnswers):
+        return options_rule(final.backend, answers.normalise, chats=chats)
+    if isinstance(answers, LabelAnswers):
+        return rule_of(final.backend, answers, chats=chats)
     options = ", ".join(f"{name}: {value}" for name, value in answers.options.items())
     named = f" (parser {inline(answers.parser)}{', ' + inline(options) if options else ''})"
     return visible(" ".join(text_rule(answers, chats=chats).split())) + named
@@ -241,6 +245,8 @@ def _limits_of_answers(final: FinalPrompt) -> list[str]:
         near = "Where two tokens are nearly as likely, another device or number format may write another text."
         cut = "A text that was cut, is empty or holds no answer gets no answer; scores count it as wrong."
         return [cut, drawn or near]
+    if isinstance(answers, OptionAnswers):
+        return ["Options are compared with each other alone: one of them is answered, even where none is right."]
     is_calibrated = (
         ": calibration takes off what a label gets without a reason, it does not make them hit rates;"
         if answers.calibration

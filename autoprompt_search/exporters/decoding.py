@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from autoprompt_search.core.answers import (
+    NORMALISATIONS,
     Answers,
     Calibration,
     LabelAnswers,
@@ -50,10 +51,22 @@ def decoding(final: FinalPrompt) -> dict[str, Any]:
             "parser": parser,
         }
     if isinstance(answers, OptionAnswers):
-        return {"mode": OPTIONS, "rule": options_rule(final.backend, chats=chats), "normalise": answers.normalise}
+        rule = options_rule(final.backend, answers.normalise, chats=chats)
+        return {"mode": OPTIONS, "rule": rule, **_comparison(answers)}
     is_nested = bool(nested(answer_words(final.prompt, final.labels)[0]))
-    rule = rule_of(final.backend, calibrated=answers.calibration is not None, nests=is_nested, chats=chats)
-    return {"mode": LABELS, "rule": rule}
+    rule = rule_of(final.backend, answers, nests=is_nested, chats=chats)
+    return {"mode": LABELS, "rule": rule, **({} if is_of_labels(answers) else _comparison(answers))}
+
+
+def is_of_labels(answers: Answers) -> bool:
+    """Whether a version of the format from which every answer is a label, compared whole, can say it."""
+    return isinstance(answers, LabelAnswers) and answers.normalise == "none"
+
+
+def _comparison(answers: LabelAnswers | OptionAnswers) -> dict[str, Any]:
+    """How log-likelihoods are compared, and the text without the question where that takes one."""
+    premise = {"premise": answers.premise} if answers.normalise == "pmi" else {}
+    return {"normalise": answers.normalise, **premise}
 
 
 def calibration(found: Calibration | None, labels: Sequence[str]) -> dict[str, Any] | None:
@@ -78,11 +91,20 @@ def read_answers(content: Mapping[str, Any]) -> Answers:
 
 
 def _read_labels(content: Mapping[str, Any], labels: tuple[str, ...], words: Verbalizer) -> LabelAnswers:
-    return LabelAnswers(labels, words, _read_calibration(content.get("calibration"), labels))
+    found = _read_comparison(content) if content["format"] > OF_LABELS else ("none", None)
+    return LabelAnswers(labels, words, _read_calibration(content.get("calibration"), labels), *found)
 
 
 def _read_options(content: Mapping[str, Any], _labels: tuple[str, ...], _words: Verbalizer) -> OptionAnswers:
-    return OptionAnswers(_TEXT.validate_python(content["decoding"]["normalise"]))
+    return OptionAnswers(*_read_comparison(content))
+
+
+def _read_comparison(content: Mapping[str, Any]) -> tuple[str, str | None]:
+    normalise = _TEXT.validate_python(content["decoding"].get("normalise", "none"))
+    if normalise not in NORMALISATIONS:
+        raise ValueError(f"decoding.normalise: {normalise!r} is none of {', '.join(NORMALISATIONS)}")
+    premise = _TEXT.validate_python(content["decoding"]["premise"]) if normalise == "pmi" else None
+    return normalise, premise
 
 
 def _read_text(content: Mapping[str, Any], labels: tuple[str, ...], words: Verbalizer) -> TextAnswers:

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoprompt_search.core.answers import LabelAnswers
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
@@ -20,7 +19,7 @@ from autoprompt_search.core.prompts import Demonstrations, Layout, Prompt, SoftP
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.types import Example, Scalar
-from autoprompt_search.exporters.decoding import OF_LABELS, calibration, decoding, read_answers
+from autoprompt_search.exporters.decoding import OF_LABELS, calibration, decoding, is_of_labels, read_answers
 from autoprompt_search.exporters.formats import IDS, first_line, from_jsonl, from_yaml, plain, to_yaml
 from autoprompt_search.exporters.written import rendered
 
@@ -73,7 +72,7 @@ def document(final: FinalPrompt) -> dict[str, Any]:
     """Its content, plain values only, in reading order."""
     prompt = final.prompt
     return {
-        "format": OF_LABELS if isinstance(prompt.answers, LabelAnswers) else FORMAT,
+        "format": OF_LABELS if is_of_labels(prompt.answers) else FORMAT,
         "name": final.name,
         "created_with": final.created_with,
         "verdict": plain(final.scores.get("verdict")),

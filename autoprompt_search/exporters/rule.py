@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autoprompt_search.core.answers import TextAnswers
+from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.families import family_of
 
 _EXCLUSIVE = (
@@ -34,25 +34,37 @@ PARSERS: Mapping[str, str] = {
 """Registered parser -> where it finds the answer, in words."""
 
 
-def rule_of(backend: Mapping[str, Any], *, calibrated: bool, nests: bool = False, chats: bool = False) -> str:
+def rule_of(backend: Mapping[str, Any], answers: LabelAnswers, *, nests: bool = False, chats: bool = False) -> str:
     """How a label is found, in one sentence.
 
     Args:
         backend: Its section of the configuration.
-        calibrated: Whether the prompt is.
+        answers: The prompt's own.
         nests: Whether one of the answers begins another.
         chats: Whether the prompt is a conversation.
     """
     family = family_of(backend)
     excluded = [_EXCLUSIVE] if nests and family.continues else []
-    found = [family.rule, *excluded, _SUM, *([_CALIBRATED] if calibrated else []), _CHOICE]
+    calibrated = [_CALIBRATED] if answers.calibration is not None else []
+    found = [family.rule, *excluded, *_normalised(answers.normalise, "word"), _SUM, *calibrated, _CHOICE]
     return (_CHAT if chats else "") + "; ".join(found)
 
 
-def options_rule(backend: Mapping[str, Any], *, chats: bool = False) -> str:
+def options_rule(backend: Mapping[str, Any], normalise: str, *, chats: bool = False) -> str:
     """How one of an example's own options is found, in one sentence."""
-    rule = f"{family_of(backend).rule}; the likeliest option of the example wins, the first one when equal"
-    return (_CHAT if chats else "") + rule
+    family = family_of(backend)
+    excluded = [_EXCLUSIVE] if family.continues else []
+    best = "the option of the example with the highest score wins, the first one when equal"
+    return (_CHAT if chats else "") + "; ".join([family.rule, *excluded, *_normalised(normalise, "option"), best])
+
+
+def _normalised(normalise: str, answer: str) -> list[str]:
+    divided = {
+        "token": f"that sum is divided by the number of the {answer}'s tokens",
+        "byte": f"that sum is divided by the number of UTF-8 bytes of the {answer} itself",
+        "pmi": f"the {answer}'s sum behind the `premise`, without the question and a soft prompt, is taken off",
+    }
+    return [divided[normalise]] if normalise in divided else []
 
 
 def text_rule(answers: TextAnswers, *, chats: bool = False) -> str:

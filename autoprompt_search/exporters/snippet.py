@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from autoprompt_search.core.answers import OptionAnswers, TextAnswers
+from autoprompt_search.core.answers import TextAnswers
 from autoprompt_search.core.families import FAMILIES
 from autoprompt_search.core.prompts import Demonstrations
 from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.exporters import snippet_pieces as pieces
 from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.exporters.snippet_families import SCORING, Case, Scoring, filled
+from autoprompt_search.exporters.snippet_options import compares, comparing, no_comparison
 from autoprompt_search.exporters.snippet_writing import no_script, writing
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -38,7 +39,7 @@ def snippet(final: FinalPrompt) -> str | None:
         _retrieval(case),
         pieces.EXCLUSIVE if _is_exclusive(case, scoring) else "",
         _cut(case),
-        _predict(case, scoring),
+        comparing(case, scoring) if compares(final.prompt) else _predict(case, scoring),
         pieces.CHAT_IDS if final.chat.get(IDS) else "",
     ]
     body = "".join(parts).rstrip("\n")
@@ -53,8 +54,8 @@ def obstacle(final: FinalPrompt) -> str | None:
     answers = final.prompt.answers
     if isinstance(answers, TextAnswers) and (kind not in _WRITES or (said := no_script(answers))):
         return said if kind in _WRITES else f"there is no plain script for texts of the backend {kind!r}"
-    if isinstance(answers, OptionAnswers):
-        return "there is no plain script for options of an example's own"
+    if said := no_comparison(Case(final)):
+        return said
     if final.prompt.chat is not None and (demos.per_query or not final.chat):
         return "there is no plain script for a conversation whose demonstrations are chosen for every query"
     if demos.per_query and demos.strategy not in pieces.CHOICES:
@@ -79,12 +80,15 @@ def _imports(case: Case, body: str) -> str:
 
 def _load(case: Case) -> str:
     prompt, dtype = case.final.prompt, str(case.final.backend.get("dtype"))
-    needs_page = prompt.chat is not None or isinstance(prompt.answers, TextAnswers)
+    needs_page = prompt.chat is not None or isinstance(prompt.answers, TextAnswers) or compares(prompt)
+    page = pieces.PAGED if needs_page else pieces.PAGE
+    if prompt.answers.calibration and not compares(prompt):
+        page = pieces.CALIBRATED
     needs_frozen = case.embeds or FAMILIES[case.kind].compares
     return filled(
         pieces.LOAD,
         model=_model(case.final.model),
-        page=pieces.CALIBRATED if prompt.answers.calibration else pieces.PAGED if needs_page else pieces.PAGE,
+        page=page,
         auto=FAMILIES[case.kind].auto,
         revision=case.revision,
         dtype=dtype if dtype in _DTYPES else "float32",
@@ -145,4 +149,4 @@ def _predict(case: Case, scoring: Scoring) -> str:
 
 def _is_exclusive(case: Case, scoring: Scoring) -> bool:
     """Whether answers may begin one another here."""
-    return bool(scoring.ids) and case.nests
+    return bool(scoring.ids) and (case.nests or compares(case.final.prompt))

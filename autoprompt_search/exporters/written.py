@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from autoprompt_search.core.answers import OptionAnswers
 from autoprompt_search.core.families import family_of
 from autoprompt_search.core.prompts import Demonstrations, Prompt
 from autoprompt_search.core.types import Example
 from autoprompt_search.exporters.formats import plain
-from autoprompt_search.prompting import answer_word, answer_words, messages_with_slots, prefix_and_query, render_text
+from autoprompt_search.prompting import (
+    answer_word,
+    answer_words,
+    as_answer,
+    messages_with_slots,
+    prefix_and_query,
+    render_text,
+)
 
 Written = dict[str, Any]
 
@@ -20,7 +28,8 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
 
     `prefix` stands before the query and `query` before the answer; `rest` stands after it, where the template has a
     slot for the answer and the model reads on. `query` and `rest` have slots for the fields; one that is a list of
-    two is where a second text begins. `answers` are every label's exact continuations. A prefix ends where
+    two is where a second text begins. `answers` are every label's exact continuations, `option` is that of an
+    example's own option, which stands for `{}`. A prefix ends where
     demonstrations chosen per query begin; each line of the pool file holds its own text. For models that compare
     texts, fixed demonstrations are `prototypes`: answer -> texts. A prompt in turns is `messages` for the model's chat
     template, slots in the last one, and `answer_prefix`, which stands behind what the template gives.
@@ -28,7 +37,7 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
     if prompt.chat is not None:
         shown = () if prompt.demos.per_query else prompt.demos.examples
         said = {"messages": messages_with_slots(prompt, shown), "answer_prefix": prompt.chat.prefix}
-        return {**said, **({"answers": answers_of(prompt, labels)} if labels else {})}
+        return {**said, **_answered(prompt, labels)}
     family = family_of(backend)
     fixed = () if prompt.demos.per_query else prompt.demos.examples
     prefix, query, rest = prefix_and_query(prompt, () if family.compares else fixed)
@@ -36,9 +45,16 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
         query, rest = (*query[:-1], query[-1] + rest[0], *rest[1:]), ()
     found: Written = {"prefix": prefix, "query": _flat(query)}
     found |= {"rest": _flat(rest)} if rest and family.reads_rest else {}
-    found |= {"answers": answers_of(prompt, labels)} if labels else {}
+    found |= _answered(prompt, labels)
     found |= {"prototypes": _prototypes(prompt, fixed)} if family.compares and fixed else {}
     return found
+
+
+def _answered(prompt: Prompt, labels: Sequence[str]) -> Written:
+    """What answers are: every label's, or the place of an option in its answer."""
+    if isinstance(prompt.answers, OptionAnswers):
+        return {"option": as_answer(prompt, "{}")}
+    return {"answers": answers_of(prompt, labels)} if labels else {}
 
 
 def answers_of(prompt: Prompt, labels: Sequence[str]) -> dict[str, list[str]]:

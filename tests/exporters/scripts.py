@@ -31,7 +31,7 @@ from autoprompt_search.testing.tiny import tiny_model
 
 from .finals import LABELS, final_prompt, reviews
 
-_NO_PACKAGE = """
+NO_PACKAGE = """
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
@@ -146,9 +146,14 @@ def _changed(folder: Path, kind: str) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def script_env(base: Path) -> dict[str, str]:
+    """An environment in which only the packages of a card are found; `base` holds the `sitecustomize`."""
+    return {**os.environ, "PYTHONPATH": str(base), "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"}
+
+
 def play(cases: Mapping[str, Case], base: Path) -> dict[str, Played]:
     """Export all cases and run all their scripts in one process: importing torch dominates."""
-    (base / "sitecustomize.py").write_text(_NO_PACKAGE)
+    (base / "sitecustomize.py").write_text(NO_PACKAGE)
     (base / "driver.py").write_text(_DRIVER)
     jobs, ours = {}, {}
     for number, (name, case) in enumerate(cases.items()):
@@ -159,7 +164,7 @@ def play(cases: Mapping[str, Case], base: Path) -> dict[str, Played]:
         jobs[name] = (str(folder), str(script), [final.model] if case.argument else [])
     run = subprocess.run(
         [sys.executable, str(base / "driver.py"), json.dumps(jobs)],
-        env={**os.environ, "PYTHONPATH": str(base), "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"},
+        env=script_env(base),
         cwd=base,
         capture_output=True,
         text=True,

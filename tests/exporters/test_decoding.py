@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoprompt_search.core.answers import Limits, OptionAnswers, TextAnswers
+from autoprompt_search.core.answers import Answers, LabelAnswers, Limits, OptionAnswers, TextAnswers
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.prompts import Prompt
 from autoprompt_search.exporters.card import card
@@ -34,12 +34,15 @@ options = st.dictionaries(st.sampled_from(["marker", "which"]), st.one_of(texts,
 answers = st.one_of(
     st.builds(TextAnswers, limits, st.sampled_from(["verbatim", "after-marker"]), options),
     st.builds(TextAnswers, limits, st.just("first-label"), st.just({}), st.just(LABELS), st.just(WORDS)),
-    st.builds(OptionAnswers, st.sampled_from(["none", "byte"])),
+    st.builds(OptionAnswers, st.sampled_from(["none", "byte", "token"])),
+    st.builds(OptionAnswers, st.just("pmi"), texts),
+    st.builds(LabelAnswers, st.just(LABELS), st.just(WORDS), st.none(), st.sampled_from(["byte", "token"])),
+    st.builds(LabelAnswers, st.just(LABELS), st.just(WORDS), st.none(), st.just("pmi"), texts),
 )
 
 
 @given(answers)
-def test_answers_of_any_kind_come_back(kind: TextAnswers | OptionAnswers) -> None:
+def test_answers_of_any_kind_come_back(kind: Answers) -> None:
     final = final_prompt(golden=())
     final = replace(final, prompt=Prompt(TEMPLATE, kind), labels=kind.labels)
     files = files_of(final)

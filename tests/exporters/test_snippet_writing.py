@@ -25,7 +25,7 @@ from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.snippet_writing import reading
 from autoprompt_search.testing.tiny import tiny_model
 
-from .scripts import _NO_PACKAGE, soft, source_in
+from .scripts import NO_PACKAGE, soft, source_in
 from .written_text import SCRIPTED, reports, text_final, text_prompt
 
 _DRIVER = """
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[str, str, str, SoftPosition | None, TextAnswers]] = {
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], list[str] | str]]:
     """Case -> what we say, and what its script says."""
     base = tmp_path_factory.mktemp("writing")
-    (base / "sitecustomize.py").write_text(_NO_PACKAGE)
+    (base / "sitecustomize.py").write_text(NO_PACKAGE)
     (base / "driver.py").write_text(_DRIVER)
     jobs, ours = {}, {}
     for number, (name, (kind, family, template, place, answers)) in enumerate(CASES.items()):

@@ -46,6 +46,11 @@ class HfLanguageModel(HfBackend):
         logliks = tuple(tuple(row[: len(own)]) for row, own in zip(rows, options, strict=True))
         return Compared(logliks, tokens, self._prompt_tokens(fitted, placed), computed)
 
+    def answer_tokens(self, prompt: Rendered, answers: Sequence[str]) -> tuple[int, ...]:
+        """How many tokens each answer has behind this prompt. Reads the tokenizer, never weights."""
+        units = self._language.units(self._fitting(self.set_chats([prompt]), answers, 0), answers, None)
+        return token_counts(units, [answers])[0]
+
     def propose_words(
         self, prompts: Sequence[Rendered], targets: Sequence[int], labels: int, count: int, gap: str
     ) -> list[tuple[str, ...]]:
