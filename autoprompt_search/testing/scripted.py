@@ -139,6 +139,10 @@ class ScriptedBackend:
         """Number of words of each prompt."""
         return [len(prompt.text.split()) for prompt in prompts]
 
+    def answer_tokens(self, _prompt: Rendered, answers: Sequence[str]) -> tuple[int, ...]:
+        """Number of words of each answer."""
+        return tuple(len(answer.split()) for answer in answers)
+
     def propose_words(
         self,
         prompts: Sequence[Rendered],

@@ -178,3 +178,12 @@ def test_what_a_terminal_would_obey_is_shown(work, cli):
     for said in (made.stdout, made.stderr, checked.stdout, failed.stderr):
         assert not set(said) & set(evil) - set("0;owned2J]")
         assert said.strip()
+
+
+def test_label_words_of_unequal_length_are_named(work, cli):
+    change = ("--set", "templates.plain.words={neg: bad, pos: so very good}")
+    said = " ".join(cli("check", "space.yaml", *change).stdout.split())
+    assert "label words differ in length: 'neg' has 1 token, 'pos' 3 tokens" in said
+    assert "space.answer.normalise" in said
+    searched = ("--set", "space.answer.normalise={kind: choice, values: [none, token]}")
+    assert "differ in length" not in cli("check", "space.yaml", *change, *searched).stdout

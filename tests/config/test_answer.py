@@ -39,6 +39,17 @@ def test_parameters_win_over_the_section(space_file):
     assert isinstance(likelihood.answers, LabelAnswers)
 
 
+def test_a_premise_is_asked_for_where_some_prompt_needs_it(space_file):
+    searched = "space.answer.normalise={kind: choice, values: [none, byte, pmi]}"
+    answers = composed(space_file, searched, **{"answer.normalise": "byte"}).answers
+    assert (answers.normalise, bool(answers.premise)) == ("byte", True)
+    assert answers.alone.premise is None
+    assert composed(space_file, searched, **{"answer.normalise": "none"}).answers.premise is None
+    given = composed(space_file, "answer={normalise: pmi, premise: So it is}").answers
+    assert (given.normalise, given.premise) == ("pmi", "So it is")
+    assert composed(space_file, "answer={normalise: token}").answers.premise is None
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -62,6 +73,17 @@ def test_parameters_win_over_the_section(space_file):
         ([TEXT, "space.answer.parse=verbatim"], ["space.answer.parse: unknown parameter", "answer.parser"]),
         ([TEXT, "space.answer.tokens={kind: int, low: 0, high: 8}"], ["space.answer.tokens", "1 or more"]),
         ([TEXT, "space.calibration={kind: choice, values: [none, batch]}"], ["space.calibration", "'batch'"]),
+        (
+            ["space.answer.normalise={kind: choice, values: [none, tokens]}"],
+            ["space.answer.normalise.values: unknown normalisation 'tokens'", "mean 'token'"],
+        ),
+        (["space.answer.normalise={kind: int, low: 0, high: 3}"], ["space.answer.normalise: must be a choice among"]),
+        ([TEXT, "answer.normalise=byte"], ["answer.normalise", "no answers are compared"]),
+        (["answer={premise: So}"], ["answer.premise", "pmi", "'So'"]),
+        (
+            ["answer={normalise: token}", "backend.type=hf-classifier", "backend.model=x"],
+            ["backend.type: 'hf-classifier' cannot compare answers of unequal length", "hf-causal"],
+        ),
         ([TEXT, "backend.type=hf-classifier", "backend.model=x"], ["backend.type", "cannot generate text"]),
         ([TEXT, "task.metric=bleu"], ["task.metric: 'bleu' does not judge answers that are a label", "accuracy"]),
     ],

@@ -67,7 +67,9 @@ import json, os, runpy, sys
 import torch
 torch.set_num_threads(1)
 found = {}
-for name, (folder, script) in json.loads(sys.argv[1]).items():
+jobs = json.loads(sys.argv[1])
+sys.argv = sys.argv[:1]
+for name, (folder, script) in jobs.items():
     os.chdir(folder)
     made = runpy.run_path(script)
     page, text, scores = made["page"], made["text"], []
