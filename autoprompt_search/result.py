@@ -99,6 +99,12 @@ def to_plain(
             {"part": p.part, "dev": {"score": p.dev.score, "stderr": p.dev.stderr}, "gain": asdict(p.gain)}
             for p in confirmation.parts
         ],
+        "chosen_because": chosen_because(confirmation),
+        "leader": {
+            "trial": confirmation.leader.number,
+            "score": round(confirmation.leader.measurements[-1].score, 6),
+            "prompt_tokens": confirmation.leader.measurements[-1].prompt_tokens,
+        },
         "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
         "corrected": round(confirmation.corrected, 6),
         "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
@@ -138,11 +144,7 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
     """The verdict in one sentence, with its numbers."""
     gap, name = confirmation.difference, origin.metric
     if confirmation.best.record.number == confirmation.baseline.record.number:
-        lead = confirmation.lead
-        if lead.expected <= 0:
-            return "Nothing on dev says that any prompt is better than the baseline; the baseline stays."
-        left = f"{lead.expected:+.3f} ± {lead.stderr:.3f} {name}"
-        return f"Without the luck of the best of many, the best prompt's lead on dev is {left}; the baseline stays."
+        return _why_baseline(confirmation, name)
     p = "p < 0.0001" if gap.p < 1e-4 else f"p = {gap.p:.2g}"
     span = f"{gap.score:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] {name} on {_count(confirmation)} unseen examples"
     says = {
@@ -151,6 +153,34 @@ def reason(confirmation: Confirmation, origin: Provenance) -> str:
         Verdict.REJECT: f"The prompt that won on dev is worse than the baseline: {span} ({p}).",
     }
     return says[confirmation.verdict]
+
+
+def _why_baseline(confirmation: Confirmation, metric: str) -> str:
+    lead, leader, baseline = confirmation.lead, confirmation.leader, confirmation.baseline.record
+    if leader.number == baseline.number:
+        return "No prompt scored higher on dev than the baseline; the baseline stays."
+    gap = leader.measurements[-1].score - baseline.measurements[-1].score
+    if gap <= 0:
+        return "No prompt that may be chosen scored higher on dev than the baseline; the baseline stays."
+    left = f"{lead.expected:+.3f} \N{PLUS-MINUS SIGN} {lead.stderr:.3f}"
+    return (
+        f"Trial {leader.number} leads the baseline by {gap:+.3f} {metric} on dev. Without the luck of the best of many "
+        f"that is {left}, with a chance of {lead.chance:.0%} to be better at all: too little to leave the baseline."
+    )
+
+
+def chosen_because(confirmation: Confirmation) -> str:
+    """Why this prompt and no other, in one sentence."""
+    chosen, leader = confirmation.best.record, confirmation.leader
+    if chosen.number == confirmation.baseline.record.number:
+        return "No lead over the baseline on dev is likely enough to be real."
+    if chosen.number == leader.number:
+        return f"Trial {chosen.number} has the highest dev score of the prompts that may be chosen."
+    tokens, most = (r.measurements[-1].prompt_tokens for r in (chosen, leader))
+    return (
+        f"Trial {chosen.number} is expected to score next to nothing less than trial {leader.number}, which has the "
+        f"highest dev score, and needs {tokens:.0f} tokens instead of {most:.0f}."
+    )
 
 
 def unfit(confirmation: Confirmation) -> list[str]:

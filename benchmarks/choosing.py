@@ -56,20 +56,12 @@ class Setting:
     """Skill of the baseline, in standard deviations above the mean."""
 
 
-SETTINGS = (
-    Setting(24, 96, 0.0, 0),
-    Setting(24, 240, 0.0, 0),
-    Setting(24, 96, 0.3, 0),
-    Setting(24, 240, 0.3, 0),
-    Setting(50, 96, 0.3, 0),
-    Setting(6, 96, 0.3, 0),
-    Setting(24, 512, 0.15, 0),
-    Setting(24, 96, 0.6, 0),
-    Setting(24, 96, 0.3, 1),
-    Setting(24, 240, 0.3, 1),
-    Setting(24, 96, 0.3, 2),
-    Setting(24, 240, 0.3, 2),
-)
+SETTINGS = tuple(
+    Setting(prompts, dev, spread, baseline)
+    for prompts in (3, 5, 8, 24)
+    for dev in (96, 240)
+    for spread, baseline in ((0.0, 0), (0.1, 0), (0.3, 0), (0.3, 1), (0.3, 2), (0.6, 0))
+) + (Setting(50, 96, 0.3, 0), Setting(24, 512, 0.15, 0))
 Hits = NDArray[np.float64]
 Rule = Callable[[Sequence[TrialRecord], Hits, int], bool]
 

@@ -151,6 +151,9 @@ class Aim(Section):
     constraints: tuple[str, ...] = ()
     """`prompt_tokens <= 200`, `latency_ms <= 50`: a prompt that breaks one is never chosen, and is stopped early."""
 
+    tolerance: float = Field(default=0.002, ge=0, allow_inf_nan=False)
+    """Score that the chosen prompt may be expected to lose against the best one if it costs fewer tokens."""
+
     @field_validator("constraints", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -164,7 +167,7 @@ class Aim(Section):
     @property
     def objective(self) -> Objective:
         """The objective by which trials are compared."""
-        return Objective(self.cost, self.weight, tuple(map(Limit.parse, self.constraints)))
+        return Objective(self.cost, self.weight, tuple(map(Limit.parse, self.constraints)), self.tolerance)
 
 
 class Answer(Section):

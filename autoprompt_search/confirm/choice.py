@@ -1,4 +1,4 @@
-"""The choice on dev: the cheapest prompt that cannot be told from the best, if the best is better than the baseline.
+"""The choice on dev: the prompt of the highest expected score, if it is better than the baseline.
 
 Knows no test split.
 """
@@ -25,8 +25,11 @@ class Choice:
 
     record: TrialRecord
     """The trial whose prompt is chosen."""
+    leader: TrialRecord
+    """The trial with the highest score on dev among those that may be chosen."""
     tied: frozenset[int]
-    """Numbers of the trials that cannot be told from the best, and of the chosen one."""
+    """Numbers of the trials within one standard error (paired) of the best, and of the baseline if it stays: the
+    one-standard-error rule of Breiman et al. (1984, Classification and Regression Trees, section 3.4.3)."""
     lead: Lead
     """Lead of the best prompt over the baseline."""
     gains: Mapping[int, Difference] = field(default_factory=dict)
@@ -49,20 +52,18 @@ def choose(
     shrunk: Shrinkage,
     values: Callable[[TrialRecord], Doubles],
     is_eligible: Callable[[TrialRecord], bool] = lambda _: True,
+    tolerance: float = 0.0,
 ) -> Choice:
-    """The baseline, unless the best prompt's lead is real; then the cheapest in a statistical tie with the best.
+    """The baseline, unless the best prompt's lead is real; then the best, or a cheaper one that loses next to nothing.
 
     A baseline that is not eligible cannot stay, however little the best leads it.
 
     The best of many noisy scores is high by nature, so its lead over the baseline counts for what is left of it once
-    it is shrunk by what all trials say of how far prompts differ: real is what is then one standard error above none
-    (`Shrinkage`, `Lead`). Where prompts differ by little, as they do where the search has nothing to find, next to
-    nothing is left; where they differ much, a small dev set is enough. A test against the best of as many prompts
-    that are no better than the baseline, as careful as that may be, passes over much of what can be gained from few
-    examples (`benchmarks/choosing.py`).
-
-    Tied means: not more than one standard error of the paired difference below the best dev score: the
-    one-standard-error rule of Breiman et al. (1984, Classification and Regression Trees, section 3.4.3).
+    it is shrunk by what all trials say of how far prompts differ: real is a lead that the best prompt has with a
+    chance of three in five (`Shrinkage`, `Lead`). Where prompts differ by little, as they do where the search has
+    nothing to find, next to nothing is left; where they differ much, a small dev set is enough. A more careful rule
+    passes over much of what can be gained from few examples, and one that takes the highest score whatever it leads
+    by often ends below a good baseline (`benchmarks/choosing.py`).
 
     Args:
         candidates: From `rank`, best first; the baseline is eligible.
@@ -70,22 +71,29 @@ def choose(
         shrunk: Of all trials of the search.
         values: What every dev example adds to a prompt's score.
         is_eligible: Whether a prompt may be chosen; asked only of those that would be.
+        tolerance: Score that a prompt of fewer tokens may be expected to lose against the best, once their
+            difference is shrunk as the lead is.
     """
     leader = next((r for r in candidates if is_eligible(r)), None)
     if leader is None:
         raise SearchError("no prompt that was measured on all of dev may be chosen")
     top = values(leader)
 
-    def is_tied(record: TrialRecord) -> bool:
-        gap = leader.measurements[-1].score - record.measurements[-1].score
-        return gap <= paired_stderr(top, values(record)) + _ROUNDING and is_eligible(record)
+    def behind(record: TrialRecord) -> float:
+        return leader.measurements[-1].score - record.measurements[-1].score
 
-    tied = [r for r in candidates if is_tied(r)]
-    numbers = frozenset(r.number for r in tied)
-    lead = shrunk.lead(leader.measurements[-1].score - baseline.measurements[-1].score, len(top))
+    others = candidates[candidates.index(leader) :]
+    tied = frozenset(r.number for r in others if behind(r) <= paired_stderr(top, values(r)) + _ROUNDING)
+    lead = shrunk.lead(behind(baseline), len(top))
     if not lead.is_real and is_eligible(baseline):
-        return Choice(baseline, numbers | {baseline.number}, lead)
-    return Choice(min(tied, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r))), numbers, lead)
+        return Choice(baseline, leader, tied | {baseline.number}, lead)
+
+    def is_near(record: TrialRecord) -> bool:
+        return shrunk.lead(behind(record), len(top)).expected <= tolerance + _ROUNDING and is_eligible(record)
+
+    near = [r for r in others if is_near(r)]
+    chosen = min(near, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r)))
+    return Choice(chosen, leader, tied, lead)
 
 
 def shortlist(candidates: Sequence[TrialRecord], chosen: TrialRecord, count: int) -> list[TrialRecord]:

@@ -39,7 +39,7 @@ class Finalist:
     test: Measurement
     test_interval: Interval
     is_tied: bool
-    """Within one standard error (paired, on dev) of the best dev score, and free to be chosen."""
+    """At most one standard error (paired, on dev) below the best dev score of a prompt that may be chosen."""
     is_chosen: bool
     gain: Difference | None
     """What a soft prompt that might have been chosen adds to its own text on dev; None for other prompts."""
@@ -74,6 +74,8 @@ class Confirmation:
     """The best by dev score, and the chosen one; the baseline is among them only if it earned it."""
     text_only: TextOnly | None
     """Where the best prompt has a soft prompt."""
+    leader: TrialRecord
+    """The trial with the highest dev score of those that may be chosen."""
     lead: Lead
     """Lead of the best prompt on dev over the baseline, without the luck in it."""
     corrected: float
@@ -135,6 +137,7 @@ def confirm(
         difference=difference,
         finalists=tuple(finalist(r) for r in finalists),
         text_only=_text_only(best, ablation, on_test[texts[0].name], comparison) if texts else None,
+        leader=choice.leader,
         lead=choice.lead,
         front=tuple(
             FrontPoint(

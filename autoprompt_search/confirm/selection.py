@@ -108,6 +108,7 @@ class SelectionRule:
             shrunk=self.shrunk,
             values=values_once,
             is_eligible=lambda record: self.objective.allows(record) and is_worth_it(record),
+            tolerance=self.objective.tolerance,
         )
         return replace(choice, gains=gains)
 

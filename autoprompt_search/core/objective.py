@@ -49,6 +49,8 @@ class Objective:
     weight: float = 0.0
     """Score that one unit of cost is worth."""
     limits: tuple[Limit, ...] = ()
+    tolerance: float = 0.002
+    """Expected score that a cheaper prompt may lose against the best one and still be chosen."""
 
     @property
     def needs_latency(self) -> bool:

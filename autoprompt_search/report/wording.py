@@ -76,9 +76,8 @@ def sentence(data: ReportData) -> str:
     seen = f"{count(after.get('examples'))} unseen examples"
     if is_baseline_best(data):
         interval = f"{level} interval {number(before.get('low'))} to {number(before.get('high'))}"
-        return (
-            f"Nothing beat the baseline prompt: its {metric} on {seen} is {number(before.get('score'))} ({interval})."
-        )
+        stays = f"The baseline prompt stays: its {metric} on {seen} is {number(before.get('score'))} ({interval})."
+        return f"{stays} {_beaten(result, before)}".rstrip()
     change = f"{signed(gap.get('score'))}, {level} interval {signed(gap.get('low'))} to {signed(gap.get('high'))}"
     pair = f"{metric} {number(after.get('score'))} on {seen} against {number(before.get('score'))} for the baseline"
     if result.get("verdict") == "promote":
@@ -86,6 +85,19 @@ def sentence(data: ReportData) -> str:
     if result.get("verdict") == "tie":
         return f"The best prompt cannot be told from the baseline: {pair} ({change})."
     return f"The best prompt does not hold: {pair} ({change})."
+
+
+def _beaten(result: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """What has to be said where a finalist scores higher on test than the baseline that stays."""
+    scores = {f.get("trial"): _mapping(f.get("test")).get("score") for f in result.get("finalists", [])}
+    better = {n: s for n, s in scores.items() if _is_number(s) and s > before.get("score", s)}
+    if not better:
+        return ""
+    best = max(better, key=lambda n: better[n])
+    return (
+        f"Trial {best} scores {number(better[best])} there; that could not count, since the choice is made on dev, "
+        "where no lead was likely enough to be real."
+    )
 
 
 def optimism(data: ReportData) -> str:

