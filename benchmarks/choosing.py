@@ -56,12 +56,16 @@ class Setting:
     """Skill of the baseline, in standard deviations above the mean."""
 
 
-SETTINGS = tuple(
-    Setting(prompts, dev, spread, baseline)
-    for prompts in (3, 5, 8, 24)
-    for dev in (96, 240)
-    for spread, baseline in ((0.0, 0), (0.1, 0), (0.3, 0), (0.3, 1), (0.3, 2), (0.6, 0))
-) + (Setting(50, 96, 0.3, 0), Setting(24, 512, 0.15, 0))
+SETTINGS = (
+    *(
+        Setting(prompts, dev, spread, baseline)
+        for prompts in (3, 5, 8, 24)
+        for dev in (96, 240)
+        for spread, baseline in ((0.0, 0), (0.1, 0), (0.3, 0), (0.3, 1), (0.3, 2), (0.6, 0))
+    ),
+    Setting(50, 96, 0.3, 0),
+    Setting(24, 512, 0.15, 0),
+)
 Hits = NDArray[np.float64]
 Rule = Callable[[Sequence[TrialRecord], Hits, int], bool]
 

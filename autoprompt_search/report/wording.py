@@ -89,13 +89,13 @@ def sentence(data: ReportData) -> str:
 
 def _beaten(result: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """What has to be said where a finalist scores higher on test than the baseline that stays."""
-    scores = {f.get("trial"): _mapping(f.get("test")).get("score") for f in result.get("finalists", [])}
-    better = {n: s for n, s in scores.items() if _is_number(s) and s > before.get("score", s)}
-    if not better:
+    tested = [(_mapping(f.get("test")).get("score"), f.get("trial")) for f in result.get("finalists", [])]
+    better = [(float(str(score)), trial) for score, trial in tested if _is_number(score)]
+    score, trial = max(better, key=lambda one: one[0], default=(-math.inf, None))
+    if score <= float(str(before.get("score"))):
         return ""
-    best = max(better, key=lambda n: better[n])
     return (
-        f"Trial {best} scores {number(better[best])} there; that could not count, since the choice is made on dev, "
+        f"Trial {trial} scores {number(score)} there; that could not count, since the choice is made on dev, "
         "where no lead was likely enough to be real."
     )
 
