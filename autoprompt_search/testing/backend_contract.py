@@ -57,13 +57,11 @@ def packed_soft(backend: Any, vectors: Any, place: SoftPosition, method: str = "
     return SoftPrompt(method, len(vectors), backend.fingerprint, adapter.weights, digest, adapter.config, place)
 
 
-class ScoresContract:
-    """The contract of `Backend` and `Scores`, for any model or endpoint."""
+class BackendSuite:
+    """What the contracts of all capabilities of a backend have in common: how the backend is made."""
 
     too_long = "word " * 5000
     """A prompt beyond the context."""
-    long_answers: Sequence[str] = LONG_ANSWERS
-    """Answers of one token and of several, where the model takes them."""
 
     @pytest.fixture
     def make(self) -> Make:
@@ -74,6 +72,13 @@ class ScoresContract:
     def backend(self, make: Make) -> Any:
         """The backend with its usual options."""
         return make()
+
+
+class ScoresContract(BackendSuite):
+    """The contract of `Backend` and `Scores`, for any model or endpoint."""
+
+    long_answers: Sequence[str] = LONG_ANSWERS
+    """Answers of one token and of several, where the model takes them."""
 
     def test_it_has_the_capability(self, backend: Any) -> None:
         assert isinstance(backend, Backend)

@@ -20,6 +20,7 @@ from autoprompt_search.core.protocols.model import Compares, Scores
 from autoprompt_search.testing.backend_contract import (
     ANSWERS,
     PROMPTS,
+    BackendSuite,
     Make,
     Plain,
     close,
@@ -38,21 +39,8 @@ NESTED = ((" good", " good film", " good film plot", " bad"),) * len(PROMPTS)
 """Options of which one begins another."""
 
 
-class ComparesContract:
+class ComparesContract(BackendSuite):
     """The contract of `Compares`, for any model or endpoint."""
-
-    too_long = "word " * 5000
-    """A prompt beyond the context."""
-
-    @pytest.fixture
-    def make(self) -> Make:
-        """Override: builds the backend from options (none for the usual one)."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def backend(self, make: Make) -> Any:
-        """The backend with its usual options."""
-        return make()
 
     def test_every_option_has_a_number_and_tokens(self, backend: Any) -> None:
         assert isinstance(backend, Compares) is True

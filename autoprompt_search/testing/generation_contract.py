@@ -19,7 +19,7 @@ from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.prompts import SoftPrompt
 from autoprompt_search.core.protocols.model import Generates
-from autoprompt_search.testing.backend_contract import PROMPTS, Make, rendered
+from autoprompt_search.testing.backend_contract import PROMPTS, BackendSuite, Make, rendered
 
 ASKED = (*PROMPTS, "Review: it was good", "a film", PROMPTS[0])
 """Prompts that share a beginning and others, of many lengths, one of them twice."""
@@ -30,21 +30,8 @@ PlainGenerate = Callable[[Sequence[str], int], list[Completion]]
 """Greedy answers of at most so many tokens, by the slow and certain way."""
 
 
-class GeneratesContract:
+class GeneratesContract(BackendSuite):
     """The contract of `Generates`, for any model or endpoint. The model writes something on every prompt of `ASKED`."""
-
-    too_long = "word " * 5000
-    """A prompt beyond the context."""
-
-    @pytest.fixture
-    def make(self) -> Make:
-        """Override: builds the backend from options (none for the usual one)."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def backend(self, make: Make) -> Any:
-        """The backend with its usual options."""
-        return make()
 
     def test_it_writes_one_completion_per_prompt(self, backend: Any) -> None:
         assert isinstance(backend, Generates) is True
