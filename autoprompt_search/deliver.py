@@ -20,6 +20,7 @@ from autoprompt_search.core.answers import (
     OptionLogliks,
     TextAnswers,
 )
+from autoprompt_search.core.bounded import loads
 from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Answered, Measurement, Outcome, TrialRecord
@@ -91,7 +92,7 @@ def rebuild_report(folder: Path) -> list[Path]:
         records = tuple(stored_study(config, workspace).records())
         with reading(folder):
             plain = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-            material = json.loads((workspace.state / _MATERIAL).read_text(encoding="utf-8"))
+            material = loads((workspace.state / _MATERIAL).read_text(encoding="utf-8"))
             data = _report_data(config, plain, records, material)
             with writing(folder):
                 written: list[Path] = write_report(folder, data)
@@ -106,7 +107,7 @@ def _result(
     confirmation: Confirmation,
     records: Sequence[TrialRecord],
 ) -> dict[str, Any]:
-    seconds, probed = time.time() - parts.started, parts.study if isinstance(parts.study, Probes) else None
+    seconds, probed = time.monotonic() - parts.began, parts.study if isinstance(parts.study, Probes) else None
     runs = workspace.log_run({"started": parts.started, "seconds": seconds, "status": "finished"})
     cost = parts.ledger.total()
     origin = Provenance(

@@ -77,6 +77,8 @@ class Parts:
     progress: Progress
     started: float
     """Unix seconds."""
+    began: float
+    """Monotonic seconds: the clock on the wall may be set back meanwhile."""
     spent_before: int
     """Forward passes of earlier runs on this folder."""
 
@@ -151,9 +153,9 @@ def session(
         tracker.log_trial(record)
     budget = config.budget
     progress.begin(config.name, budget.most_trials(config.rungs, plan.prices), done, _allowance(budget))
-    started, status = time.time(), "failed"
+    started, began, status = time.time(), time.monotonic(), "failed"
     try:
-        yield Parts(study, ledger, tracker, driver, progress, started, ledger.total().forward_passes)
+        yield Parts(study, ledger, tracker, driver, progress, started, began, ledger.total().forward_passes)
         status = "finished"
     except KeyboardInterrupt:
         status = "stopped"
@@ -163,7 +165,7 @@ def session(
         try:
             if status != "finished":
                 tracker.close("", {}, [], status=status)
-                workspace.log_run({"started": started, "seconds": time.time() - started, "status": status})
+                workspace.log_run({"started": started, "seconds": time.monotonic() - began, "status": status})
         finally:
             ledger.close()
 

@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.reader import read
+from autoprompt_search.core.bounded import loads
 from autoprompt_search.core.disk import append_line, reading, writing
 from autoprompt_search.core.errors import ConfigError, StateError
 
@@ -37,6 +38,8 @@ class Workspace:
         self.folder, self.state = folder, folder / "state"
         self._config, self._fresh = config, fresh
         self._lock: IO[str] | None = None
+        self._folder_lock: int | None = None
+        """Of the folder itself: somebody may remove the file, whose lock then keeps nobody out."""
         self.identity = ""
         """Identity of this search since its fresh start; names its study and its dashboard run."""
 
@@ -47,7 +50,7 @@ class Workspace:
         except OSError as exc:
             raise ConfigError(f"out: cannot write to {self.folder}: {exc.strerror or exc}") from exc
         with ExitStack() as undo:  # a `with` that was never entered is never left
-            undo.callback(self._lock.close)
+            undo.callback(self._unlock)
             self._open()
             undo.pop_all()
         return self
@@ -55,8 +58,14 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
+        if self._folder_lock is not None:
+            os.close(self._folder_lock)
+            self._folder_lock = None
 
     @property
     def openings(self) -> Path:
@@ -75,7 +84,7 @@ class Workspace:
         From here on the folder holds this search: what was refused before may be mended and run again.
         """
         with reading(self.state / "data.json"):
-            began = json.loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
+            began = loads(self._remembered("data.json", json.dumps(dict(fingerprints))))
             changed = [split for split, value in fingerprints.items() if began.get(split) != value]
         if changed:
             raise StateError(
@@ -87,7 +96,7 @@ class Workspace:
     def remember(self, name: str, value: Any) -> Any:
         """What the first run on this folder said under `name`, which is `value` if there was none."""
         with reading(self.state / name):
-            return json.loads(self._remembered(name, json.dumps(value)))
+            return loads(self._remembered(name, json.dumps(value)))
 
     def log_run(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Remember one run of the driver; all runs so far come back."""
@@ -99,8 +108,8 @@ class Workspace:
         path = self.state / "runs.jsonl"
         with reading(path):
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-            runs = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
-            return [{**run, "seconds": float(run["seconds"])} for run in runs]
+            runs = [loads(line) for line in lines if line.endswith("}")]  # a kill may tear the last line
+            return [{**run, "seconds": max(0.0, float(run["seconds"]))} for run in runs]
 
     def _open(self) -> None:
         if self._fresh:
@@ -121,6 +130,7 @@ class Workspace:
             holder = file.read().strip() or "unknown"
             file.close()
             raise StateError(f"{self.folder} is in use by another run (process {holder})") from None
+        self._folder_lock = _hold(self.state)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -149,6 +159,20 @@ class Workspace:
         if not path.exists():
             write_text(path, value)
         return path.read_text(encoding="utf-8")
+
+
+def _hold(folder: Path) -> int | None:
+    """Lock a folder, where its file system can; `StateError` where another process holds it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StateError(f"{folder.parent} is in use by another run, whose lock file was removed") from None
+    except OSError:  # a network's file system locks files only
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def read_config(path: Path) -> SearchConfig:

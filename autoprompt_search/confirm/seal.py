@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoprompt_search.core.disk import append_line
+from autoprompt_search.core.bounded import loads
+from autoprompt_search.core.disk import append_line, is_there, reading
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Example
 
@@ -38,21 +39,28 @@ class Seal:
     def open(self, choice: object) -> Opened:
         """The examples, for the prompts that `choice` names; the same ones again, as after a crash, count once."""
         split, wanted = fingerprint(self._examples), fingerprint(choice)
-        others = self._others(split)
+        mine = json.dumps({"test": split, "choice": wanted})
+        others = self._others(split, mine)
         if self._log is not None and wanted not in others:
-            append_line(self._log, json.dumps({"test": split, "choice": wanted}))
+            append_line(self._log, mine)
         return Opened(self._examples, len(others - {wanted}))
 
-    def _others(self, split: str) -> set[str]:
-        """Choices that opened this split, as far as the log can be read: a kill may tear its last line."""
-        if self._log is None or not self._log.exists():
+    def _others(self, split: str, mine: str) -> set[str]:
+        """Choices that opened this split. A line that cannot be read was some opening, and counts as one.
+
+        A kill may have torn the line of this very choice, `mine`, which then counts as what it is.
+        """
+        if self._log is None or not is_there(self._log):
             return set()
+        with reading(self._log):
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         found = set()
-        for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in lines:
             try:
-                entry = json.loads(line)
-                if entry["test"] == split:
+                entry = loads(line)
+                if str(entry["test"]) == split:
                     found.add(str(entry["choice"]))
             except (ValueError, LookupError, TypeError):
-                continue
+                if line.strip() and not mine.startswith(line):
+                    found.add(f"unreadable: {line}")
         return found

@@ -63,12 +63,15 @@ def unwritable(path: Path, exc: OSError | sqlite3.DatabaseError) -> StateError:
 
 @contextmanager
 def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
-    """Turn what comes of a damaged file of the state folder into a `StateError`; `more` are exceptions to be turned."""
-    kinds: tuple[type[Exception], ...] = (*DAMAGE, *more)
+    """Turn what comes of a damaged file of the state folder, or of a folder in its place, into a `StateError`.
+
+    `more` are further exceptions to be turned.
+    """
+    kinds: tuple[type[Exception], ...] = (*DAMAGE, OSError, *more)
     try:
         yield
     except kinds as exc:
-        reason = " ".join(str(exc).split())[:200]
+        reason = " ".join(str((isinstance(exc, OSError) and exc.strerror) or exc).split())[:200]
         raise StateError(
             f"{path} is damaged ({type(exc).__name__}: {reason}): bring back a copy of it, or use --fresh to start anew"
         ) from exc

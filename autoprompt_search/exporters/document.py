@@ -5,13 +5,13 @@ Knows the types of a prompt and nothing of models, searches or folders.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from autoprompt_search.core.bounded import loads
 from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
@@ -39,6 +39,8 @@ ADAPTER = "adapter"
 ADAPTER_CONFIG = "adapter/adapter_config.json"
 ADAPTER_WEIGHTS = "adapter/adapter_model.safetensors"
 
+_MOST_SETTINGS = 10_000
+"""Values in the settings of an adapter."""
 _HEAD = """\
 # One prompt, found and measured by autoprompt_search. README.md says how to use it, with this package or without it.
 # `rendered` is what the model reads; `parts` are what it is made of. manifest.json holds the hash of this file.
@@ -240,8 +242,8 @@ def _read_reading(content: Mapping[str, Any], labels: Sequence[str]) -> Reading:
 
 def _read_json(data: bytes, name: str) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as exc:
+        return loads(data, most=_MOST_SETTINGS)
+    except ValueError as exc:
         raise TamperedError(f"{name} cannot be read: {first_line(exc)}") from exc
 
 

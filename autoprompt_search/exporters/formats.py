@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -13,11 +14,14 @@ from typing import Any
 
 import yaml
 
+from autoprompt_search.core.bounded import checked, loads
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.yaml_bounds import check_bounds
 
 _MOST_VALUES = 200_000
 """Most values of one file: a prompt of hundreds of labels has some thousands."""
+_MOST_IN_LINE = 20_000
+"""Most values of one line: token ids of a prompt in turns are among them."""
 
 IDS = "ids"
 """Key of a golden item: the token ids of a prompt in turns. Of `FinalPrompt.chat`: item -> these ids."""
@@ -38,7 +42,7 @@ def from_yaml(data: bytes, name: str) -> Any:
             if node is None:
                 return None
             check_bounds(node, _MOST_VALUES)
-            return loader.construct_document(node)
+            return checked(loader.construct_document(node), most=_MOST_VALUES)
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
@@ -57,9 +61,9 @@ def from_jsonl(data: bytes, name: str) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as exc:
-            raise TamperedError(f"{name}, line {number}: not JSON") from exc
+            row = loads(line, most=_MOST_IN_LINE)
+        except ValueError as exc:
+            raise TamperedError(f"{name}, line {number}: not JSON that can be read: {first_line(exc)[:200]}") from exc
         if not isinstance(row, dict):
             raise TamperedError(f"{name}, line {number}: not an object")
         rows.append(row)
@@ -67,7 +71,7 @@ def from_jsonl(data: bytes, name: str) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Mappings, lists and scalars only, so that any reader of YAML or JSON understands it."""
+    """Mappings, lists and scalars only, as any reader of YAML or JSON understands them; what is no number is None."""
     if isinstance(value, Enum):
         return plain(value.value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -79,7 +83,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, PurePath):
         return value.as_posix()
     if hasattr(value, "item"):  # a NumPy number
-        return value.item()
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(f"cannot write a {type(value).__name__} into an exported prompt: {value!r}")

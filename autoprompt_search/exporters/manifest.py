@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoprompt_search.core.bounded import loads
 from autoprompt_search.core.errors import ConfigError, TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes, sha256_file
 from autoprompt_search.exporters.document import ADAPTER_CONFIG, ADAPTER_WEIGHTS, DOCUMENT, FORMAT, GOLDEN, POOL
@@ -23,6 +24,7 @@ TEXT_MANIFEST = f"{TEXT}/{MANIFEST}"
 """All that the outer manifest lists of it; this one lists the rest."""
 
 MIB = 1024**2
+_MOST_VALUES = 200
 LIMITS = {
     DOCUMENT: 64 * MIB,
     CARD: 64 * MIB,
@@ -114,12 +116,12 @@ def _entries(file: Path) -> dict[str, _Entry]:
     if file.stat().st_size > LIMITS[TEXT_MANIFEST]:
         raise TamperedError(f"{file} is too large to be a manifest")
     try:
-        content = json.loads(file.read_bytes())
+        content = loads(file.read_bytes(), most=_MOST_VALUES)
         if content["format"] > FORMAT:
             message = f"{file} has format {content['format']}, this version reads up to {FORMAT}: update the package"
             raise TamperedError(message)
         entries = {str(path): _Entry(str(e["sha256"]), int(e["bytes"])) for path, e in content["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise TamperedError(f"{file} cannot be read as a manifest") from exc
     for path, entry in entries.items():
         if path not in LIMITS:

@@ -11,7 +11,8 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
-from autoprompt_search.core.disk import writing
+from autoprompt_search.core.bounded import loads
+from autoprompt_search.core.disk import is_there, reading, writing
 from autoprompt_search.core.errors import StateError
 
 _SYNC_SECONDS = 1.0
@@ -29,7 +30,7 @@ class Journal(BaseJournalBackend):
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._unread = self._read() if path.exists() else []
+        self._unread = self._read() if is_there(path) else []
         self._first = 0
         """Number of the first unread entry."""
         self._synced = 0.0
@@ -55,12 +56,12 @@ class Journal(BaseJournalBackend):
 
     def _read(self) -> list[dict[str, Any]]:
         """What an earlier driver wrote. A last line torn by a kill is cut off: the next entry would be glued to it."""
-        with self._path.open("rb+") as file:
+        with reading(self._path), self._path.open("rb+") as file:
             data = file.read()
             whole = data.rfind(b"\n") + 1
             if whole != len(data):
                 file.truncate(whole)
         try:
-            return [json.loads(line) for line in data[:whole].splitlines()]
+            return [loads(line) for line in data[:whole].splitlines()]
         except ValueError as exc:
             raise StateError(f"{self._path} is not a readable journal ({exc}); start again with --fresh") from exc

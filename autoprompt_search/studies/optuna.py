@@ -14,7 +14,7 @@ from optuna.trial import create_trial
 from pydantic import Field
 
 from autoprompt_search.core.disk import reading
-from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.errors import ConfigError, StateError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.measurements import Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.core.statistics.additive import Estimate, ScoreModel
@@ -228,8 +228,12 @@ class OptunaStudy:
 
         A storage may hold others' trials of the same study; ours have a number.
         """
+        met: set[int] = set()
         for trial in (t for t in self._study.get_trials(deepcopy=False) if NUMBER in t.user_attrs):
             number = trial.user_attrs[NUMBER]
+            if number in met:
+                raise StateError(f"the study holds trial {number} twice: bring back a copy of it, or use --fresh")
+            met.add(number)
             self._seen.add(fingerprint(trial.params))
             trial.distributions = {name: self._distributions[name] for name in trial.params}
             if (origin := origin_of(trial)) is not None:

@@ -81,11 +81,24 @@ class TrialEntry:
     @classmethod
     def from_json(cls, line: str) -> Self:
         """The entry of a line; `ValueError` for a line cut off by a crash."""
-        values: dict[str, Any] = json.loads(line)
+        values: dict[str, Any] = {}
         try:
-            return cls(**{**values, "metrics": [(k, v, s) for k, v, s in values["metrics"]]})
-        except (KeyError, TypeError) as exc:
+            values = json.loads(line)
+            entry = cls(**{**values, "metrics": [(k, v, s) for k, v, s in values["metrics"]]})
+            _check_kinds(entry)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
             raise ValueError(f"not a trial: {line[:80]}") from exc
+        return entry
+
+
+def _check_kinds(entry: TrialEntry) -> None:
+    """`TypeError` where a line holds something else than an entry has."""
+    texts = (entry.name, entry.status, entry.note, entry.prompt, *entry.params.values(), *entry.tags.values())
+    numbers = (entry.number, entry.started_ms, entry.ended_ms, *(step for _, _, step in entry.metrics))
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
+        raise TypeError("a text or a number is something else")
+    if not all(isinstance(name, str) and isinstance(value, (int, float)) for name, value, _ in entry.metrics):
+        raise TypeError("a metric is no number")
 
 
 def run_name(record: TrialRecord, varying: Choices | None = None) -> str:

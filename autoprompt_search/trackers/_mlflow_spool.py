@@ -19,6 +19,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "mlflow-spool.jsonl"
         self._marker = folder / "mlflow-search.json"
+        self._has_warned = False
 
     def search_id(self, fingerprint: str) -> str:
         """Tells this search from others with the same configuration; kept as long as the state folder is.
@@ -41,19 +42,44 @@ class Spool:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(entry.to_json() + "\n")
         except OSError as exc:
-            log.warning("trial %d is kept in memory only: %s", entry.number, exc)
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("trial %d and those that follow are kept in memory only: %s", entry.number, exc)
 
     def load(self) -> list[TrialEntry]:
-        """What an earlier driver may not have sent, by number; a line torn by a crash is left out."""
+        """What an earlier driver may not have sent, by number.
+
+        A last line torn by a crash is left out. Lines that somebody has damaged, or something that is no file, are put
+        aside and said: the search sends its finished trials anew, so nothing is lost.
+        """
+        if not self.path.exists():
+            return []
         entries: dict[int, TrialEntry] = {}
-        with contextlib.suppress(FileNotFoundError):
-            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError):
-                    entry = TrialEntry.from_json(line)
-                    entries[entry.number] = entry
+        try:
+            *lines, torn = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError as exc:
+            self._put_aside(exc.strerror or str(exc))
+            return []
+        damaged = 0
+        for line in [*lines, torn]:
+            try:
+                entry = TrialEntry.from_json(line)
+                entries[entry.number] = entry
+            except ValueError:
+                damaged += bool(line.strip()) and line is not torn
+        if damaged:
+            self._put_aside(f"{damaged} of its lines cannot be read")
         if entries:
             self._mend(entries)
         return list(entries.values())
+
+    def _put_aside(self, reason: str) -> None:
+        aside = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex[:8]}.damaged")
+        try:
+            self.path.rename(aside)
+            log.warning("%s is damaged (%s): it is now %s", self.path, reason, aside.name)
+        except OSError as exc:
+            log.warning("%s is damaged (%s), and stays where it is: %s", self.path, reason, exc)
 
     def clear(self) -> None:
         """Delete the file, because everything was sent."""

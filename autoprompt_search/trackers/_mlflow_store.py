@@ -110,6 +110,7 @@ class MlflowStore:
             self._client.update_run(self._parent, status="RUNNING")
         else:
             self._start_parent()
+            self._adopt()
         self._plotted = {point.step for point in self._client.get_metric_history(self._parent, BEST)}
 
     def write_trial(self, entry: TrialEntry) -> None:
@@ -243,6 +244,15 @@ class MlflowStore:
         for path in (card.config_file, *card.files):
             if path.is_file():
                 self._attach_file(path)
+
+    def _adopt(self) -> None:
+        """Hang trials that are there under the new parent run: somebody has deleted the one they had."""
+        if self._runs:
+            log.warning(
+                "the run of this search in MLflow was deleted: there is a new one, with the trials that are left"
+            )
+        for run_id in self._runs.values():
+            self._client.set_tag(run_id, PARENT, self._parent)
 
     def _identity(self) -> dict[str, str]:
         return {SEARCH_ID: self._id, FINGERPRINT: self._card.fingerprint, SOURCE: "autoprompt-search"}

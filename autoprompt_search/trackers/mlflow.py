@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as WaitTimeoutError
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.earlier import EarlierSearch
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import TrialRecord
@@ -19,6 +21,8 @@ from autoprompt_search.trackers._mlflow_entry import TrialEntry
 from autoprompt_search.trackers._mlflow_making import ensure_made
 from autoprompt_search.trackers._mlflow_spool import Spool
 from autoprompt_search.trackers._mlflow_sqlite import artifacts_beside, check, database_of, hasten, settle
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from autoprompt_search.trackers._mlflow_sender import Sender
@@ -128,7 +132,13 @@ class MlflowTracker:
         self._sender.finish(Ending(description, dict(metrics), existing, status, self._winner))
         self._sender = self._monitor = None
         if database := database_of(self._uri):
-            settle(database)
+            if is_there(database):
+                settle(database)
+            else:
+                log.warning(
+                    "the MLflow database %s was removed while the search ran: run the search again to record it anew",
+                    database,
+                )
 
     def earlier(self, experiment: str) -> Sequence[EarlierSearch]:
         """See `Recalls.earlier`."""

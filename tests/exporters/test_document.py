@@ -170,7 +170,7 @@ def test_pool_lines_hold_their_text_as_a_demonstration() -> None:
         (lambda c: c["parts"]["verbalizer"].update(positive=[]), "the label 'positive' has no word"),
         (
             lambda c: c.update(calibration={"method": "batch", "offsets": {"negative": 1.0, "positive": float("nan")}}),
-            "that of 'positive' is no number",
+            "nan is not a finite number",
         ),
         (lambda c: c["reading"].update(max_chars=0), "max_chars: must be 1 or more"),
         (lambda c: c["reading"].update(labels={"0": "neutral"}), "'neutral' is none of the labels"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoprompt_search.config import load_config
-from autoprompt_search.core.errors import StateError
+from autoprompt_search.core.errors import ConfigError, StateError
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.testing.factories import examples, measurement, open_study
 from autoprompt_search.testing.study_contract import play
@@ -80,3 +80,49 @@ def test_a_ledger_of_wrong_rows_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"ledger\.sqlite is damaged"):
         ledger.get("p", [example])
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["identity", "config.yaml", "data.json", "runs.jsonl", "ledger.sqlite", "study.journal"]
+)
+def test_a_folder_in_the_place_of_a_file_is_one_error(name: str, opened: Workspace) -> None:
+    (opened.state / name).unlink(missing_ok=True)
+    (opened.state / name).mkdir()
+    with pytest.raises((StateError, ConfigError), match=name.partition(".")[0]):
+        use(opened)
+
+
+def use(opened: Workspace) -> None:
+    with opened:
+        opened.check_data({"train": "a"})
+        opened.log_run({"seconds": 1.0})
+        Ledger(opened.state / "ledger.sqlite")
+        open_study(opened.state)
+
+
+def test_numbers_that_are_none_are_named(opened: Workspace) -> None:
+    (opened.state / "runs.jsonl").write_text('{"seconds": NaN}\n', encoding="utf-8")
+    with pytest.raises(StateError, match=r"runs\.jsonl is damaged .*finite"):
+        opened.log_run({"seconds": 1.0})
+
+
+def test_a_clock_that_went_back_takes_no_time_off(opened: Workspace) -> None:
+    assert [run["seconds"] for run in opened.log_run({"seconds": -3600.0})] == [1.0, 0.0]
+
+
+def test_a_journal_that_stands_there_twice_is_named(tmp_path: Path) -> None:
+    play(open_study(tmp_path, trials=4))
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(journal.read_bytes() * 2)
+    with pytest.raises(StateError, match=r"trial 0 twice.*--fresh"):
+        open_study(tmp_path, trials=4)
+
+
+def test_a_lock_whose_file_was_removed_keeps_others_out(opened: Workspace) -> None:
+    config = load_config(opened.folder.parent / "space.yaml")
+    with opened:
+        (opened.state / "lock").unlink()
+        with pytest.raises(StateError, match="in use by another run"):
+            Workspace(opened.folder, config).__enter__()
+    with Workspace(opened.folder, config):
+        pass
