@@ -147,7 +147,7 @@ def confirm(
         ),
         limits=objective.limits,
         broken=objective.broken(baseline.last),
-        corrected=first.dev.score if chosen == baseline else corrected(records, chosen.number, rule.complete),
+        corrected=corrected(records, chosen.number, rule.complete),
         cross_fitted=_cross_fitted(rule, choice, job, ranked),
         parts=part_gains(chosen, baseline, ranked, evaluator, comparison),
         test_openings=opened.openings_before + 1,
