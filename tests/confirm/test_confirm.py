@@ -101,12 +101,13 @@ def test_the_test_split_judges_the_choice_and_does_not_make_it(
     class Contrary(LocalRunner):
         def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
             turned = {"negative": "positive", "positive": "negative"}
-            unseen = [type(e)(e.id + " turned", e.inputs, turned[e.target]) for e in UNSEEN]
-            found = super().test(job, [TestTask(t.number, t.params, t.soft, tuple(unseen)) for t in tasks])
+            unseen = [replace(e, target=turned[e.target]) for e in by_id]
+            tasks = [replace(t, examples=tuple(unseen)) if t.examples == tuple(by_id) else t for t in tasks]
+            found = super().test(job, tasks)
             assert all(isinstance(f, Measurement) for f in found)
             return found
 
-    by_id = [type(e)(e.id + " turned", e.inputs, e.target) for e in UNSEEN]
+    by_id = [replace(e, id=e.id + " turned") for e in UNSEEN]
     plain = confirmed(records, work, ledger)
     contrary = confirm(records, work, Seal(by_id), runner=Contrary(), ledger=ledger, count=3, confidence=0.95)
     assert contrary.best.record.number == plain.best.record.number
