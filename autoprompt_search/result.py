@@ -43,6 +43,7 @@ class SearchResult:
         return "\n".join(
             (
                 f"Verdict: {self.verdict.upper()}. {self.data['reason']}",
+                *([self.data["chosen_because"]] if best["trial"] != base["trial"] else []),
                 f"Baseline (trial {base['trial']}): dev {base['dev']['score']:.3f}, test {_span(base['test'])}",
                 f"Best     (trial {best['trial']}): dev {best['dev']['score']:.3f}, test {_span(best['test'])}",
                 *([f"Its text by itself: dev {text['dev']['score']:.3f}, test {_span(text['test'])}"] if text else []),

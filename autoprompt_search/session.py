@@ -24,6 +24,7 @@ from autoprompt_search.core.protocols.task import Reads
 from autoprompt_search.core.reading import AS_IT_IS, Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import SPLITS, Params, Splits
+from autoprompt_search.core.uris import public_uri
 from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import metric_named
 from autoprompt_search.proposers import PROPOSERS
@@ -83,13 +84,24 @@ class Parts:
     """Forward passes of earlier runs on this folder."""
 
 
-def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
+@contextmanager
+def _stage(progress: Progress, what: str) -> Iterator[None]:
+    """Say what begins, and how long it took."""
+    began = time.monotonic()
+    progress.note(f"{what} ...")
+    yield
+    progress.note(f"{what}: {time.monotonic() - began:.1f} s")
+
+
+def prepare(config: SearchConfig, workspace: Workspace, runner: Runner, progress: Progress | None = None) -> Plan:
     """Read the data and look at the model; every mistake is raised here, before any work.
 
     Looking at a model takes seconds, in which the runner starts.
     """
+    progress = progress or Silent()
     task = TASKS.build(config.task)
-    splits = task.load(config.seed)
+    with _stage(progress, f"reading {public_uri(str(config.task.options.get('data')))}"):
+        splits = task.load(config.seed)
     if problems := check_data(config, splits, task.answers):
         raise ConfigError(problems)
     if not workspace.is_finished:
@@ -108,7 +120,10 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner) -> Plan:
         baseline=config.space.baseline(config.baseline),
         times_first=config.objective.objective.needs_latency,
     )
-    if problems := check_model(config, job.book, splits, backend):
+    name = str(config.backend.options.get("model", config.backend.type))
+    with _stage(progress, f"looking at the model {public_uri(name)}, while the {config.runner.type} runner starts"):
+        problems = check_model(config, job.book, splits, backend)
+    if problems:
         raise ConfigError(problems)
     prices = prompt_prices(config, job.book, splits, backend)
     if problems := budget_problems(config, splits, prices):

@@ -36,7 +36,7 @@ def search(
     """
     folder = out or Path("reports") / config.name
     with Workspace(folder, config, fresh=fresh) as workspace, closing(RUNNERS.build(config.runner)) as runner:
-        plan = prepare(config, workspace, runner)
+        plan = prepare(config, workspace, runner, progress)
         with session(config, workspace, plan, runner, progress) as parts:
             runner.run(parts.driver, plan.job)
             parts.progress.note("Measuring the finalists on the sealed test split")

@@ -50,9 +50,18 @@ def main() -> None:
     app()
 
 
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", "-V", callback=_say_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     Guard.debug = debug
 
@@ -105,13 +114,15 @@ def run(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the folder holds and start anew.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the result only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Say everything as JSON lines on stdout.")] = False,
 ) -> None:
     """Search, prove and export. Run again to continue where an earlier run stopped."""
     again = ["autoprompt-search", "run", str(space), *(part for c in changes or () for part in ("--set", c))]
     again += ["--out", str(out)] if out else []
     stopped = f"Finished trials are kept. Go on with: {public(shlex.join(again))}"
     with Guard("run", stopped=stopped) as watch, sigterm_as_ctrl_c():
-        _search(watch, space, changes or (), out, fresh=fresh, quiet=quiet)
+        view = "json" if as_json else "quiet" if quiet else ""
+        _search(watch, space, changes or (), out, fresh=fresh, view=view)
 
 
 @app.command()
@@ -163,22 +174,34 @@ def job(
 
 
 def _search(
-    watch: Guard, space: Path, changes: Sequence[str], out: Path | None, *, fresh: bool, quiet: bool = False
+    watch: Guard, space: Path, changes: Sequence[str], out: Path | None, *, fresh: bool, view: str = ""
 ) -> None:
-    """What `run` and `job` do."""
+    """What `run` and `job` do; `view` may be `quiet` or `json`."""
+    if not view:  # before anything is imported that takes a second
+        print(f"autoprompt-search {__version__}: reading {space}", file=sys.stderr, flush=True)  # noqa: T201
     from autoprompt_search.cli.progress import progress_for
     from autoprompt_search.config import load_config
     from autoprompt_search.walk import search
 
     config = load_config(space, changes)
     folder = out or Path("reports") / config.name
-    progress = progress_for(quiet=quiet)
+    soft = config.space.root.get("soft.method")
+    expected = ["soft"] if soft is not None and soft.size > 1 else []
+    progress = progress_for(quiet=view == "quiet", as_json=view == "json", expected=expected)
     watch.log_to(folder / "state" / "search.log", show=progress.note)
-    progress.note(f"{config.name}: reading the data, looking at the model")
     result = search(config, out=folder, fresh=fresh, progress=progress)
+    if view == "json":
+        from autoprompt_search.cli.json_lines import JsonLines
+
+        JsonLines(sys.stdout).say("result", folder=result.folder, report=_report_of(result.folder), **result.data)
+        return
     from autoprompt_search.cli.screens import show_result
 
-    show_result(result.summary)
+    show_result(result.summary, _report_of(result.folder))
+
+
+def _report_of(folder: Path) -> str:
+    return (folder / "report.html").absolute().as_uri()
 
 
 @app.command()

@@ -19,10 +19,14 @@ _SHOWN = 1500
 """Characters of a sample prompt that are shown."""
 
 
-def show_result(summary: str) -> None:
-    """How a search ended: broken between words in a terminal, line by line as it is in a pipe or a file."""
+def show_result(summary: str, report: str) -> None:
+    """How a search ended: broken between words in a terminal, line by line as it is in a pipe or a file.
+
+    The address of the report stands last, whole, so that a terminal makes a link of it.
+    """
     console = Console(highlight=False)
     console.print(Text(visible(summary)), soft_wrap=not console.is_terminal)
+    console.print(Text(f"Report: {visible(report)}"), soft_wrap=True)
 
 
 def show_check(check: Checked) -> None:

@@ -1,11 +1,15 @@
 """What is said of trials as they come and go."""
 
 import io
+import json
+import threading
 
 import pytest
 from rich.console import Console
 
-from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, Tally, progress_for
+from autoprompt_search.cli.json_lines import JsonLines
+from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, progress_for
+from autoprompt_search.cli.tally import Tally
 from autoprompt_search.core.measurements import Allowance, Cost, Fidelity, Measurement, TrialRecord, TrialState
 
 
@@ -170,3 +174,53 @@ def test_a_view_that_never_began_can_end():
     play(Quiet())
     for view in (LiveView(Console(file=io.StringIO())), PlainLines(io.StringIO())):
         view.end()
+
+
+def test_a_machine_is_told_everything_as_json_lines():
+    stream = io.StringIO()
+    play(JsonLines(stream))
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [e["event"] for e in events] == [
+        "note", "begin", "started", "measured", "finished", "started", "finished", "started", "measured", "finished",
+        "note", "end",
+    ]  # fmt: skip
+    assert events[4]["state"] == "pruned"
+    assert (events[4]["score"], events[4]["examples"]) == (0.9, 5)
+    assert events[6]["error"] == "loss is [not] finite\nat step 3"
+    assert all(isinstance(e["seconds"], float) for e in events)
+
+
+class Told(io.StringIO):
+    """A stream that tells when a text has been written."""
+
+    def __init__(self, awaited):
+        super().__init__()
+        self.awaited, self.came = awaited, threading.Event()
+
+    def write(self, text):
+        if self.awaited in text:
+            self.came.set()
+        return super().write(text)
+
+
+def test_a_line_says_what_goes_on_whenever_nothing_was_said_for_a_while():
+    stream = Told("... looking at the model: ")
+    view = PlainLines(stream, silence=0.02)
+    view.note("looking at the model")
+    assert stream.came.wait(30)
+    stream.awaited, stream.came = "running #1 soft", threading.Event()
+    view.begin("tiny", 5, [])
+    view.started(1, {"soft.method": "prompt-tuning"})
+    assert stream.came.wait(30)
+    view.end()
+
+
+def test_no_time_to_go_is_told_before_a_trial_of_each_expected_kind_has_ended():
+    tally = Tally(expected=frozenset({"soft"}))
+    tally.begin("tiny", 9, [])
+    for number in range(4):
+        tally.finished(record(number))
+    assert tally.remaining is None
+    for number in (4, 5):
+        tally.finished(TrialRecord(number, {}, TrialState.COMPLETE, (measured(0.5),), kind="soft"))
+    assert tally.remaining is not None
