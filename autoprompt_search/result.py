@@ -10,19 +10,33 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Confirmation, CrossFit, Finalist, FrontPoint, TextOnly, Verdict
+from autoprompt_search.core.errors import StateError
 from autoprompt_search.core.measurements import Cost, Measurement, Origin, TrialRecord, TrialState
 from autoprompt_search.core.objective import cost_of
 from autoprompt_search.core.statistics.headroom import Headroom
 from autoprompt_search.core.statistics.scores import Interval
+from autoprompt_search.core.uris import HIDDEN
 from autoprompt_search.studies.bandit import all_proposer_scores, beats
+from autoprompt_search.workspace import read_config
 
 _VERSIONS = ("autoprompt-search", "optuna", "ray", "mlflow", "transformers", "torch", "peft")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SearchResult:
-    """What a finished search found."""
+    """What a finished search found.
+
+    >>> from autoprompt_search import load_config, search
+    >>> result = search(load_config(example_config()), out="example")
+    >>> print(result.verdict.value, result.best.number)
+    promote 1
+    >>> result.trials()[["number", "state", "score"]].head(2)
+       number     state     score
+    0       0  complete  0.041667
+    1       1  complete  0.958333
+    """
 
     folder: Path
     """The folder of report, result.json and best_prompt/."""
@@ -33,6 +47,48 @@ class SearchResult:
     """Every trial, by number."""
     data: Mapping[str, Any]
     """The content of `result.json`."""
+
+    def __repr__(self) -> str:
+        """The summary: everything else is in `data` and `records`."""
+        return self.summary
+
+    def trials(self) -> Any:
+        """Every trial as a row of a pandas `DataFrame`: what `trials.csv` holds, times and costs beside it."""
+        import io
+
+        import pandas as pd
+
+        from autoprompt_search.report.rows import trials_csv
+
+        table = pd.read_csv(io.StringIO(trials_csv(self.records, self.config.resolved())), keep_default_na=False)
+        numbers = ["score", "stderr", "examples", "steps", "prompt_tokens", "loss"]
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+        table["seconds"] = [sum(m.cost.seconds for m in r.measurements) for r in self.records]
+        table["forward_passes"] = [sum(m.cost.forward_passes for m in r.measurements) for r in self.records]
+        table["prompt"] = [r.preview for r in self.records]
+        return table
+
+    def plot(self) -> Mapping[str, Any]:
+        """The figures of the report as matplotlib figures: `history`, `rungs` and `intervals`, where there are some."""
+        from autoprompt_search.report.plots import plots
+
+        return plots(self.records, self.data)
+
+    @property
+    def config(self) -> SearchConfig:
+        """The configuration of the search."""
+        return read_config(self.folder / "state" / "config.yaml")
+
+    @property
+    def study(self) -> Any:
+        """The trials as an Optuna study, for Optuna's own plots. Raises `StateError` where its database is not told."""
+        from autoprompt_search.studies.storage import stored_study
+
+        state, url = self.folder / "state", self.config.study.options.get("storage")
+        if url and HIDDEN in str(url):
+            raise StateError("the study is in a database whose address holds a secret, which is kept nowhere")
+        identity = (state / "identity").read_text(encoding="utf-8").strip()
+        return stored_study(identity, state / "study.journal", str(url) if url else None)
 
     @property
     def summary(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.confirm import Seal, confirm
 from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.deliver import deliver, rebuild_report
+from autoprompt_search.progress import progress_where_watched
 from autoprompt_search.result import SearchResult
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import prepare, session
@@ -18,15 +20,20 @@ __all__ = ["SearchResult", "rebuild_report", "search"]
 
 
 def search(
-    config: SearchConfig, *, out: Path | None = None, fresh: bool = False, progress: Progress | None = None
+    config: SearchConfig,
+    *,
+    out: Path | str | None = None,
+    fresh: bool = False,
+    progress: Progress | Literal[False] | None = None,
 ) -> SearchResult:
     """Search, prove and export; continue where an earlier run on the same folder stopped.
 
     Args:
-        config: From `load_config`.
+        config: From `load_config`, which takes a file or a mapping.
         out: Result folder; `reports/<name>` by default.
         fresh: Forget what is in the folder.
-        progress: Told of every step; nobody by default.
+        progress: Told of every step; by default a view where somebody watches, in a terminal or a notebook. False:
+            nobody.
 
     Raises:
         ConfigError: Something the user wrote cannot be used; nothing was started.
@@ -34,7 +41,10 @@ def search(
         SystemicError: All first trials failed for one reason.
         KeyboardInterrupt: The user stopped it; running again continues.
     """
-    folder = out or Path("reports") / config.name
+    if progress is None:
+        progress = progress_where_watched(["soft"] if config.has_soft else [])
+    progress = progress or None
+    folder = Path(out or Path("reports") / config.name)
     with Workspace(folder, config, fresh=fresh) as workspace, closing(RUNNERS.build(config.runner)) as runner:
         plan = prepare(config, workspace, runner, progress)
         with session(config, workspace, plan, runner, progress) as parts:

@@ -179,19 +179,18 @@ def _search(
     """What `run` and `job` do; `view` may be `quiet` or `json`."""
     if not view:  # before anything is imported that takes a second
         print(f"autoprompt-search {__version__}: reading {space}", file=sys.stderr, flush=True)  # noqa: T201
-    from autoprompt_search.cli.progress import progress_for
     from autoprompt_search.config import load_config
+    from autoprompt_search.progress.views import progress_for
     from autoprompt_search.walk import search
 
     config = load_config(space, changes)
     folder = out or Path("reports") / config.name
-    soft = config.space.root.get("soft.method")
-    expected = ["soft"] if soft is not None and soft.size > 1 else []
+    expected = ["soft"] if config.has_soft else []
     progress = progress_for(quiet=view == "quiet", as_json=view == "json", expected=expected)
     watch.log_to(folder / "state" / "search.log", show=progress.note)
     result = search(config, out=folder, fresh=fresh, progress=progress)
     if view == "json":
-        from autoprompt_search.cli.json_lines import JsonLines
+        from autoprompt_search.progress.json_lines import JsonLines
 
         JsonLines(sys.stdout).say("result", folder=result.folder, report=_report_of(result.folder), **result.data)
         return

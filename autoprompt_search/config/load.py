@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from autoprompt_search.config import overrides as overriding
 from autoprompt_search.config.data import local_data_problems
+from autoprompt_search.config.mapping import of_mapping
 from autoprompt_search.config.models import SearchConfig
 from autoprompt_search.config.reader import Document, read
 from autoprompt_search.config.rules import rule_problems
@@ -15,17 +17,27 @@ from autoprompt_search.config.validation import Draft, Problem, validate
 from autoprompt_search.core.errors import ConfigError
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig:
-    """Read and check a search space file, changed by `key.path=value` overrides.
+def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> SearchConfig:
+    """Read and check a search space, changed by `key.path=value` overrides.
+
+    Args:
+        source: A file, or a mapping with the sections of one. There `task.data` may be a pandas `DataFrame`, a
+            `datasets.Dataset`, or a mapping of splits to these: they are kept as Parquet files in the user's cache,
+            named by their content.
+        overrides: As `--set` on the command line.
+
+    >>> from autoprompt_search import load_config
+    >>> load_config(example_config(), ["budget.trials=3"]).budget.trials
+    3
 
     Raises `ConfigError` with every mistake found, each as `field: what is wrong (got value)` with
     its line. Data are read only where they are needed to know the labels, or to complete the list of mistakes.
     """
-    path = Path(path)
-    draft, problems = examine(path, overrides)
+    where = "the mapping" if isinstance(source, Mapping) else str(source)
+    draft, problems = _examined(of_mapping(source) if isinstance(source, Mapping) else read(Path(source)), overrides)
     if problems:
         problems += [p for p in local_data_problems(draft) if p not in problems]
-        raise ConfigError(problems, where=str(path))
+        raise ConfigError(problems, where=where)
     return draft.config
 
 
@@ -36,7 +48,10 @@ def check_config(config: SearchConfig) -> list[str]:
 
 def examine(path: Path, overrides: Sequence[str] = ()) -> tuple[Draft, list[str]]:
     """The valid part of the configuration, and every mistake with its line."""
-    document = read(path)
+    return _examined(read(path), overrides)
+
+
+def _examined(document: Document, overrides: Sequence[str]) -> tuple[Draft, list[str]]:
     first = overriding.apply(document, overrides)
     draft = validate(document.data)
     problems = [*draft.problems, *rule_problems(draft)]

@@ -167,6 +167,12 @@ class SearchConfig(Section):
         plain["space"] = {n: _brief(p) for n, p in plain["space"].items()}
         return plain
 
+    @property
+    def has_soft(self) -> bool:
+        """Whether the search trains soft prompts."""
+        method = self.space.root.get("soft.method")
+        return method is not None and any(value != "none" for value in getattr(method, "values", ()))
+
     def to_yaml(self) -> str:
         """`resolved` as a file that `load_config` reads back to an equal search."""
         return yaml.dump(self.resolved(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)

@@ -111,7 +111,7 @@ def build_view(data: ReportData) -> View:
         confidence=wording.confidence(data),
         params=_param_rows(baseline.get("params", {}), best.get("params", {}), data.idle),
         test_metrics=_test_metrics(result),
-        intervals=intervals(_whiskers(result)),
+        intervals=intervals(whiskers(result)),
         history=history(data.records, baseline.get("dev", {}).get("score")) if data.records else "",
         rungs=rungs(data.records, best.get("trial", -1)),
         is_tied=len(data.records) >= FEWEST_TRIALS and is_tied(data.records),
@@ -147,9 +147,10 @@ def _test_metrics(result: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted((set(before) & set(after)) - {result.get("metric")}))
 
 
-def _whiskers(result: Mapping[str, Any]) -> list[Whisker]:
+def whiskers(result: Mapping[str, Any]) -> list[Whisker]:
+    """Test scores of the baseline and of the finalists."""
     rows: Sequence[Mapping[str, Any]] = [result["baseline"], *result.get("finalists", ())]
-    whiskers = []
+    found = []
     for i, row in enumerate(rows):
         test = row.get("test", {})
         if i and row.get("trial") == rows[0].get("trial"):
@@ -157,8 +158,8 @@ def _whiskers(result: Mapping[str, Any]) -> list[Whisker]:
         if all(isinstance(test.get(key), (int, float)) for key in ("score", "low", "high")):
             label = f"#{row.get('trial')} {row.get('kind')}" if i else "baseline"
             chosen = bool(row.get("chosen"))
-            whiskers.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
-    return whiskers
+            found.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
+    return found
 
 
 def _plain(value: object) -> Any:

@@ -14,12 +14,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autoprompt_search.cli.json_lines import JsonLines
-from autoprompt_search.cli.tally import Tally, amount
 from autoprompt_search.core.measurements import Allowance, Measurement, TrialRecord, TrialState
 from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.core.types import Params
 from autoprompt_search.core.visible import visible
+from autoprompt_search.progress.json_lines import JsonLines
+from autoprompt_search.progress.tally import Tally, amount
 
 _RUNNING = 6
 """Running trials shown by name; more are counted."""
@@ -117,38 +117,38 @@ class LiveView:
     """A `Progress` that redraws itself in place."""
 
     def __init__(self, console: Console, expected: Iterable[str] = ()) -> None:
-        self._console, self._tally = console, Tally(expected=frozenset(expected))
+        self._console, self.tally = console, Tally(expected=frozenset(expected))
         self._live: Live | None = None
 
     def begin(self, name: str, trials: int, done: Sequence[TrialRecord], limit: Allowance | None = None) -> None:
-        self._tally.begin(name, trials, done, limit)
+        self.tally.begin(name, trials, done, limit)
         self._live = Live(self, console=self._console, refresh_per_second=4)
         self._live.start()
 
     def started(self, number: int, params: Params) -> None:
-        self._tally.started(number, params)
+        self.tally.started(number, params)
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        self._tally.measured(number, measurement)
+        self.tally.measured(number, measurement)
 
     def finished(self, record: TrialRecord) -> None:
-        before = self._tally.best
-        self._tally.finished(record)
-        if record.state is TrialState.FAILED or self._tally.best != before:
+        before = self.tally.best
+        self.tally.finished(record)
+        if record.state is TrialState.FAILED or self.tally.best != before:
             self._console.print(Text(visible(_ended(record))), highlight=False)
 
     def note(self, text: str) -> None:
         self._console.print(Text(visible(text)), highlight=False)
 
     def end(self) -> None:
-        self._tally.end()
+        self.tally.end()
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def __rich__(self) -> Any:
         # Drawn by the live view's own thread: work on copies of what the search changes.
-        tally, running = self._tally, sorted(dict(self._tally.running).items())
+        tally, running = self.tally, sorted(dict(self.tally.running).items())
         head = Table.grid(padding=(0, 2))
         head.add_column(no_wrap=True, overflow="ellipsis", max_width=_NAME)
         head.add_column(min_width=6, max_width=_BAR)

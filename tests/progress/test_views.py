@@ -7,10 +7,10 @@ import threading
 import pytest
 from rich.console import Console
 
-from autoprompt_search.cli.json_lines import JsonLines
-from autoprompt_search.cli.progress import LiveView, PlainLines, Quiet, progress_for
-from autoprompt_search.cli.tally import Tally
 from autoprompt_search.core.measurements import Allowance, Cost, Fidelity, Measurement, TrialRecord, TrialState
+from autoprompt_search.progress.json_lines import JsonLines
+from autoprompt_search.progress.tally import Tally
+from autoprompt_search.progress.views import LiveView, PlainLines, Quiet, progress_for
 
 
 def measured(score, full=True):
@@ -121,7 +121,7 @@ def test_a_search_of_so_many_passes_counts_passes():
 def test_the_time_to_go_follows_the_trials_that_ended_last(monkeypatch):
     """A hundred texts of a second each, then soft prompts of a minute each."""
     now = [0.0]
-    monkeypatch.setattr("autoprompt_search.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("autoprompt_search.progress.views.time.monotonic", lambda: now[0])
     tally = Tally()
     tally.begin("tiny", 200, [])
     assert tally.remaining is None
