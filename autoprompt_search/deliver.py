@@ -36,7 +36,7 @@ from autoprompt_search.exporters.formats import IDS
 from autoprompt_search.exporters.prompt import FOLDER
 from autoprompt_search.exporters.written import answers_of
 from autoprompt_search.prompting import AUTO, render, render_text
-from autoprompt_search.prompting.slotted import slotted
+from autoprompt_search.prompting.slotted import said_in_turns, slotted
 from autoprompt_search.report import ReportData, write_report
 from autoprompt_search.result import Provenance, SearchResult, to_plain
 from autoprompt_search.session import Parts, Plan, stored_study
@@ -150,7 +150,8 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         scores={key: plain[key] for key in _SCORES},
         created_with=__version__,
         reading=plan.reading,
-        **_golden(plan, best.dev, prompt),
+        baseline=_baseline(plan, confirmation),
+        **_golden(plan, best.dev, prompt, backend),
     )
     final = _with_chat(final, backend)
     if text is None:
@@ -161,9 +162,17 @@ def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: 
         prompt=alone_prompt,
         scores={key: plain[key] for key in _TEXT_SCORES} | {key: plain["own_text"][key] for key in ("dev", "test")},
         chat={},
-        **_golden(plan, text.dev, alone_prompt),
+        **_golden(plan, text.dev, alone_prompt, backend),
     )
     return replace(final, text_alone=_with_chat(alone, backend))
+
+
+def _baseline(plan: Plan, confirmation: Confirmation) -> Prompt | None:
+    """The baseline's text; None where the model had to propose its words, or its demonstrations are chosen by it."""
+    params = confirmation.baseline.record.params
+    if params.get("verbalizer") == AUTO or params.get("demos.strategy", "none") != "none":
+        return None
+    return plan.job.book.compose(params)
 
 
 def _winner(final: FinalPrompt, plain: Mapping[str, Any], folder: Path) -> Winner:
@@ -197,7 +206,7 @@ def _with_chat(final: FinalPrompt, backend: object) -> FinalPrompt:
     return replace(final, chat={**backend.chat_settings(), "text": shown.text, IDS: numbered})
 
 
-def _golden(plan: Plan, dev: Measurement, prompt: Prompt) -> dict[str, Any]:
+def _golden(plan: Plan, dev: Measurement, prompt: Prompt, backend: object) -> dict[str, Any]:
     """Dev examples with the answer each got, as the fields of `FinalPrompt`: the first that no other device will answer
     differently."""
     by_id = {e.id: e for e in plan.splits.dev}
@@ -206,7 +215,10 @@ def _golden(plan: Plan, dev: Measurement, prompt: Prompt) -> dict[str, Any]:
         _repeated(dev.outcomes, by_id, prompt) if isinstance(answers, TextAnswers) else _clear(dev.outcomes, answers)
     )
     chosen = found[:_GOLDEN]
+    examples = [by_id[o.example] for o in chosen]
+    prompts = render_all(prompt, examples, embedder(backend))
     return {
+        "golden_prompts": {e.id: said_in_turns(shown) for e, shown in zip(examples, prompts, strict=True)},
         "golden": tuple((by_id[o.example], o.prediction) for o in chosen),
         "golden_texts": {o.example: o.response.text for o in chosen if isinstance(o.response, Completion)},
     }

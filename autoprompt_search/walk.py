@@ -11,6 +11,7 @@ from autoprompt_search.confirm import Seal, confirm
 from autoprompt_search.core.protocols.output import Progress
 from autoprompt_search.deliver import deliver, rebuild_report
 from autoprompt_search.progress import progress_where_watched
+from autoprompt_search.remote import bring, is_remote, send
 from autoprompt_search.result import SearchResult
 from autoprompt_search.runners import RUNNERS
 from autoprompt_search.session import prepare, session
@@ -30,7 +31,8 @@ def search(
 
     Args:
         config: From `load_config`, which takes a file or a mapping.
-        out: Result folder; `reports/<name>` by default.
+        out: Result folder; `reports/<name>` by default. An address such as `s3://bucket/folder` is brought to
+            `reports/<name>` where that is empty, and gets the result when the search has ended.
         fresh: Forget what is in the folder.
         progress: Told of every step; by default a view where somebody watches, in a terminal or a notebook. False:
             nobody.
@@ -44,7 +46,10 @@ def search(
     if progress is None:
         progress = progress_where_watched(["soft"] if config.has_soft else [])
     progress = progress or None
-    folder = Path(out or Path("reports") / config.name)
+    address = str(out) if is_remote(out) else ""
+    folder = Path("reports") / config.name if address or not out else Path(out)
+    if address and not fresh:
+        bring(address, folder)
     with Workspace(folder, config, fresh=fresh) as workspace, closing(RUNNERS.build(config.runner)) as runner:
         plan = prepare(config, workspace, runner, progress)
         with session(config, workspace, plan, runner, progress) as parts:
@@ -60,4 +65,7 @@ def search(
                 confidence=config.confirm.confidence,
                 objective=config.objective.objective,
             )
-            return deliver(config, workspace, plan, parts, confirmation)
+            result = deliver(config, workspace, plan, parts, confirmation)
+    if address:
+        send(folder, address)
+    return result

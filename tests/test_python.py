@@ -72,6 +72,35 @@ def test_the_same_table_is_the_same_data_whatever_it_was(tmp_path: Path, monkeyp
     assert plain["task"]["data"] is frame
 
 
+def test_a_result_on_an_object_store_is_whole_and_goes_on_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = fsspec.filesystem("memory")
+    store.pipe("/bucket/small/exports/old.txt", b"of an earlier result")
+    config = load_config(example_config(), ["tracker.type=none"])
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    first = search(config, out="memory://bucket/small", fresh=True)
+    stored = {path.removeprefix("/bucket/small/") for path in store.find("/bucket/small")}
+    assert {"report.html", "result.json", "best_prompt/prompt.yaml", "state/study.journal"} <= stored
+    assert "exports/old.txt" not in stored
+    monkeypatch.chdir(tmp_path / "there")
+    again = search(config, out="memory://bucket/small")
+    assert again.data["new_forward_passes"] == 0
+    assert again.data["best"] == first.data["best"]
+
+
+def test_a_store_that_cannot_be_used_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"--out: nosuch://bucket/x"):
+        search(load_config(example_config()), out="nosuch://bucket/x")
+
+
 def test_a_mapping_is_checked_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(ConfigError, match="budget"):

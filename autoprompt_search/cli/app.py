@@ -110,7 +110,8 @@ def run(
     space: Space,
     changes: Changes = None,
     out: Annotated[
-        Path | None, typer.Option(help="Result folder; reports/NAME by default.", show_default=False)
+        str | None,
+        typer.Option(help="Result folder, or an address such as s3://bucket/folder; reports/NAME.", show_default=False),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the folder holds and start anew.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the result only.")] = False,
@@ -118,7 +119,7 @@ def run(
 ) -> None:
     """Search, prove and export. Run again to continue where an earlier run stopped."""
     again = ["autoprompt-search", "run", str(space), *(part for c in changes or () for part in ("--set", c))]
-    again += ["--out", str(out)] if out else []
+    again += ["--out", out] if out else []
     stopped = f"Finished trials are kept. Go on with: {public(shlex.join(again))}"
     with Guard("run", stopped=stopped) as watch, sigterm_as_ctrl_c():
         view = "json" if as_json else "quiet" if quiet else ""
@@ -174,21 +175,22 @@ def job(
 
 
 def _search(
-    watch: Guard, space: Path, changes: Sequence[str], out: Path | None, *, fresh: bool, view: str = ""
+    watch: Guard, space: Path, changes: Sequence[str], out: Path | str | None, *, fresh: bool, view: str = ""
 ) -> None:
     """What `run` and `job` do; `view` may be `quiet` or `json`."""
     if not view:  # before anything is imported that takes a second
         print(f"autoprompt-search {__version__}: reading {space}", file=sys.stderr, flush=True)  # noqa: T201
     from autoprompt_search.config import load_config
     from autoprompt_search.progress.views import progress_for
+    from autoprompt_search.remote import is_remote
     from autoprompt_search.walk import search
 
     config = load_config(space, changes)
-    folder = out or Path("reports") / config.name
+    folder = Path("reports") / config.name if out is None or is_remote(out) else Path(out)
     expected = ["soft"] if config.has_soft else []
     progress = progress_for(quiet=view == "quiet", as_json=view == "json", expected=expected)
     watch.log_to(folder / "state" / "search.log", show=progress.note)
-    result = search(config, out=folder, fresh=fresh, progress=progress)
+    result = search(config, out=out or folder, fresh=fresh, progress=progress)
     if view == "json":
         from autoprompt_search.progress.json_lines import JsonLines
 

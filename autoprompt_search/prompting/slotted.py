@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import Formatter
 
-from autoprompt_search.core.prompts import Prompt
+from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.slotted import DEMONSTRATIONS, Piece, SlottedTurn
 from autoprompt_search.prompting.render import messages_with_slots, prefix_and_query
 
@@ -30,7 +31,15 @@ def slotted(prompt: Prompt) -> tuple[SlottedTurn, ...]:
     parts += [Piece(DEMONSTRATIONS, is_field=True)] if prompt.demos.per_query else []
     parts += _parsed("".join(query))
     parts += [Piece(BLANK), *_parsed("".join(rest))] if "".join(rest) else []
-    return (SlottedTurn("", tuple(parts)),)
+    return (SlottedTurn("", _joined(parts)),)
+
+
+def said_in_turns(shown: Rendered) -> tuple[tuple[str, str], ...]:
+    """What a rendered prompt says up to its answer, as `slotted` gives it with places: role and text of each turn."""
+    if shown.conversation is not None:
+        turns = [(turn.role, turn.text) for turn in shown.conversation.turns]
+        return (*turns, *([("assistant", shown.conversation.prefix)] if shown.conversation.prefix else []))
+    return (("", shown.text + (BLANK + shown.rest if shown.rest else "")),)
 
 
 def _parsed(template: str) -> tuple[Piece, ...]:
@@ -39,4 +48,15 @@ def _parsed(template: str) -> tuple[Piece, ...]:
     for text, name, _, _ in Formatter().parse(template):
         found += [Piece(text)] if text else []
         found += [Piece(name, is_field=True)] if name is not None else []
+    return _joined(found)
+
+
+def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """Literal texts that stand beside each other are one: no language may find a mark of its own between them."""
+    found: list[Piece] = []
+    for piece in pieces:
+        if found and not piece.is_field and not found[-1].is_field:
+            found[-1] = Piece(found[-1].text + piece.text)
+        else:
+            found.append(piece)
     return tuple(found)

@@ -6,14 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
-from packaging.requirements import Requirement
 
-import autoprompt_search
+from autoprompt_search import pyfunc
 from autoprompt_search.core.protocols.output import SplitCard, Winner
 from autoprompt_search.core.slotted import SlottedTurn
 from autoprompt_search.trackers._mlflow_keys import prompt_name
@@ -134,42 +132,15 @@ def _register(client: Any, parent: str, chosen: str, winner: Winner, shown: Show
 
 
 def _log_model(client: Any, parent: str, winner: Winner) -> None:
-    """The exported folder as a pyfunc model that carries this package's code, so that it needs public ones only."""
     import tempfile
-    import warnings
 
     if any(file.path == MODEL for file in client.list_artifacts(parent)):
         return
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / MODEL
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow warns of its own type hints when this is imported
-            from mlflow.pyfunc import save_model
-
-            save_model(
-                str(place),
-                loader_module="autoprompt_search.trackers.mlflow_model",
-                data_path=str(winner.folder),
-                code_paths=[str(Path(autoprompt_search.__file__).parent)],
-                pip_requirements=requirements(),
-            )
-        for stray in place.rglob("__pycache__"):
-            for file in stray.iterdir():
-                file.unlink()
-            stray.rmdir()
+        pyfunc.save(winner.folder, place)
         client.log_artifacts(parent, str(place), MODEL)
     client.set_tag(parent, "model_uri", f"runs:/{parent}/{MODEL}")
-
-
-def requirements() -> list[str]:
-    """What this package needs, at the versions that are installed."""
-    try:
-        named = requires("autoprompt-search") or []
-    except PackageNotFoundError:
-        named = []
-    wanted = [Requirement(line) for line in named]
-    plain = [one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
-    return [f"{name}=={version(name).partition('+')[0]}" for name in plain]
 
 
 def monitored(uri: str, run_id: str) -> Any:

@@ -142,6 +142,11 @@ class FinalPrompt:
     """For a prompt in turns: how the model's chat template was run, the text it gives, and the ids of golden items."""
     golden_texts: Mapping[str, str] = field(default_factory=dict)
     """Id of a golden example -> what the model wrote; empty where it compares answers."""
+    golden_prompts: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Id of a golden example -> the prompt it got, up to the answer: role and text of each turn; of a plain text one
+    turn, whose role is empty."""
+    baseline: Prompt | None = None
+    """The prompt that the best one was compared with."""
     text_alone: FinalPrompt | None = None
     """The same prompt without its soft prompt, for places that take no vectors; None where there is no soft prompt."""
 
