@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SPREAD := -n auto --maxprocesses 8 --dist worksteal  # tests side by side, one process per core
 
-.PHONY: search test check audit dashboard format clean
+.PHONY: search test check audit dashboard picture format clean
 
 search: $(VENV)/installed  ## install, then run the main job on the embedded model and data
 	$(BIN)/autoprompt-search run search_spaces/quickstart.yaml
@@ -25,6 +25,10 @@ audit:  ## known holes in what constraints.txt pins; needs the network
 	test -d .audit || $(PYTHON) -m venv .audit
 	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --timeout 5 --progress-spinner off
+
+picture: $(VENV)/installed  ## the picture in the README, of the result of `make search`; needs Chromium
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1400,960 \
+	  --screenshot=docs/quickstart.png file://$(CURDIR)/reports/quickstart/report.html
 
 dashboard: $(VENV)/installed  ## MLflow on the results, on this machine only
 	$(BIN)/autoprompt-search dashboard

@@ -298,6 +298,24 @@ def dashboard(
 
 
 @app.command()
+def spaces(
+    name: Annotated[
+        str | None, typer.Argument(help="A space to copy; all are listed without one.", show_default=False)
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="File or folder; NAME.yaml here.", show_default=False)] = None,
+) -> None:
+    """List the search spaces that come with the package, or copy one."""
+    with Guard("spaces"):
+        from autoprompt_search.cli.spaces import copied, listed
+
+        if name is not None:
+            sys.stdout.write(f"{copied(name, to)}\n")
+            return
+        for found, line in listed():
+            sys.stdout.write(f"{found:16} {line}\n")
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of space files, for editors."""
     with Guard("schema"):
