@@ -178,7 +178,7 @@ def _search(
     watch: Guard, space: Path, changes: Sequence[str], out: Path | str | None, *, fresh: bool, view: str = ""
 ) -> None:
     """What `run` and `job` do; `view` may be `quiet` or `json`."""
-    if not view:  # before anything is imported that takes a second
+    if not view and space.is_file():  # before anything is imported that takes a second
         print(f"autoprompt-search {__version__}: reading {space}", file=sys.stderr, flush=True)  # noqa: T201
     from autoprompt_search.config import load_config
     from autoprompt_search.progress.views import progress_for

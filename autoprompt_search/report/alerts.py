@@ -28,8 +28,8 @@ def alerts(data: ReportData) -> tuple[str, ...]:
 
 
 _ADVICE = (
-    "What to do: look at the prompts that `autoprompt-search check` shows (is the text cut, is the question plain?); "
-    "try other label words, and the parameter `calibration`, which takes a model's bent for one label away; search "
+    "What to do: look at the prompts that autoprompt-search check shows (is the text cut, is the question plain?); "
+    "try other label words, and the parameter calibration, which takes a model's bent for one label away; search "
     "demonstrations and soft prompts as well; or take a larger model, or one that was trained to follow instructions."
 )
 

@@ -206,10 +206,10 @@
       if (lane < 0) lane = lanes.push(0) - 1;
       lanes[lane] = t.d[1]; t.lane = lane;
     }
-    const H = 30 + lanes.length * 18, W = 800, x = (s) => 8 + s / end * (W - 16);
+    const step = Math.min(18, 500 / lanes.length), H = 30 + lanes.length * step, W = 800, x = (s) => 8 + s / end * (W - 16);
     const drawing = canvas(W, H, "When each trial ran, in as many rows as ran side by side");
     for (const t of timed) {
-      const bar = shape("rect", { x: x(t.d[0]).toFixed(1), y: 4 + t.lane * 18, width: Math.max(1.5, x(t.d[1]) - x(t.d[0]) - 1).toFixed(1), height: 13, rx: 2, fill: t.n === data.chosen ? "var(--accent)" : colour(t.k), opacity: t.s === "complete" ? 1 : 0.5 });
+      const bar = shape("rect", { x: x(t.d[0]).toFixed(1), y: 4 + t.lane * step, width: Math.max(1.5, x(t.d[1]) - x(t.d[0]) - 1).toFixed(1), height: step * 0.72, rx: 2, fill: t.n === data.chosen ? "var(--accent)" : colour(t.k), opacity: t.s === "complete" ? 1 : 0.5 });
       bar.append(shape("title", {}, `trial ${t.n} (${t.k}, ${words[t.s]}): ${fixed(t.d[1] - t.d[0], 1)} s`));
       drawing.append(bar);
     }
