@@ -198,37 +198,27 @@ def headroom_note(data: ReportData) -> str:
 
 
 def choice_note(data: ReportData) -> str:
-    """Why the chosen prompt is not the one with the highest dev score; empty where it is."""
+    """Why the chosen prompt is that one, which need not be the one with the highest dev score; empty where unknown."""
     result = data.result
-    best, finalists = _mapping(result.get("best")), [_mapping(f) for f in result.get("finalists", ())]
-    full = [r for r in data.records if r.last is not None and r.last.fidelity.is_full]
-    score = _mapping(best.get("dev")).get("score")
-    top = max(full, key=lambda r: (r.last.score if r.last else 0.0, -r.number), default=None)
-    if top is None or top.last is None or not _is_number(score) or top.last.score <= float(str(score)) + 1e-9:
+    because = str(result.get("chosen_because") or "")
+    if is_baseline_best(data) or not because:
         return ""
-    said = (
-        f"Trial {top.number} has a higher dev score, {number(top.last.score)} against {number(score)} of the chosen "
-        f"trial {best.get('trial')}."
-    )
-    standing = next((f for f in finalists if f.get("trial") == top.number), {})
-    gain = _mapping(standing.get("gain"))
-    if is_baseline_best(data):
-        lead = _mapping(result.get("lead"))
-        return (
-            f"{said} Without the luck of being the best of many, that lead is {signed(lead.get('expected'))} "
-            f"± {number(lead.get('stderr'))}, which is not a standard error above none: the baseline stays."
-        )
+    best, leader = _mapping(result.get("best")), _mapping(result.get("leader"))
+    full = [r for r in data.records if r.last is not None and r.last.fidelity.is_full]
+    top = max(full, key=lambda r: (r.last.score if r.last else 0.0, -r.number), default=None)
+    chosen = _mapping(best.get("dev")).get("score")
+    if top is None or top.last is None or not _is_number(chosen) or top.last.score <= float(str(chosen)) + 1e-9:
+        return because
+    if leader.get("trial") == top.number:
+        return because
+    finalist: Mapping[str, Any] = next((f for f in result.get("finalists", ()) if f.get("trial") == top.number), {})
+    gain, limits = _mapping(finalist.get("gain")), result.get("constraints")
+    why = "its settings were less steady over several draws"
     if gain and float(gain.get("low", 0)) <= 0:
-        return f"{said} Its soft prompt was not shown to be better than its own text."
-    if standing.get("tied"):
-        return (
-            f"{said} They are within one standard error of each other, and the chosen one is shorter "
-            f"({number(best.get('prompt_tokens'), 1)} against {number(top.last.prompt_tokens, 1)} tokens)."
-        )
-    limits = result.get("constraints")
-    if limits and not standing:
-        return f"{said} It was not among the prompts that keep {' and '.join(map(str, limits))}."
-    return f"{said} It was not free to be chosen: its settings were less steady over several draws."
+        why = "its soft prompt was not shown to be better than its own text"
+    elif limits and not finalist:
+        why = f"it does not keep {' and '.join(map(str, limits))}"
+    return f"{because} Trial {top.number} scores {number(top.last.score)} on dev and could not be chosen: {why}."
 
 
 def importance_note(data: ReportData) -> str:

@@ -119,13 +119,19 @@ def test_many_labels_get_a_row_each_and_the_commonest_confusions() -> None:
 def test_a_higher_dev_score_that_was_not_chosen_is_explained() -> None:
     data = search(trials=24)
     assert choice_note(data) == ""
+    told = {**data.result, "chosen_because": "It is the best.", "leader": {"trial": data.result["best"]["trial"]}}
+    data = dataclasses.replace(data, result=told)
+    assert choice_note(data) == "It is the best."
     ranked = [f["trial"] for f in data.result["finalists"]]
     second = next(f for f in data.result["finalists"] if f["trial"] == ranked[1])
-    result = {**data.result, "best": {**second, "prompt_tokens": 12.0}}
-    note = choice_note(dataclasses.replace(data, result=result))
-    assert note.startswith(f"Trial {ranked[0]} has a higher dev score")
-    assert "within one standard error" in note
-    assert "the chosen one is shorter (12.0 against" in note
+    result = {**told, "best": second, "leader": {"trial": ranked[1]}, "constraints": []}
+    refused = [{**f, "gain": {"low": -0.01}} if f["trial"] == ranked[0] else f for f in told["finalists"]]
+    note = choice_note(dataclasses.replace(data, result={**result, "finalists": refused}))
+    assert note.startswith(f"It is the best. Trial {ranked[0]} scores")
+    assert "was not shown to be better than its own text" in note
+    beyond = [f for f in told["finalists"] if f["trial"] != ranked[0]]
+    limited = {**result, "finalists": beyond, "constraints": ["prompt_tokens <= 9"]}
+    assert "does not keep prompt_tokens <= 9" in choice_note(dataclasses.replace(data, result=limited))
 
 
 def test_a_parameter_without_effect_is_no_change(tmp_path: Path) -> None:
