@@ -25,7 +25,7 @@ from autoprompt_search.core.disk import reading, writing
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Answered, Measurement, Outcome, TrialRecord
 from autoprompt_search.core.prompts import Prompt
-from autoprompt_search.core.protocols.model import SetsChats
+from autoprompt_search.core.protocols.model import Meters, SetsChats
 from autoprompt_search.core.protocols.output import FinalPrompt, ShowsWinner, Winner
 from autoprompt_search.core.protocols.study import Probes
 from autoprompt_search.core.types import SPLITS, Example, Params
@@ -38,7 +38,7 @@ from autoprompt_search.exporters.written import answers_of
 from autoprompt_search.prompting import AUTO, render, render_text
 from autoprompt_search.prompting.slotted import said_in_turns, slotted
 from autoprompt_search.report import ReportData, write_report
-from autoprompt_search.result import Provenance, SearchResult, to_plain
+from autoprompt_search.result import Provenance, SearchResult, endpoint_of, to_plain
 from autoprompt_search.session import Parts, Plan, stored_study
 from autoprompt_search.trial import backend_of, build_prompt
 from autoprompt_search.version import __version__
@@ -122,7 +122,7 @@ def _result(
         model_fingerprint=plan.model_fingerprint,
         data_fingerprints=plan.data_fingerprints,
     )
-    return to_plain(
+    plain = to_plain(
         confirmation,
         records,
         origin,
@@ -132,18 +132,22 @@ def _result(
         headroom=probed.headroom() if probed else None,
         is_futile=probed is not None and probed.is_futile,
     )
+    backend = backend_of(plan.job.backend)
+    if isinstance(backend, Meters):
+        plain["endpoint"] = endpoint_of(backend.description(), backend.metered())
+    return plain
 
 
 def _final(config: SearchConfig, plan: Plan, confirmation: Confirmation, plain: Mapping[str, Any]) -> FinalPrompt:
     """The best prompt; where it has a soft prompt, its text alone goes with it."""
-    best, text, backend = confirmation.best, confirmation.text_only, backend_of(config.backend)
+    best, text, backend = confirmation.best, confirmation.text_only, backend_of(plan.job.backend)
     prompt = _alone(build_prompt(plan.job, best.record.params, backend, best.test.soft))
     final = FinalPrompt(
         name=config.name,
         prompt=prompt,
         labels=plan.job.labels,
         fields=plan.fields,
-        backend=config.resolved()["backend"],
+        backend={**config.resolved()["backend"], **(backend.settled() if isinstance(backend, Meters) else {})},
         model=plan.model,
         model_fingerprint=plan.model_fingerprint,
         data_fingerprints=plan.data_fingerprints,

@@ -112,6 +112,7 @@ def summary(
     cost: Cost | None = None,
     latency_ms: float | None = None,
     preview: str = "",
+    price: float | None = None,
 ) -> Measurement:
     """Every metric of what was predicted; `metric` is the score.
 
@@ -122,6 +123,7 @@ def summary(
         cost: Of the prediction and of all that came before it; None: of the prediction alone.
         latency_ms: As in `Measurement`.
         preview: As in `Measurement`.
+        price: As in `Measurement`.
     """
     outcomes, labels = predicted.outcomes, predicted.prompt.answers.labels
     names = {metric, *(("accuracy", "macro_f1") if labels else ())}
@@ -138,6 +140,7 @@ def summary(
         prompt=predicted.key,
         prompt_tokens=float(np.mean([o.prompt_tokens for o in outcomes])),
         latency_ms=latency_ms,
+        price=price,
         preview=preview,
         outcomes=outcomes,
         soft=predicted.prompt.soft,
@@ -252,6 +255,8 @@ def _cost(asked: Responses, seconds: float) -> Cost:
     """Cost of what went through the model; which prompts those were is not said, so their mean length is taken."""
     number = len(asked.prompt_tokens)
     computed = number if asked.computed is None else asked.computed
+    if asked.spent is not None:
+        return replace(asked.spent, forward_passes=computed, seconds=seconds)
     written = sum(r.tokens for r in asked.responses if isinstance(r, Completion))
     prompt_tokens, completion_tokens = (round(n * computed / number) for n in (sum(asked.prompt_tokens), written))
     return Cost(computed, prompt_tokens, completion_tokens, seconds)

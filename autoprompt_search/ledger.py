@@ -30,7 +30,14 @@ CREATE TABLE IF NOT EXISTS predictions (
 CREATE TABLE IF NOT EXISTS costs (
     purpose TEXT PRIMARY KEY, forward_passes INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS endpoint_costs (
+    purpose TEXT PRIMARY KEY, requests INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, usd REAL NOT NULL)
+    WITHOUT ROWID;
 """
+_SUMS = (
+    "COALESCE(SUM(forward_passes), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(completion_tokens), 0), "
+    "COALESCE(SUM(seconds), 0.0), COALESCE(SUM(requests), 0), COALESCE(SUM(cached_tokens), 0), COALESCE(SUM(usd), 0.0)"
+)
 
 
 class Ledger:
@@ -89,13 +96,15 @@ class Ledger:
                 "INSERT OR IGNORE INTO costs VALUES (?, ?, ?, ?, ?)",
                 (purpose, cost.forward_passes, cost.prompt_tokens, cost.completion_tokens, cost.seconds),
             )
+            if cost.requests:
+                row = (purpose, cost.requests, cost.cached_tokens, cost.usd)
+                self._db.execute("INSERT OR IGNORE INTO endpoint_costs VALUES (?, ?, ?, ?)", row)
 
     def total(self, *, beside_trials: bool = False) -> Cost:
         """What the whole search has cost so far, all its runs together; or all but its trials."""
         with reading(self._path, sqlite3.DatabaseError):
             row = self._db.execute(
-                "SELECT COALESCE(SUM(forward_passes), 0), COALESCE(SUM(prompt_tokens), 0),"
-                " COALESCE(SUM(completion_tokens), 0), COALESCE(SUM(seconds), 0.0) FROM costs"
+                f"SELECT {_SUMS} FROM costs LEFT JOIN endpoint_costs USING (purpose)"  # noqa: S608 - our own words
                 " WHERE NOT ? OR purpose NOT LIKE 'trial %'",
                 (beside_trials,),
             ).fetchone()

@@ -103,9 +103,25 @@ class SearchResult:
                 f"Baseline (trial {base['trial']}): dev {base['dev']['score']:.3f}, test {_span(base['test'])}",
                 f"Best     (trial {best['trial']}): dev {best['dev']['score']:.3f}, test {_span(best['test'])}",
                 *([f"Its text by itself: dev {text['dev']['score']:.3f}, test {_span(text['test'])}"] if text else []),
+                *([_endpoint_line(self.data["endpoint"])] if "endpoint" in self.data else []),
                 f"Spent: {spent}, {self.data['seconds']:.0f} s. Results: {self.folder}",
             )
         )
+
+
+def endpoint_of(description: Mapping[str, Any], metered: Mapping[str, Cost]) -> dict[str, Any]:
+    """What is known of an endpoint, and everything that was asked of it, by purpose."""
+    units = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens", "usd")
+    spent = {name: {unit: getattr(cost, unit) for unit in units} for name, cost in metered.items()}
+    whole = sum(metered.values(), Cost())
+    return {"certificate": dict(description), "spent": spent, "total": {unit: getattr(whole, unit) for unit in units}}
+
+
+def _endpoint_line(endpoint: Mapping[str, Any]) -> str:
+    total, way = endpoint["total"], endpoint["certificate"]["ways"][0]
+    money = f", {total['usd']:.4f} USD" if total["usd"] else ""
+    tokens = total["prompt_tokens"] + total["completion_tokens"]
+    return f"Endpoint: {total['requests']:,} requests, {tokens:,} tokens{money}; labels scored by: {way}"
 
 
 def _span(test: Mapping[str, Any]) -> str:

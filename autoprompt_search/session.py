@@ -13,11 +13,13 @@ from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.config.prices import budget_problems, final_passes, first_training, prompt_prices
 from autoprompt_search.config.rules_proposals import known_texts
 from autoprompt_search.config.sections import Budget
+from autoprompt_search.config.serving import served
 from autoprompt_search.confirm import weights_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.measurements import Allowance, Cost, Measurement, TrialRecord
 from autoprompt_search.core.protocols.metric import Metric
+from autoprompt_search.core.protocols.model import Meters
 from autoprompt_search.core.protocols.output import Progress, SearchCard, SplitCard, Tracker
 from autoprompt_search.core.protocols.study import Study
 from autoprompt_search.core.protocols.task import Reads
@@ -104,12 +106,14 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner, progress
         splits = task.load(config.seed)
     if problems := check_data(config, splits, task.answers):
         raise ConfigError(problems)
-    if not workspace.is_finished:
+    book = config.book(task.answers)
+    spec = served(config, book, splits, workspace.state.absolute())
+    if not workspace.is_finished and spec is config.backend:
         runner.begin([BACKENDS.module(config.backend.type)])
-    backend = backend_of(config.backend)
+    backend = backend_of(spec)
     job = TrialJob(
-        backend=config.backend,
-        book=config.book(task.answers),
+        backend=spec,
+        book=book,
         answers=task.answers,
         train=splits.train,
         dev=splits.dev,
@@ -125,6 +129,7 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner, progress
         problems = check_model(config, job.book, splits, backend)
     if problems:
         raise ConfigError(problems)
+    model_fingerprint = backend.fingerprint  # that of an endpoint takes a probe, the first time
     prices = prompt_prices(config, job.book, splits, backend)
     if problems := budget_problems(config, splits, prices):
         raise ConfigError(problems)
@@ -136,7 +141,7 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner, progress
     first = workspace.remember(_WARM, first)
     model = str(config.backend.options.get("model", config.backend.type))
     reading = task.reading if isinstance(task, Reads) else Reading()
-    return Plan(splits, job, task.fields, model, backend.fingerprint, prints, first, reading, prices)
+    return Plan(splits, job, task.fields, model, model_fingerprint, prints, first, reading, prices)
 
 
 def _first(config: SearchConfig, splits: Splits) -> list[Params]:
@@ -159,7 +164,7 @@ def session(
     tracker = TRACKERS.build(config.tracker, folder=workspace.state)
     metric = metric_named(plan.job.metric, plan.job.labels)
     ledger = Ledger(workspace.state / "ledger.sqlite", is_shared=runner.is_on_cluster)
-    study = _study(config, workspace, metric, plan, beside=ledger.total(beside_trials=True))
+    study = _study(config, workspace, metric, plan, beside=_beside_trials(ledger, plan))
     tracker.open(_card(config, workspace, plan))
     examples = {e.id: e for e in plan.splits.dev}
     driver = Driver(study, ledger, tracker, progress, examples=examples, weights=weights_folder(workspace.state))
@@ -183,6 +188,15 @@ def session(
                 workspace.log_run({"started": started, "seconds": time.monotonic() - began, "status": status})
         finally:
             ledger.close()
+
+
+def _beside_trials(ledger: Ledger, plan: Plan) -> Cost:
+    """What was spent beside trials; of an endpoint also by its probe, and for answers that no measurement holds."""
+    beside, backend = ledger.total(beside_trials=True), backend_of(plan.job.backend)
+    if not isinstance(backend, Meters):
+        return beside
+    trials = ledger.total() - beside
+    return sum(backend.metered().values(), Cost()) - trials
 
 
 def _allowance(budget: Budget) -> Allowance | None:

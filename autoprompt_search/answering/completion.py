@@ -52,7 +52,7 @@ class Generation:
         if not isinstance(backend, Generates):
             raise ConfigError("backend.type: it cannot generate text, and these answers need that")
         made = backend.generate(rendered, _text(prompt).limits, prompt.soft)
-        return Responses(made.completions, made.prompt_tokens, made.computed)
+        return Responses(made.completions, made.prompt_tokens, made.computed, made.spent)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
         """What the parser finds; an answer that is no label of the task, or no option of the example, is unscored."""

@@ -65,7 +65,7 @@ class Likelihood:
         """Score every answer behind every prompt; let the model name one where it gives no probabilities."""
         if isinstance(backend, Chooses) and not backend.gives_probabilities:
             named = backend.choose(rendered, answer_words(prompt, _labels(prompt).labels)[0], prompt.soft)
-            return Responses(named.completions, named.prompt_tokens, named.computed)
+            return Responses(named.completions, named.prompt_tokens, named.computed, named.spent)
         if not isinstance(backend, Scores):
             raise ConfigError("backend.type: it cannot score answers, and labels by likelihood need that")
         labels = _labels(prompt).labels
@@ -83,7 +83,7 @@ class Likelihood:
             LabelLogprobs(tuple(row), _unseen(bound, groups, len(labels)) if any(bound) else ())
             for row, bound in zip(rows, bounds, strict=True)
         )
-        return Responses(tuple(made), scored.prompt_tokens, scored.computed)
+        return Responses(tuple(made), scored.prompt_tokens, scored.computed, scored.spent)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
         """The most probable label; a tie goes to the label named first. Where all are censored none is known."""

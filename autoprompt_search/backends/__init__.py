@@ -7,7 +7,7 @@ SHARED = "shared"
 """A backend around another one, for trials that share a model: the runner names it, and no file can."""
 
 ENDPOINT = "endpoint"
-"""An endpoint with the journal and the caps of a search: the session names it, and no file can."""
+"""An endpoint with the journal and the limits of a search: the session names it, and no file can."""
 
 BACKENDS: Registry[Backend] = Registry(
     "backends",
@@ -22,6 +22,6 @@ BACKENDS: Registry[Backend] = Registry(
     },
     internal={
         SHARED: "autoprompt_search.backends.hf.shared:SharedBackend",
-        ENDPOINT: "autoprompt_search.backends.endpoint.backend:in_search",
+        ENDPOINT: "autoprompt_search.backends.endpoint.in_search:in_search",
     },
 )

@@ -66,7 +66,7 @@ def _facts(check: Checked) -> Iterator[tuple[str, str]]:
     yield "budget", f"{preset}{budget.spelled(config.rungs)}{room}"
     for unit, most in budget.limits.items():
         if price := check.prices.get(unit):
-            yield unit, f"pay for about {most / price:,.0f} prompts of {price:,.0f} each, those of the final test too"
+            yield unit, f"pay for about {most / price:,.0f} prompts of {price:,.4g} each, those of the final test too"
     if count := budget.anchors(config.rungs, check.prices):
         end = (
             f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_for_futility else ""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from autoprompt_search.config.data import largest, soft_methods
 from autoprompt_search.config.models import SearchConfig
-from autoprompt_search.core.answers import TextAnswers
-from autoprompt_search.core.protocols.model import Backend
+from autoprompt_search.core.answers import LabelAnswers, TextAnswers
+from autoprompt_search.core.protocols.model import Backend, Estimates
 from autoprompt_search.core.types import Splits
 from autoprompt_search.prompting import PromptBook, render
 
@@ -32,6 +32,9 @@ def prompt_prices(config: SearchConfig, book: PromptBook, splits: Splits, backen
     demos = splits.train[: int(k)]
     read = sum(count([render(prompt, example, demos) for example in examples])) / len(examples)
     written = prompt.answers.limits.tokens if isinstance(prompt.answers, TextAnswers) else 0
+    if isinstance(backend, Estimates):
+        answers = sum(map(len, prompt.answers.verbalizer.values())) if isinstance(prompt.answers, LabelAnswers) else 0
+        return dict(backend.estimate([render(prompt, e, demos) for e in examples], written, answers))
     return {"tokens": read + written}
 
 
@@ -54,9 +57,9 @@ def budget_problems(config: SearchConfig, splits: Splits, prices: Mapping[str, f
         price = prices.get(unit, 0.0)
         if price * least > most:
             lines.append(
-                f"budget.{unit}: pays for about {most / price:,.0f} prompts of {price:,.0f} {unit}, and the baseline, "
+                f"budget.{unit}: pays for about {most / price:,.0f} prompts of {price:,.4g} {unit}, and the baseline, "
                 f"a first look at another prompt and the final test ({config.confirm.finalists + 1} prompts on "
-                f"{len(splits.test):,} examples) take {least:,}: allow at least {price * least:,.0f}, or lower "
-                f"confirm.finalists or task.splits.test (got {most:,.0f})"
+                f"{len(splits.test):,} examples) take {least:,}: allow at least {price * least:,.4g}, or lower "
+                f"confirm.finalists or task.splits.test (got {most:,.4g})"
             )
     return lines

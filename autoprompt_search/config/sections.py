@@ -55,6 +55,10 @@ class Budget(Section):
     tokens: int | None = Field(default=None, ge=1)
     """Tokens of all prompts and completions, of the baseline and the final test too. It is never passed: nothing begins
     that might not be paid for."""
+    requests: int | None = Field(default=None, ge=1)
+    """Requests to an endpoint, those of its probe and of the final test too. It is never passed."""
+    usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """US dollars, by `backend.prices`, for everything that is asked of an endpoint. It is never passed."""
     trials: int | None = Field(default=None, ge=1)
     """Number of trials, however they end, with the baseline."""
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -76,7 +80,7 @@ class Budget(Section):
     @property
     def limits(self) -> Mapping[str, float]:
         """Unit of `Cost` -> most of it, for limits that are never passed and that the whole search shares."""
-        named = {"tokens": self.tokens}
+        named = {"tokens": self.tokens, "requests": self.requests, "usd": self.usd}
         return {unit: most for unit, most in named.items() if most is not None}
 
     @property
@@ -125,8 +129,13 @@ class Budget(Section):
         """The budget in words: `48 trials`, `5,000 forward passes`, `48 trials or 30 minutes`."""
         limits = [] if self.goes_by_passes else [f"{self.most_trials(rungs)} trials"]
         limits += [f"{self.most_passes:,} forward passes"] if self.most_passes is not None else []
-        limits += [f"{most:,.0f} {unit}" for unit, most in self.limits.items()]
+        limits += [amount_in_words(unit, most) for unit, most in self.limits.items()]
         return " or ".join(limits + ([f"{self.minutes:g} minutes"] if self.minutes is not None else []))
+
+
+def amount_in_words(unit: str, amount: float) -> str:
+    """`1,200 tokens`, `2.00 USD`."""
+    return f"{amount:,.2f} USD" if unit == "usd" else f"{amount:,.0f} {unit}"
 
 
 class Proposals(Section):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.errors import SearchError
-from autoprompt_search.core.measurements import TrialRecord
+from autoprompt_search.core.measurements import Measurement, TrialRecord
 from autoprompt_search.core.ranking import ranked, standing
 from autoprompt_search.core.statistics.scores import Difference, paired_stderr
 from autoprompt_search.core.statistics.shrinkage import Lead, Shrinkage
@@ -71,7 +71,7 @@ def choose(
         shrunk: Of all trials of the search.
         values: What every dev example adds to a prompt's score.
         is_eligible: Whether a prompt may be chosen; asked only of those that would be.
-        tolerance: Score that a prompt of fewer tokens may be expected to lose against the best, once their
+        tolerance: Score that a cheaper prompt, by `running_cost`, may be expected to lose against the best, once their
             difference is shrunk as the lead is.
     """
     leader = next((r for r in candidates if is_eligible(r)), None)
@@ -92,8 +92,16 @@ def choose(
         return shrunk.lead(behind(record), len(top)).expected <= tolerance + _ROUNDING and is_eligible(record)
 
     near = [r for r in others if is_near(r)]
-    chosen = min(near, key=lambda r: (round(r.measurements[-1].prompt_tokens, 1), *standing(r)))
+    chosen = min(near, key=lambda r: (running_cost(r.measurements[-1]), *standing(r)))
     return Choice(chosen, leader, tied, lead)
+
+
+def running_cost(measurement: Measurement) -> float:
+    """What decides which of two prompts is the cheaper one: the price of a prediction where the model has prices, with
+    what its server caches counted as that; else its length."""
+    if measurement.price is not None:
+        return round(measurement.price, 9)
+    return round(measurement.prompt_tokens, 1)
 
 
 def shortlist(candidates: Sequence[TrialRecord], chosen: TrialRecord, count: int) -> list[TrialRecord]:

@@ -38,6 +38,12 @@ class Cost:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    requests: int = 0
+    """To an endpoint; 0 for models that run here."""
+    cached_tokens: int = 0
+    """Those of prompts that an endpoint had read before."""
+    usd: float = 0.0
+    """US dollars, by the prices of the space file."""
 
     @property
     def tokens(self) -> int:
@@ -49,15 +55,13 @@ class Cost:
         return float(getattr(self, unit))
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.forward_passes + other.forward_passes,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.seconds + other.seconds,
-        )
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
 
-UNITS: Mapping[str, str] = {"forward_passes": "passes", "tokens": "tokens"}
+UNITS: Mapping[str, str] = {"forward_passes": "passes", "tokens": "tokens", "requests": "requests", "usd": "USD"}
 """Unit of `Cost.amount` -> its name for people."""
 
 
@@ -151,6 +155,8 @@ class Measurement:
     """Mean tokens per prompt: the running cost of using it."""
     latency_ms: float | None = None
     """Milliseconds of one prompt asked alone, on the machine of the search; None where it was not measured."""
+    price: float | None = None
+    """US dollars per 1,000 predictions, where the model has prices."""
     preview: str = ""
     """The prompt as the model sees it on the first example, for people."""
     outcomes: tuple[Outcome, ...] = field(default=(), repr=False)

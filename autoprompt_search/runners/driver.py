@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoprompt_search.core.disk import writing
+from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.measurements import Measurement, TrialRecord, TrialState
 from autoprompt_search.core.prompts import SoftPrompt
@@ -42,11 +43,14 @@ class Driver:
         self.live: set[int] = set()
         """Numbers of the trials that were passed out and have neither ended nor been paused."""
         self._waiting: set[int] = set()
+        self._measured: set[int] = set()
         self._has_noted = False
+        self._is_spent = False
+        """Whether a request was not sent because of the budget."""
 
     def has_work(self) -> bool:
         """Whether there is a trial to run; asks for it and keeps it."""
-        if self._next is None:
+        if self._next is None and not self._is_spent:
             self._next = self._study.ask()
             self._finish_waiting()
             self._note_headroom()
@@ -67,6 +71,7 @@ class Driver:
         self._ledger.add(measurement, self._examples, purpose=f"trial {number} rung {measurement.fidelity.examples}")
         if measurement.soft is not None:
             store(measurement.soft, self._weights)
+        self._measured.add(number)
         stop = self._study.report(number, measurement)
         self._progress.measured(number, measurement)
         if stop:
@@ -74,9 +79,18 @@ class Driver:
         return stop
 
     def failed(self, number: int, failure: Failure) -> None:
-        """End a trial that cannot go on."""
+        """End a trial that cannot go on. Raises `SystemicError` where none can; the trial is then asked for again when
+        the search is continued."""
+        if failure.ends == "search":
+            raise SystemicError(failure.reason)
+        if failure.ends == "budget":
+            self._is_spent = True
+            self._progress.note(failure.reason)
+            return self.ended(
+                number, TrialState.PRUNED if number in self._measured else TrialState.FAILED, failure.reason
+            )
         logger.info("Trial %d failed: %s\n%s", number, failure.reason, failure.details)
-        self.ended(number, TrialState.FAILED, error=failure.reason)
+        return self.ended(number, TrialState.FAILED, error=failure.reason)
 
     def ended(self, number: int, state: TrialState, error: str = "") -> None:
         """End a trial, and tell tracker and progress; they hear of one that is only paused when it really ends."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from autoprompt_search.core.measurements import Measurement, TrialState
 from autoprompt_search.core.types import Params
@@ -11,9 +14,16 @@ from autoprompt_search.trial import Failure, TestTask, TrialJob, TrialRun, run_t
 
 
 class LocalRunner:
-    """Runs trials in this process, in the order the study asks for them."""
+    """Runs trials in this process, in the order the study asks for them.
+
+    Args:
+        concurrency: Requests at a time to a model behind an API; models that run here have none.
+    """
 
     is_on_cluster = False
+
+    def __init__(self, *, concurrency: Annotated[int, Field(ge=1)] = 8) -> None:
+        self.concurrency = concurrency
 
     def begin(self, modules: Sequence[str]) -> None:
         """Do nothing: nothing needs to be started."""

@@ -21,6 +21,7 @@ from pydantic import Field
 from ray import tune
 from ray.exceptions import RayError
 
+from autoprompt_search.backends import ENDPOINT
 from autoprompt_search.core.errors import ConfigError, first_line, one_line
 from autoprompt_search.core.measurements import Measurement
 from autoprompt_search.core.registry import ComponentSpec
@@ -47,7 +48,7 @@ class RayRunner:
 
     Args:
         address: None starts Ray on this machine; `auto` or `host:port` joins a cluster from one of its nodes.
-        concurrency: Trials at a time.
+        concurrency: Trials at a time; of a model behind an API, requests, and the driver sends them.
         cpus: CPUs per trial; also the number of threads its worker computes with.
         gpus: GPUs per trial; fractions share one (Ray counts them, it does not divide the memory). None shares
             out what there is: a whole one per trial where there are enough, none where there are none.
@@ -95,6 +96,9 @@ class RayRunner:
         """See `Runner.run`."""
         if not driver.has_work():
             return
+        if job.backend.type == ENDPOINT:  # one process asks it, so that one meter counts and one gate holds back
+            LocalRunner().run(driver, job)
+            return
         self._start()
         start, resources = self._workers(job)
         loads = None if isinstance(start, Residents) else job.backend
@@ -135,7 +139,8 @@ class RayRunner:
 
     def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
         """See `Runner.test`."""
-        if not self.is_on_cluster:  # this process has the libraries loaded; a worker would have to start first
+        is_asked_from_here = job.backend.type == ENDPOINT
+        if is_asked_from_here or not self.is_on_cluster:  # the libraries are loaded here; a worker would have to start
             return LocalRunner().test(job, tasks)
         self._start()
         shared = ray.put(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -38,10 +38,11 @@ def to_attribute(measurement: Measurement) -> dict[str, Any]:
         "examples": m.fidelity.examples,
         "steps": m.fidelity.steps,
         "is_full": m.fidelity.is_full,
-        "cost": [m.cost.forward_passes, m.cost.prompt_tokens, m.cost.completion_tokens, m.cost.seconds],
+        "cost": list(astuple(m.cost)),
         "prompt": m.prompt,
         "prompt_tokens": m.prompt_tokens,
         "latency_ms": m.latency_ms,
+        **({} if m.price is None else {"price": m.price}),
         "preview": m.preview,
         "soft": None if soft is None else {**_soft_fields(soft), "adapter": dict(soft.adapter)},
     }
@@ -64,6 +65,7 @@ def from_attribute(stored: Mapping[str, Any]) -> Measurement:
         prompt=stored["prompt"],
         prompt_tokens=stored["prompt_tokens"],
         latency_ms=stored.get("latency_ms"),
+        price=stored.get("price"),
         preview=sys.intern(stored["preview"]),
         soft=None if soft is None else SoftPrompt(**{**soft, "weights": b"", "place": SoftPosition(**soft["place"])}),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import Literal
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.core.answers import AnswerForm
@@ -65,6 +66,9 @@ class Failure:
     details: str = ""
     is_of_worker: bool = False
     """Whether the worker was at fault, so that another one may succeed."""
+    ends: Literal["", "budget", "search"] = ""
+    """`budget`: the trial ends where it is and no other begins. `search`: nothing can be asked any more; the trial is
+    taken up again when the search is continued."""
 
 
 def backend_of(spec: ComponentSpec) -> Backend:

@@ -6,14 +6,17 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from statistics import fmean
 from typing import TypeVar
 
-from autoprompt_search.core.errors import SearchError
+from autoprompt_search.core.answers import LabelAnswers
+from autoprompt_search.core.errors import BudgetError, EndpointError, SearchError
 from autoprompt_search.core.measurements import Fidelity, Measurement
 from autoprompt_search.core.prompts import Prompt, SoftPrompt
-from autoprompt_search.core.protocols.model import Backend
+from autoprompt_search.core.protocols.model import Backend, Meters, Prices
+from autoprompt_search.core.purpose import FINAL, purpose
 from autoprompt_search.core.types import Params
-from autoprompt_search.evaluate import PredictionCache, as_read, embedder, predict, render_all, summary
+from autoprompt_search.evaluate import Predicted, PredictionCache, as_read, embedder, predict, render_all, summary
 from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.build import PromptBuilder
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
@@ -21,6 +24,8 @@ from autoprompt_search.trial.latency import latency
 from autoprompt_search.trial.soft import Candidate, SoftTraining
 
 T = TypeVar("T")
+_PRICED = 16
+"""Dev examples by which the price of a prompt is told."""
 logger = logging.getLogger(__name__)
 
 
@@ -46,6 +51,10 @@ def run_test_guarded(job: TrialJob, task: TestTask) -> Measurement | Failure:
 def _guarded(action: Callable[[], T]) -> T | Failure:
     try:
         return action()
+    except BudgetError as exc:
+        return Failure(str(exc), ends="budget")
+    except EndpointError as exc:
+        return Failure(str(exc), ends="search")
     except SearchError as exc:
         return Failure(str(exc), traceback.format_exc())
     except MemoryError as exc:
@@ -76,11 +85,13 @@ def run_rungs(job: TrialJob, params: Params) -> Iterator[Measurement]:
         predicted = predict(candidate.prompt, job.dev[:examples], backend, cache)
         cache.add(predicted.key, predicted.outcomes)
         fidelity = Fidelity(examples, candidate.steps, is_full=examples == job.rungs[-1])
-        if took is None and (fidelity.is_full or job.times_first):
-            took = latency(job, candidate.prompt, backend)
         cost = candidate.cost + predicted.cost + builder.spent()
+        if took is None and ((fidelity.is_full and not isinstance(backend, Meters)) or job.times_first):
+            took, asked = latency(job, candidate.prompt, backend)
+            cost += asked
+        price = price_of(job, predicted, backend)
         preview = _preview(job, draft, backend)
-        yield summary(predicted, job.metric, fidelity, cost=cost, latency_ms=took, preview=preview)
+        yield summary(predicted, job.metric, fidelity, cost=cost, latency_ms=took, preview=preview, price=price)
 
 
 def run_test(job: TrialJob, task: TestTask) -> Measurement:
@@ -88,7 +99,8 @@ def run_test(job: TrialJob, task: TestTask) -> Measurement:
     backend = backend_of(job.backend)
     builder = PromptBuilder(job, backend)
     prompt = builder.calibrated(replace(builder.draft(task.params), soft=task.soft), task.params)
-    predicted = predict(prompt, task.examples, backend, LedgerReader(job.state / "ledger.sqlite"))
+    with purpose(FINAL):
+        predicted = predict(prompt, task.examples, backend, LedgerReader(job.state / "ledger.sqlite"))
     fidelity = Fidelity(len(task.examples), is_full=True)
     preview = _preview(job, prompt, backend)
     return summary(predicted, job.metric, fidelity, cost=predicted.cost + builder.spent(), preview=preview)
@@ -98,6 +110,16 @@ def build_prompt(job: TrialJob, params: Params, backend: Backend, soft: SoftProm
     """The prompt that a trial at `params` measured, complete with the soft prompt it trained."""
     builder = PromptBuilder(job, backend)
     return builder.calibrated(replace(builder.draft(params), soft=soft), params)
+
+
+def price_of(job: TrialJob, predicted: Predicted, backend: object) -> float | None:
+    """US dollars per 1,000 predictions with a prompt; None where the model has no prices."""
+    if not isinstance(backend, Prices):
+        return None
+    prompt, said = predicted.prompt, [o.completion_tokens for o in predicted.outcomes]
+    rendered = render_all(prompt, job.dev[:_PRICED], embedder(backend))
+    answers = sum(map(len, prompt.answers.verbalizer.values())) if isinstance(prompt.answers, LabelAnswers) else 0
+    return backend.price(rendered, fmean(said) or float(bool(answers)), answers)
 
 
 def _preview(job: TrialJob, prompt: Prompt, backend: object) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -17,14 +15,16 @@ from pydantic import Field
 
 from autoprompt_search.backends.endpoint.certificate import Api, Certificate, Way
 from autoprompt_search.backends.endpoint.client import Address, Client, RefusedError, usage_of
-from autoprompt_search.backends.endpoint.journal import Caps, Journal, Tariff
-from autoprompt_search.backends.endpoint.pricing import cached_part, price_of
+from autoprompt_search.backends.endpoint.journal import Journal, Spent, Tariff, Usage, tallied
+from autoprompt_search.backends.endpoint.pricing import cached_part, estimate_of, price_of
 from autoprompt_search.backends.endpoint.probe import Prober
 from autoprompt_search.backends.endpoint.requests import ROUTES, Fixed, api_of, body_of, cap_of, completion_of
 from autoprompt_search.backends.endpoint.scoring import Row, Scoring, estimated
+from autoprompt_search.backends.endpoint.surroundings import Surroundings, cost_of
 from autoprompt_search.core.answers import Completion, Limits
-from autoprompt_search.core.errors import ConfigError, EndpointError, SearchError, TrialError
+from autoprompt_search.core.errors import ConfigError, EndpointError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
+from autoprompt_search.core.measurements import Cost
 from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Generated, Scored
 
@@ -32,21 +32,8 @@ OPENAI = "https://api.openai.com/v1"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the search around an endpoint decides; a file cannot."""
-
-    journal: Path | None = None
-    """File of answers and costs; None keeps them in memory."""
-    concurrency: int = 8
-    """Requests at a time."""
-    caps: Caps = field(default_factory=Caps)
-    longest: int = 0
-    """Characters of the longest prompt; 0 where it is not known."""
-
-
 class OpenAIBackend:
-    """Implements `Backend`, `Scores`, `Generates`, `Chooses` and `Prices`.
+    """Implements `Backend`, `Scores`, `Generates`, `Chooses`, `Prices` and `Meters`.
 
     The first use probes the endpoint, unless both `api` and `scoring` are named, or the journal holds its certificate.
 
@@ -63,6 +50,7 @@ class OpenAIBackend:
         timeout: Seconds until an answer begins.
         patience: Seconds for which one request is tried again while the server is busy or away.
         extra: Further fields of every request, e.g. `{reasoning_effort: none}`.
+        certificate: What a probe found, as exported prompts hold it; it is then not probed again.
         surroundings: Injected.
     """
 
@@ -80,6 +68,7 @@ class OpenAIBackend:
         timeout: Annotated[float, Field(gt=0)] = 120.0,
         patience: Annotated[float, Field(ge=0)] = 600.0,
         extra: Mapping[str, Any] | None = None,
+        certificate: Mapping[str, Any] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         parts = urlsplit(base_url)
@@ -89,7 +78,7 @@ class OpenAIBackend:
         self.address = Address(base_url.rstrip("/"), key_from, timeout, patience)
         self.tariff = Tariff(**{str(name): price for name, price in prices.items()}) if prices else None
         self.around = around
-        self._probing = Lock()
+        self._probing, self._given = Lock(), certificate
         self._api, self._wanted, self._context = api, scoring, context
         self._fixed = Fixed(model, {**(extra or {}), **({"service_tier": service_tier} if service_tier else {})})
 
@@ -106,7 +95,7 @@ class OpenAIBackend:
     @property
     def fingerprint(self) -> str:
         """Of the address without secrets, the model, and how the probe says that it is asked."""
-        return fingerprint(["openai", self.certificate.identity, dict(self._fixed.extra), self._wanted, self._api])
+        return fingerprint(["openai", self.certificate.identity, dict(self._fixed.extra)])
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -117,6 +106,8 @@ class OpenAIBackend:
         return found
 
     def _certificate(self) -> Certificate:
+        if self._given:
+            return Certificate.from_plain(self._given)
         name = fingerprint(["certificate", self.address.shown, self._fixed.model, self._api, dict(self._fixed.extra)])
         if kept := self.journal.fact(name):
             return self._narrowed(Certificate.from_plain(kept))
@@ -185,11 +176,14 @@ class OpenAIBackend:
         """See `Scores.score`. One request per prompt; by echo one per prompt and answer."""
         self._check(prompts, Limits(1), soft)
         scoring = Scoring(self.client, self._fixed, self.certificate)
-        rows = self._spread(prompts, lambda prompt: self._row(scoring, prompt, answers))
+        with tallied() as tally:
+            rows = self._spread(prompts, lambda prompt: self._row(scoring, prompt, answers))
         values = np.array([row.values for row in rows], dtype=np.float32).reshape(len(prompts), len(answers))
         censored = tuple(row.censored for row in rows) if any(any(row.censored) for row in rows) else ()
         tokens = tuple(row.prompt_tokens for row in rows)
-        return Scored(np.minimum(values, 0), tokens, self._new([row.is_new for row in rows], prompts), censored)
+        return Scored(
+            np.minimum(values, 0), tokens, self._new([row.is_new for row in rows], prompts), self._cost(tally), censored
+        )
 
     def choose(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Generated:
         """See `Chooses.choose`."""
@@ -200,12 +194,12 @@ class OpenAIBackend:
             way = next(way for way in self._ways(prompt) if way in ("constrained", "text"))
             return self._plainly(prompt, lambda: scoring.choice(way, prompt, answers))
 
-        return self._generated(self._spread(prompts, one), prompts)
+        return self._generated(prompts, one)
 
     def generate(self, prompts: Sequence[Rendered], limits: Limits, soft: SoftPrompt | None = None) -> Generated:
         """See `Generates.generate`."""
         self._check(prompts, limits, soft)
-        return self._generated(self._spread(prompts, lambda prompt: self._text(prompt, limits)), prompts)
+        return self._generated(prompts, lambda prompt: self._text(prompt, limits))
 
     def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:  # noqa: ARG002
         """See `Generates.no_room`."""
@@ -227,7 +221,7 @@ class OpenAIBackend:
 
     def count_tokens(self, prompts: Sequence[Rendered]) -> list[int]:
         """Tokens of each prompt: as the server counts plain ones where it does so for nothing, else by their length."""
-        known = self.__dict__.get("certificate") or Certificate(self.address.shown, self._fixed.model)
+        known = self._known
         return [self._counted(prompt, known) for prompt in prompts]
 
     def _counted(self, prompt: Rendered, known: Certificate) -> int:
@@ -238,14 +232,24 @@ class OpenAIBackend:
                 return len(tokens)
         return estimated(known, prompt)
 
+    def estimate(self, prompts: Sequence[Rendered], written: int, answers: int) -> Mapping[str, float]:
+        """See `Estimates.estimate`. Before the endpoint was probed lengths are guessed."""
+        return estimate_of(self.tariff, self._known, self.count_tokens(prompts), prompts, (written, answers))
+
+    @property
+    def _known(self) -> Certificate:
+        """The certificate, or what is taken for it before there is one."""
+        found = self.__dict__.get("certificate")
+        return found if found is not None else Certificate(self.address.shown, self._fixed.model, ways=("exact",))
+
     def price(self, prompts: Sequence[Rendered], completion_tokens: float, answers: int) -> float | None:
         """See `Prices.price`."""
         if self.tariff is None:
             return None
-        lengths = [estimated(self.certificate, prompt) for prompt in prompts]
-        calls = answers if answers and self.certificate.way == "echo" else 1
-        share = cached_part([prompt.text for prompt in prompts])
-        return price_of(self.tariff, self.certificate, lengths, share, completion_tokens) * calls
+        known = self.certificate
+        lengths = [estimated(known, prompt) for prompt in prompts]
+        calls = answers if answers and known.way == "echo" else 1
+        return calls * price_of(self.tariff, known, lengths, cached_part([p.text for p in prompts]), completion_tokens)
 
     def _row(self, scoring: Scoring, prompt: Rendered, answers: Sequence[str]) -> Row:
         def ask() -> Row:
@@ -307,23 +311,35 @@ class OpenAIBackend:
                 begun = [pool.submit(contextvars.copy_context().run, one, prompt) for prompt in rest]
                 try:
                     found |= {prompt: made.result() for prompt, made in zip(rest, begun, strict=True)}
-                except SearchError:
-                    pool.shutdown(cancel_futures=True)
+                except BaseException:  # Ctrl-C too: what is not yet asked is not asked any more
+                    pool.shutdown(wait=False, cancel_futures=True)
                     raise
         return [found[prompt] for prompt in prompts]
 
-    def _generated(self, made: Sequence[tuple[Completion, int, bool]], prompts: Sequence[Rendered]) -> Generated:
+    def _generated(
+        self, prompts: Sequence[Rendered], one: Callable[[Rendered], tuple[Completion, int, bool]]
+    ) -> Generated:
+        with tallied() as tally:
+            made = self._spread(prompts, one)
         tokens = tuple(count for _, count, _ in made)
-        return Generated(tuple(said for said, _, _ in made), tokens, self._new([new for *_, new in made], prompts))
+        new = self._new([new for *_, new in made], prompts)
+        return Generated(tuple(said for said, _, _ in made), tokens, new, self._cost(tally))
+
+    def _cost(self, usages: Sequence[Usage]) -> Cost:
+        return cost_of(Spent.of(usages, self.journal.tariff))
+
+    def metered(self) -> Mapping[str, Cost]:
+        """See `Meters.metered`."""
+        return {name: cost_of(spent) for name, spent in self.journal.by_purpose().items()}
+
+    def description(self) -> Mapping[str, Any]:
+        """See `Meters.description`."""
+        return {**self.certificate.plain(), "table": [list(row) for row in self.certificate.rows]}
+
+    def settled(self) -> Mapping[str, Any]:
+        """See `Meters.settled`."""
+        return {"certificate": self.certificate.plain()}
 
     def _new(self, is_new: Sequence[bool], prompts: Sequence[Rendered]) -> int:
         """Distinct prompts that were really asked."""
         return len({prompt for prompt, new in zip(prompts, is_new, strict=True) if new})
-
-
-def in_search(
-    *, of: Mapping[str, Any], journal: str, concurrency: int, caps: Mapping[str, Any], longest: int
-) -> OpenAIBackend:
-    """The endpoint of a search, for its workers: `of` are the options that the file names."""
-    around = Surroundings(Path(journal) if journal else None, concurrency, Caps(**caps), longest)
-    return OpenAIBackend(**of, surroundings=around)

@@ -9,15 +9,16 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from autoprompt_search.core.disk import writing
 from autoprompt_search.core.errors import BudgetError
-from autoprompt_search.core.purpose import FINAL, current_purpose
+from autoprompt_search.core.purpose import current_purpose
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -26,6 +27,20 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+_TALLY: ContextVar[list[Usage] | None] = ContextVar("tally", default=None)
+
+
+@contextmanager
+def tallied() -> Iterator[list[Usage]]:
+    """Collects what requests took that are booked inside, in threads that were given this context too."""
+    tally: list[Usage] = []
+    token = _TALLY.set(tally)
+    try:
+        yield tally
+    finally:
+        _TALLY.reset(token)
+
+
 _SUMS = (
     "COUNT(*), COALESCE(SUM(prompt), 0), COALESCE(SUM(cached), 0), COALESCE(SUM(completion), 0), "
     "COALESCE(SUM(usd), 0.0), COALESCE(SUM(is_assumed), 0)"
@@ -70,6 +85,17 @@ class Spent:
     assumed: int = 0
     """Requests whose answer was lost on its way; they count as what the same request cost when it was answered."""
 
+    @classmethod
+    def of(cls, usages: Sequence[Usage], tariff: Tariff) -> Self:
+        """The sums over these requests."""
+        return cls(
+            len(usages),
+            sum(one.prompt for one in usages),
+            sum(one.cached for one in usages),
+            sum(one.completion for one in usages),
+            sum(tariff.usd(one) for one in usages),
+        )
+
     @property
     def tokens(self) -> int:
         """Prompt and completion together."""
@@ -87,10 +113,8 @@ class Caps:
     requests: int | None = None
     tokens: int | None = None
     usd: float | None = None
-    kept: Mapping[str, float] = field(default_factory=dict)
-    """Part of each that is kept for the final test."""
 
-    def passed(self, spent: Spent, more: Usage, usd: float, *, is_final: bool) -> str | None:
+    def passed(self, spent: Spent, more: Usage, usd: float) -> str | None:
         """Which limit this request could pass, in words; None for none."""
         after = {
             "requests": spent.requests + 1,
@@ -99,10 +123,8 @@ class Caps:
         }
         for name, value in after.items():
             most = getattr(self, name)
-            kept = 0.0 if is_final else self.kept.get(name, 0.0)
-            if most is not None and value > most - kept:
-                saved = f", {_amount(name, kept)} of them kept for the final test" if kept else ""
-                return f"budget.{name}: {_amount(name, most)} do not pay for another request{saved}"
+            if most is not None and value > most:
+                return f"budget.{name}: {_amount(name, most)} do not pay for another request"
         return None
 
 
@@ -149,12 +171,11 @@ class Journal:
 
         Raises `BudgetError` where that could pass the budget, what is under way included.
         """
-        is_final = current_purpose() == FINAL
         with self._lock:
             usd, spent = self.tariff.usd(most), self.spent()
             for other, money in self._reserved.values():
                 spent = _plus(spent, other, money)
-            if problem := self.caps.passed(spent, most, usd, is_final=is_final):
+            if problem := self.caps.passed(spent, most, usd):
                 raise BudgetError(problem)
             number = max(self._reserved, default=0) + 1
             self._reserved[number] = (most, usd)
@@ -168,6 +189,8 @@ class Journal:
     def book(self, usage: Usage, key: str, answer: Any, lost: Sequence[Usage] = ()) -> None:
         """Keep an answer with what it cost, in one transaction, and what those before it cost that were lost."""
         rows = [self._row(usage, is_assumed=False), *(self._row(one, is_assumed=True) for one in lost)]
+        if (tally := _TALLY.get()) is not None:
+            tally += [usage, *lost]
         with self._lock, self._writing():
             self._db.execute("BEGIN IMMEDIATE")
             self._insert(rows)

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from autoprompt_search.backends.endpoint.certificate import Certificate
 from autoprompt_search.backends.endpoint.journal import Tariff
+from autoprompt_search.core.prompts import Rendered
 
 
 def cached_part(texts: Sequence[str]) -> float:
@@ -30,3 +31,20 @@ def price_of(
     fresh = length - cached
     completion = completion_tokens + certificate.thinks
     return (fresh * tariff.prompt + cached * tariff.cached + completion * tariff.completion) / 1e3
+
+
+def estimate_of(
+    tariff: Tariff | None,
+    certificate: Certificate,
+    lengths: Sequence[int],
+    prompts: Sequence[Rendered],
+    answer: tuple[int, int],
+) -> dict[str, float]:
+    """Unit of `Cost` -> what one prompt is expected to take; `answer` as `Estimates.estimate` has it."""
+    written, answers = answer
+    calls = answers if answers and certificate.way == "echo" else 1
+    found = {"tokens": calls * (fmean(lengths) + (written or 1) + certificate.thinks), "requests": float(calls)}
+    if tariff is not None:
+        share = cached_part([prompt.text for prompt in prompts])
+        found["usd"] = calls * price_of(tariff, certificate, lengths, share, written or 1) / 1000
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoprompt_search.core.answers import Response
-from autoprompt_search.core.measurements import Outcome
+from autoprompt_search.core.measurements import Cost, Outcome
 from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.core.types import Example
@@ -23,6 +23,8 @@ class Responses:
     """Tokens of each prompt, soft tokens included."""
     computed: int | None = None
     """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+    spent: Cost | None = None
+    """As in `Scored`."""
 
 
 @dataclass(frozen=True, slots=True)

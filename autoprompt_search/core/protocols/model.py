@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from autoprompt_search.core.answers import Completion, Limits
 from autoprompt_search.core.arrays import Floats
+from autoprompt_search.core.measurements import Cost
 from autoprompt_search.core.prompts import Rendered, SoftPrompt
 
 
@@ -21,6 +22,8 @@ class Scored:
     """Tokens of each prompt, soft tokens included."""
     computed: int | None = None
     """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+    spent: Cost | None = None
+    """What it took, where the backend counts that itself; None: as many passes as were computed."""
     censored: tuple[tuple[bool, ...], ...] = ()
     """[prompts, answers]: where only an upper bound of the log-probability is known; () for nowhere."""
 
@@ -49,6 +52,8 @@ class Generated:
     """Tokens of each prompt, soft tokens included."""
     computed: int | None = None
     """How many of the prompts went through the model; the others were known from an earlier call. None: all."""
+    spent: Cost | None = None
+    """As in `Scored`."""
 
 
 @runtime_checkable
@@ -135,6 +140,38 @@ class Chooses(Protocol):
 
     def choose(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: SoftPrompt | None = None) -> Generated:
         """One of `answers`, as it is given, behind every prompt; what names none of them comes back as it was said."""
+        ...
+
+
+@runtime_checkable
+class Meters(Protocol):
+    """Capability: know everything that was ever asked of the model in this search, whatever it was for."""
+
+    def metered(self) -> Mapping[str, Cost]:
+        """Purpose -> what it took, answers that were lost on their way included."""
+        ...
+
+    def description(self) -> Mapping[str, Any]:
+        """What is known of the model's server, as JSON values: kept with the result."""
+        ...
+
+    def settled(self) -> Mapping[str, Any]:
+        """Options of the backend that were left to it, as it settled them: an exported prompt names them."""
+        ...
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """Capability: say beforehand what asking costs."""
+
+    def estimate(self, prompts: Sequence[Rendered], written: int, answers: int) -> Mapping[str, float]:
+        """Unit of `Cost` -> what one prompt like these is expected to take of it, on average.
+
+        Args:
+            prompts: One prompt on several examples.
+            written: Most new tokens of an answer; 0 where answers are compared.
+            answers: How many are compared; 0 for text.
+        """
         ...
 
 

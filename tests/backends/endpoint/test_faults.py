@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from autoprompt_search.backends.endpoint.backend import OpenAIBackend, Surroundings
+from autoprompt_search.backends.endpoint.backend import OpenAIBackend
 from autoprompt_search.backends.endpoint.journal import Caps
+from autoprompt_search.backends.endpoint.surroundings import Surroundings
 from autoprompt_search.core.answers import Limits
 from autoprompt_search.core.errors import BudgetError, EndpointError, TrialError
 from autoprompt_search.core.prompts import Rendered, Segment

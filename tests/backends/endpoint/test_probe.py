@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoprompt_search.backends.endpoint.backend import Surroundings
 from autoprompt_search.backends.endpoint.certificate import Certificate
+from autoprompt_search.backends.endpoint.surroundings import Surroundings
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.testing.endpoint_dialects import DIALECTS
 from autoprompt_search.testing.endpoint_server import EndpointServer
