@@ -59,27 +59,27 @@ def fitting(build: Callable[[PromptRoom], Starter], model: str) -> Starter:
         ConfigError: The model cannot be used, or does not read even one short text.
     """
     room = PromptRoom()
-    made = build(room)
+    starter = build(room)
     if not _is_here(model):
-        return made
-    config = _config(made)
+        return starter
+    config = _config(starter)
     backend = BACKENDS.build(config.backend)
     if problems := backend.problems([], []):
         raise ConfigError([f"--model: {line}" for line in problems])
-    while problems := _misfits(_config(made), backend):
+    while problems := _misfits(_config(starter), backend):
         smaller = _smaller(room, problems)
         if smaller is None:
             raise ConfigError([f"--model: {line}" for line in problems])
-        room, made = smaller, build(smaller)
-    return made
+        room, starter = smaller, build(smaller)
+    return starter
 
 
 def _is_here(model: str) -> bool:
     return model.startswith("builtin:") or model[:1] in "./~" or is_there(Path(model))
 
 
-def _config(made: Starter) -> SearchConfig:
-    return SearchConfig.model_validate(yaml.safe_load(made.text))
+def _config(starter: Starter) -> SearchConfig:
+    return SearchConfig.model_validate(yaml.safe_load(starter.text))
 
 
 def _misfits(config: SearchConfig, backend: Backend) -> list[str]:

@@ -47,25 +47,25 @@ class ScoreComparison:
     labels: tuple[str, ...]
     confidence: float
 
-    def card(self, made: Measurement) -> Scorecard:
+    def card(self, measurement: Measurement) -> Scorecard:
         """The statistics of every example."""
-        return Scorecard.of(made.outcomes, self.metric)
+        return Scorecard.of(measurement.outcomes, self.metric)
 
-    def interval(self, made: Measurement) -> Interval:
+    def interval(self, measurement: Measurement) -> Interval:
         """The score with its interval."""
-        return interval(self.card(made), confidence=self.confidence)
+        return interval(self.card(measurement), confidence=self.confidence)
 
-    def contributions(self, made: Measurement) -> Doubles:
+    def contributions(self, measurement: Measurement) -> Doubles:
         """What every example adds to the score."""
-        return contributions(self.card(made))
+        return contributions(self.card(measurement))
 
-    def part(self, made: Measurement, rows: Sequence[int]) -> Measurement:
+    def part(self, measurement: Measurement, rows: Sequence[int]) -> Measurement:
         """What it would be on the examples at `rows`: score, loss and outcomes; the rest as it is."""
-        outcomes = tuple(made.outcomes[row] for row in rows)
+        outcomes = tuple(measurement.outcomes[row] for row in rows)
         score = Scorecard.of(outcomes, self.metric).score
         lost = losses(outcomes)
-        metrics = {**made.metrics, "loss": statistics.fmean(lost)} if lost else made.metrics
-        return replace(made, score=score, metrics=metrics, outcomes=outcomes)
+        metrics = {**measurement.metrics, "loss": statistics.fmean(lost)} if lost else measurement.metrics
+        return replace(measurement, score=score, metrics=metrics, outcomes=outcomes)
 
     def difference(self, ours: Measurement, theirs: Measurement) -> Difference:
         """Ours minus theirs, on the same examples."""

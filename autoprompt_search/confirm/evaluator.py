@@ -70,13 +70,13 @@ class FinalistEvaluator:
             TestTask(c.number, c.params, restore(c.soft, weights) if c.soft else None, tuple(examples))
             for c in candidates
         ]
-        made: list[Measurement] = []
+        measurements: list[Measurement] = []
         for candidate, task, result in zip(candidates, tasks, self._runner.test(self._job, tasks), strict=True):
             if isinstance(result, Failure):
                 raise SearchError(f"{candidate.name} could not be measured on the {split} split: {result.reason}")
             self._ledger.add(result, by_id, purpose=f"{split} of {candidate.name}")
-            made.append(replace(result, soft=task.soft))
-        return made
+            measurements.append(replace(result, soft=task.soft))
+        return measurements
 
 
 def weights_folder(state: Path) -> Path:

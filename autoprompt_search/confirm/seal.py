@@ -54,13 +54,13 @@ class Seal:
             return set()
         with reading(self._log):
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        found = set()
+        choices = set()
         for line in lines:
             try:
                 entry = loads(line)
                 if str(entry["test"]) == split:
-                    found.add(str(entry["choice"]))
+                    choices.add(str(entry["choice"]))
             except (ValueError, LookupError, TypeError):
                 if line.strip() and not mine.startswith(line):
-                    found.add(f"unreadable: {line}")
-        return found
+                    choices.add(f"unreadable: {line}")
+        return choices

@@ -70,8 +70,8 @@ class SelectionRule:
         known = {r.number: r for r in self.records}
 
         def values(record: TrialRecord) -> Doubles:
-            made = self.evaluator.trial_on_dev(known[record.number])
-            return self.comparison.contributions(self.comparison.part(made, rows))
+            measured = self.evaluator.trial_on_dev(known[record.number])
+            return self.comparison.contributions(self.comparison.part(measured, rows))
 
         def gain(record: TrialRecord) -> Difference | None:
             return self.ablation.gain_on(known[record.number], rows, measured)
@@ -97,10 +97,10 @@ class SelectionRule:
                 return True
             if steady is not None and record.number not in steady:
                 return False
-            found = gains.get(record.number) or gain(record)
-            if found is not None:
-                gains[record.number] = found
-            return found is not None and found.low > 0
+            difference = gains.get(record.number) or gain(record)
+            if difference is not None:
+                gains[record.number] = difference
+            return difference is not None and difference.low > 0
 
         choice = choose(
             [r for r in ranked if self.objective.allows(r)],

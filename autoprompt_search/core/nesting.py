@@ -30,14 +30,14 @@ def _nested(answers: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     texts = [_bare(answer) for answer in answers]
     order = sorted(range(len(texts)), key=lambda i: texts[i])
     ordered = [texts[i] for i in order]
-    found = []
+    pairs = []
     for short, text in enumerate(texts):
         for place in range(bisect_left(ordered, text), len(ordered)):
             if not ordered[place].startswith(text):
                 break
             if order[place] != short:
-                found.append((short, order[place]))
-    return tuple(sorted(found))
+                pairs.append((short, order[place]))
+    return tuple(sorted(pairs))
 
 
 def _bare(text: str) -> str:

@@ -86,22 +86,22 @@ class Signature:
 
 def from_object(component: Any, given: Collection[str]) -> Signature:
     """Signature of an imported class or function."""
-    read, found = inspect.signature(component, eval_str=True), dict[str, Option]()
+    read, taken = inspect.signature(component, eval_str=True), dict[str, Option]()
     for p in read.parameters.values():
         if p.kind is p.VAR_KEYWORD and get_origin(p.annotation) is Unpack:
-            found |= _shared(get_args(p.annotation)[0])
+            taken |= _shared(get_args(p.annotation)[0])
         elif p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
             annotation, is_required = (Any if p.annotation is p.empty else p.annotation), p.default is p.empty
-            found[p.name] = Option(p.name, annotation, is_required, None if is_required else p.default)
-    options = {name: option for name, option in found.items() if name not in given}
-    made = component if inspect.isclass(component) else read.return_annotation
-    return Signature(options, frozenset(found.keys() - options.keys()), frozenset(dir(made)))
+            taken[p.name] = Option(p.name, annotation, is_required, None if is_required else p.default)
+    options = {name: option for name, option in taken.items() if name not in given}
+    provider = component if inspect.isclass(component) else read.return_annotation
+    return Signature(options, frozenset(taken.keys() - options.keys()), frozenset(dir(provider)))
 
 
 @cache
 def _shared(kind: Any) -> dict[str, Option]:
     """The keys of a typed dict as options."""
-    found = {}
+    options = {}
     for name, whole in get_type_hints(kind, include_extras=True).items():
         word = get_origin(whole)
         annotation = get_args(whole)[0] if word in (Required, NotRequired) else whole
@@ -111,5 +111,5 @@ def _shared(kind: Any) -> dict[str, Option]:
         rest = tuple(mark for mark in marks if not isinstance(mark, Default))
         plain = annotation.__origin__ if marks else annotation
         bare = Annotated[(plain, *rest)] if rest else plain
-        found[name] = Option(name, bare, is_required, default)
-    return found
+        options[name] = Option(name, bare, is_required, default)
+    return options

@@ -96,15 +96,15 @@ def _signature(args: ast.arguments | None, module: str, given: frozenset[str], m
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults))
     pairs = list(zip(plain, [*defaults, *args.defaults], strict=True))
     pairs += zip(args.kwonlyargs, args.kw_defaults, strict=True)
-    found = {a.arg: (a.annotation, default) for a, default in pairs if a.arg != "self"}
+    parameters = {a.arg: (a.annotation, default) for a, default in pairs if a.arg != "self"}
     options = {
         name: Option(name, types.read(annotation), default is None, types.value(default))
-        for name, (annotation, default) in found.items()
+        for name, (annotation, default) in parameters.items()
         if name not in given
     }
     if args.kwarg is not None and args.kwarg.annotation is not None:
         options |= types.unpacked(args.kwarg.annotation)
-    return Signature(options, given & found.keys(), methods)
+    return Signature(options, given & parameters.keys(), methods)
 
 
 def _literal(node: ast.expr | None) -> Any:
@@ -164,15 +164,15 @@ class _Types:
             return _types(module)._shared(ast.Name(original))
         if name not in self._classes:
             raise _UnreadableError
-        kind, found = self._classes[name], dict[str, Option]()
+        kind, options = self._classes[name], dict[str, Option]()
         for base in kind.bases:
-            found |= self._shared(base)
+            options |= self._shared(base)
         is_total = all(_literal(k.value) for k in kind.keywords if k.arg == "total")
         for key in kind.body:
             if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name):
                 own, default = key.target.id, self.value(_default(key.annotation))
-                found[own] = Option(own, self.read(key.annotation), is_total, default)
-        return found
+                options[own] = Option(own, self.read(key.annotation), is_total, default)
+        return options
 
     def _alias(self, name: str) -> Any:
         if name in self._imported:

@@ -77,6 +77,6 @@ def best_first(records: Iterable[TrialRecord], scores: Mapping[int, float] | Non
     )
 
 
-def _standing(made: Measurement) -> tuple[float, float]:
+def _standing(measurement: Measurement) -> tuple[float, float]:
     """Key by which measurements on one rung are ranked; smaller is better."""
-    return -made.score, made.metrics.get("loss", math.inf)
+    return -measurement.score, measurement.metrics.get("loss", math.inf)

@@ -26,9 +26,9 @@ def initial_design(space: SearchSpace, baseline: Params, count: int) -> list[dic
     """
     if "soft.method" in baseline and not space.root["soft.method"].contains("none"):
         return []
-    found = {fingerprint(point): point for point in _candidates(space, baseline)}
-    found.pop(fingerprint(dict(baseline)), None)
-    rest, taken = list(found.values()), [dict(baseline)]
+    candidates = {fingerprint(point): point for point in _candidates(space, baseline)}
+    candidates.pop(fingerprint(dict(baseline)), None)
+    rest, taken = list(candidates.values()), [dict(baseline)]
     while rest and len(taken) <= count:
         far = max(rest, key=lambda point: (min(_distance(point, other) for other in taken), -rest.index(point)))
         rest.remove(far)

@@ -81,5 +81,5 @@ class MeasuredTrials:
         """Trial -> evidence: the others of a trial's kind whose first so many examples are known."""
         kind = self._trials[number].kind
         others = (n for n, t in self._trials.items() if t.kind == kind and n != number)
-        found = {n: self.evidence(n, examples) for n in others}
-        return {n: evidence for n, evidence in found.items() if evidence is not None}
+        known = {n: self.evidence(n, examples) for n in others}
+        return {n: evidence for n, evidence in known.items() if evidence is not None}

@@ -86,8 +86,8 @@ class Probe:
     def is_futile(self) -> bool:
         """Whether the search should end here."""
         least = self._outlook.least_gain
-        found = None if least is None else self.headroom()
-        return found is not None and least is not None and found.is_futile(least)
+        headroom = None if least is None else self.headroom()
+        return headroom is not None and least is not None and headroom.is_futile(least)
 
     def _found(self, looks_of: Mapping[int, Measurement], baseline: float) -> Headroom:
         looks, outlook = list(looks_of.values()), self._outlook

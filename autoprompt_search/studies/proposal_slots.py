@@ -134,26 +134,28 @@ class ProposalSlots:
         rng = derive_rng(self._seed, "bandit", growth.address, number)
         for name in in_turn(proposer_scores(measured, growth.address, growth.proposers), rng):
             own = derive_rng(self._seed, "proposer", growth.address, name, number)
-            made = growth.proposers[name].propose(parents, own, _CANDIDATES) if parents else []
-            new = next((m for m in made if m.text.strip() not in {t.strip() for t in texts.values()}), None)
+            proposed = growth.proposers[name].propose(parents, own, _CANDIDATES) if parents else []
+            new = next((m for m in proposed if m.text.strip() not in {t.strip() for t in texts.values()}), None)
             if new is not None:
                 origin = self._origin(growth, name, new, trials)
                 return {**trials[new.parents[0]].params, growth.address: origin.value}, origin
         return None
 
-    def _origin(self, growth: GrowingParameter, proposer: str, made: Proposal, trials: Sequence[TrialRecord]) -> Origin:
+    def _origin(
+        self, growth: GrowingParameter, proposer: str, proposal: Proposal, trials: Sequence[TrialRecord]
+    ) -> Origin:
         known = self._origins[growth.address]
-        first = str(trials[made.parents[0]].params[growth.address])
+        first = str(trials[proposal.parents[0]].params[growth.address])
         root = next((o.like for o in known if o.value == first), first)
         return Origin(
             address=growth.address,
             value=f"{SLOT}{len(known) + 1}",
-            text=made.text,
+            text=proposal.text,
             proposer=proposer,
-            how=made.how,
-            parents=tuple(trials[place].number for place in made.parents),
+            how=proposal.how,
+            parents=tuple(trials[place].number for place in proposal.parents),
             like=root if growth.address == "template" else "",
-            ancestors=self._line([trials[place] for place in made.parents], growth),
+            ancestors=self._line([trials[place] for place in proposal.parents], growth),
         )
 
     def _line(self, trials: Sequence[TrialRecord], growth: GrowingParameter) -> tuple[str, ...]:

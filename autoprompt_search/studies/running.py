@@ -76,5 +76,5 @@ class RunningTrial:
 
 def is_waiting(trial: FrozenTrial) -> bool:
     """Whether a trial was paused and not measured further since."""
-    made = measurements_of(trial)
-    return bool(made) and trial.user_attrs.get(_PAUSED) == made[-1].fidelity.examples
+    measurements = measurements_of(trial)
+    return bool(measurements) and trial.user_attrs.get(_PAUSED) == measurements[-1].fidelity.examples

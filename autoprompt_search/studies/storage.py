@@ -61,13 +61,13 @@ def stored_study(name: str, place: Path, url: str | None) -> optuna.Study:
         load_if_exists=True,
         sampler=RandomSampler(),
     )
-    found = study.user_attrs.get(_VERSION)
-    if found not in (None, VERSION):
+    version = study.user_attrs.get(_VERSION)
+    if version not in (None, VERSION):
         raise StateError(
-            f"{place} was written by another version of autoprompt-search (study format {found}, this one reads "
+            f"{place} was written by another version of autoprompt-search (study format {version}, this one reads "
             f"{VERSION}): go on with that version, or start again with --fresh"
         )
-    if found is None:
+    if version is None:
         study.set_user_attr(_VERSION, VERSION)
     return study
 
@@ -82,14 +82,14 @@ def database(url: str | BaseStorage) -> BaseStorage:
     shown = public_uri(url)
     try:
         with _logging_left_alone():
-            found = retry(lambda: _opened(url), AT_START, passes=is_away, rng=derive_rng("storage", url))
+            opened = retry(lambda: _opened(url), AT_START, passes=is_away, rng=derive_rng("storage", url))
     except ImportError as exc:
         raise MissingExtraError(f"study.storage: {shown} needs a package: {_reason(exc, url)}") from exc
     except (SQLAlchemyError, StorageInternalError) as exc:
         raise ConfigError(f"study.storage: the database at {shown} does not answer: {_reason(exc, url)}") from exc
     except (ValueError, RuntimeError) as exc:
         raise ConfigError(f"study.storage: {shown} cannot be used: {_reason(exc, url)}") from exc
-    return cast("BaseStorage", PatientStorage(found, url))
+    return cast("BaseStorage", PatientStorage(opened, url))
 
 
 def _opened(url: str) -> BaseStorage:
@@ -144,8 +144,8 @@ class PatientStorage:
 
         def create(is_again: bool) -> int:
             there = self._storage.get_all_trials(study_id, deepcopy=False) if is_again and number is not None else []
-            found = next((t._trial_id for t in there if t.user_attrs.get(NUMBER) == number), None)
-            return self._storage.create_new_trial(study_id, template_trial) if found is None else found
+            known = next((t._trial_id for t in there if t.user_attrs.get(NUMBER) == number), None)
+            return self._storage.create_new_trial(study_id, template_trial) if known is None else known
 
         return self._patiently(_twice(create))
 

@@ -102,7 +102,7 @@ class ScoreModel:
         """Enter a trial on a rung; False where it was entered before, which changes nothing."""
         if number not in self._rows:
             self._rows[number] = _Row(kind, np.zeros(len(self._rungs)), np.zeros(len(self._rungs)))
-        if measurement.fidelity.examples in self._rows[number].made:
+        if measurement.fidelity.examples in self._rows[number].scores:
             return False
         self._rows[number].add(measurement, self._rungs)
         self._fit = None
@@ -200,7 +200,7 @@ class _Row:
     """[rungs]: mean score between a rung and the one below."""
     weights: Floats
     """[rungs]: examples there; 0 where it has not been."""
-    made: dict[int, _Rung] = field(default_factory=dict)
+    scores: dict[int, _Rung] = field(default_factory=dict)
     """Examples -> measurement."""
     reached: int = 0
     """Examples of the highest rung."""
@@ -210,17 +210,17 @@ class _Row:
 
     @property
     def last(self) -> _Rung:
-        return self.made[self.reached]
+        return self.scores[self.reached]
 
     def add(self, measurement: Measurement, rungs: Sequence[int]) -> None:
         """Enter a rung, and bring values and weights up to date."""
-        self.is_whole |= bool(self.made) and measurement.prompt != self.last.prompt
-        self.made[measurement.fidelity.examples] = _Rung(measurement.score, measurement.stderr, measurement.prompt)
-        self.reached = max(self.made)
+        self.is_whole |= bool(self.scores) and measurement.prompt != self.last.prompt
+        self.scores[measurement.fidelity.examples] = _Rung(measurement.score, measurement.stderr, measurement.prompt)
+        self.reached = max(self.scores)
         before, points = 0, 0.0
         for place, rung in enumerate(rungs):
-            if rung > self.reached or (rung not in self.made and not self.is_whole):
+            if rung > self.reached or (rung not in self.scores and not self.is_whole):
                 continue
-            here = rung * (self.last.score if self.is_whole else self.made[rung].score)
+            here = rung * (self.last.score if self.is_whole else self.scores[rung].score)
             self.values[place], self.weights[place] = (here - points) / (rung - before), rung - before
             before, points = rung, here

@@ -100,8 +100,8 @@ def interval(card: Scorecard, *, confidence: float = 0.95) -> Interval:
         from scipy.stats import binomtest
 
         hits = int(card.values[:, 0].sum())
-        found = binomtest(hits, len(card)).proportion_ci(confidence, method="wilson")
-        return Interval(card.score, float(found.low), float(found.high))
+        wilson = binomtest(hits, len(card)).proportion_ci(confidence, method="wilson")
+        return Interval(card.score, float(wilson.low), float(wilson.high))
     (values,) = bootstrap(card)
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(card.score, float(low), float(high))
@@ -171,6 +171,6 @@ def bootstrap(*cards: Scorecard, cells: int = _CELLS) -> list[Doubles]:
         size = min(block, RESAMPLES - start)
         rows = rng.integers(0, n, size=(size, n)) + n * np.arange(size)[:, None]
         counts = np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
-        for made, card in zip(scores, cards, strict=True):
-            made.append(card.metric.score(counts @ card.values, n))
-    return [np.concatenate(made) for made in scores]
+        for resampled, card in zip(scores, cards, strict=True):
+            resampled.append(card.metric.score(counts @ card.values, n))
+    return [np.concatenate(resampled) for resampled in scores]
