@@ -11,6 +11,7 @@ from autoprompt_search.config.rules_text import NONE
 from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.answers import NORMALISATIONS
 from autoprompt_search.core.protocols.model import Compares, Generates, Scores
+from autoprompt_search.core.protocols.tuning import TrainsTexts
 from autoprompt_search.core.registry import ComponentSpec, unknown
 from autoprompt_search.metrics import METRICS, metric_named
 from autoprompt_search.prompting import ANSWER_PARAMS
@@ -42,6 +43,8 @@ def answer_rules(draft: Draft) -> Iterator[Problem]:
                 yield misplaced(name, "means nothing where no answer is generated: add `answer: {by: text}`")
     if LIKELIHOOD not in ways or kind != "label":
         yield from _of_labels(draft, kind)
+    if TEXT in ways or kind == "option":
+        yield from _trained_on_texts(draft)
 
 
 def ways_of(draft: Draft) -> set[str]:
@@ -142,13 +145,24 @@ def _backend(draft: Draft, ways: set[str]) -> Iterator[Problem]:
             yield Problem(("backend", "type"), text)
 
 
+def _trained_on_texts(draft: Draft) -> Iterator[Problem]:
+    """Soft prompts for answers in words, on a backend that gives no gradients of texts."""
+    backend = draft.config.backend.type
+    methods = [m for m in possible(draft.config.space, "soft.method") if m != NONE]
+    wanted = [name for name in vars(TrainsTexts) if not name.startswith("_")]
+    if not methods or not draft.is_sound("backend") or has_methods("backend", backend, *wanted):
+        return
+    able = ", ".join(n for n in names("backend") if has_methods("backend", n, *wanted))
+    text = f"{methods[0]!r} is trained on the text of answers here, which backend {backend!r} cannot"
+    yield misplaced("soft.method", f"{text}; leave only {NONE} or use a backend that can ({able})", "values")
+
+
 def _of_labels(draft: Draft, kind: str) -> Iterator[Problem]:
     """What only labels by likelihood take."""
     space = draft.config.space
     why = "needs labels that the model compares"
-    for name in ("calibration", "soft.method"):
-        for value in (v for v in possible(space, name) if v != NONE):
-            yield misplaced(name, f"{value!r} {why}, which these answers are not; leave only {NONE}", "values")
+    for value in (v for v in possible(space, "calibration") if v != NONE):
+        yield misplaced("calibration", f"{value!r} {why}, which these answers are not; leave only {NONE}", "values")
     if kind == "label":
         return
     for value in (v for v in possible(space, "demos.strategy") if v in _OF_LABELS):

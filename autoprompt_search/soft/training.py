@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from autoprompt_search.core.errors import TrialError
+from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint, sha256_bytes
 from autoprompt_search.core.nesting import EXCLUSIVE, nested
 from autoprompt_search.core.prompts import SoftPosition, SoftPrompt
-from autoprompt_search.core.protocols.tuning import Fitted, TrainsVectors, TuneData, Tunes
+from autoprompt_search.core.protocols.tuning import Fitted, TrainsTexts, TrainsVectors, TuneData, Tunes
 from autoprompt_search.core.rng import derive_rng, derive_seed
 from autoprompt_search.core.signatures import complete
 from autoprompt_search.soft import checkpoint
@@ -58,8 +58,10 @@ class Training:
         return self.options["steps"]
 
     def fit(self, model: Tunes, data: TuneData, *, until: int, folder: Path | None) -> Fitted:
-        """Train up to step `until` in all. The loss is the cross-entropy over labels; probabilities of one label's
-        answers add. Gradients are clipped to norm 1; what is trained is float32 whatever the model's own format.
+        """Train up to step `until` in all. The loss is the cross-entropy over labels, where probabilities of one
+        label's answers add; of texts it is the mean over all their tokens in a batch, as in transformers and PEFT,
+        with the token that ends a text. Gradients are clipped to norm 1; what is trained is float32 whatever the
+        model's own format.
 
         Snapshots are the initial vectors, so that the text they began as can win, those after about three quarters
         of `until`, and those at `until`: that depends on `until` alone, never on where an earlier call ended. The
@@ -112,9 +114,9 @@ class Training:
         optimizer = _optimizer(self.options, trained, rates)
         _restore(optimizer, state.optimizer)
         place = replace(self.place, replaces=state.replaces)
-        every = max(1, self.steps // _GRID)
+        every, fit = max(1, self.steps // _GRID), _loss_of(model, data, place)
         for step in range(state.step, until):
-            loss = _backward(model, module, place, data, self._batch(step, len(data.prompts)))
+            loss = _backward(module, self._batch(step, len(data.prompts)), fit)
             norm = torch.nn.utils.clip_grad_norm_(trained, _CLIP)
             if not (torch.isfinite(norm) and torch.isfinite(torch.tensor(loss))):
                 raise TrialError(f"soft prompt: the loss is not finite at step {step + 1} (loss {loss}, lr {self.lr})")
@@ -190,7 +192,39 @@ def _restore(optimizer: torch.optim.Optimizer, kept: dict[str, torch.Tensor]) ->
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def _backward(model: TrainsVectors, module: nn.Module, place: SoftPosition, data: TuneData, rows: list[int]) -> float:
+Loss = Callable[[torch.Tensor, list[int], list[int]], torch.Tensor]
+"""Vectors, rows of a part of a batch and those of the whole batch to the part's share of the batch's mean loss."""
+
+
+def _loss_of(model: Tunes, data: TuneData, place: SoftPosition) -> Loss:
+    return _of_texts(model, data, place) if data.texts else _of_labels(model, data, place)
+
+
+def _of_labels(model: TrainsVectors, data: TuneData, place: SoftPosition) -> Loss:
+    def loss(vectors: torch.Tensor, part: list[int], rows: list[int]) -> torch.Tensor:
+        logliks = model.answer_logliks(vectors, place, [data.prompts[i] for i in part], data.answers)
+        targets = torch.tensor([data.targets[i] for i in part], device=logliks.device)
+        sums = label_logliks(logliks, data.groups)
+        return torch.nn.functional.cross_entropy(sums, targets, reduction="sum") / len(rows)
+
+    return loss
+
+
+def _of_texts(model: object, data: TuneData, place: SoftPosition) -> Loss:
+    if not isinstance(model, TrainsTexts):
+        raise ConfigError("backend.type: it gives no gradients of texts, and this soft prompt is trained on texts")
+    texts: TrainsTexts = model
+    counts = texts.text_tokens(data.prompts, data.texts, ends=data.ends)
+
+    def loss(vectors: torch.Tensor, part: list[int], rows: list[int]) -> torch.Tensor:
+        asked, answers = [data.prompts[i] for i in part], [data.texts[i] for i in part]
+        logliks: torch.Tensor = texts.text_logliks(vectors, place, asked, answers, ends=data.ends)
+        return -logliks.sum() / sum(counts[i] for i in rows)
+
+    return loss
+
+
+def _backward(module: nn.Module, rows: list[int], fit: Loss) -> float:
     """Mean loss of `rows`, its gradient left in the module; halves the batch where memory is too small for it."""
     vectors = module()
     leaf = vectors.detach().requires_grad_()
@@ -198,10 +232,7 @@ def _backward(model: TrainsVectors, module: nn.Module, place: SoftPosition, data
     while parts:
         part = parts.pop()
         try:
-            logliks = model.answer_logliks(leaf, place, [data.prompts[i] for i in part], data.answers)
-            targets = torch.tensor([data.targets[i] for i in part], device=logliks.device)
-            sums = label_logliks(logliks, data.groups)
-            loss = torch.nn.functional.cross_entropy(sums, targets, reduction="sum") / len(rows)
+            loss = fit(leaf, part, rows)
             gradient += torch.autograd.grad(loss, leaf)[0]
             total += float(loss.detach())
         except torch.OutOfMemoryError as exc:

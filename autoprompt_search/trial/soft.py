@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.measurements import Cost, Measurement
 from autoprompt_search.core.prompts import Prompt, SoftPrompt
 from autoprompt_search.core.protocols.model import Backend
@@ -14,13 +15,15 @@ from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.rng import derive_seed
 from autoprompt_search.core.types import Example, Params
 from autoprompt_search.evaluate import PredictionCache, embedder, measure, render_all
-from autoprompt_search.prompting import answer_words, own_words, render_text
+from autoprompt_search.prompting import answer_word, answer_words, own_words, render_text
 from autoprompt_search.soft import SOFT
 from autoprompt_search.trial.build import PromptBuilder, balanced, unshown
 from autoprompt_search.trial.job import TrialJob, options, params_key
 
 _SHOWN = 2
 """Training examples per label that stand for demonstrations where the prompt has none of its own."""
+_UNLABELLED = 4
+"""The same where answers are no labels."""
 _LOOK, _SHARE = 32, 4
 """Snapshots are told apart on a quarter of a rung, 32 examples at least: what is left of it only the best one sees."""
 
@@ -103,19 +106,23 @@ class SoftTraining:
         """Train examples that are not themselves demonstrations of a fixed prompt, see `unshown`."""
         job, prompt = self._job, self._prompt
         examples = unshown(prompt, job.train)
-        answers, groups = answer_words(prompt, job.labels)
+        is_label = isinstance(prompt.answers, LabelAnswers)
+        answers, groups = answer_words(prompt, job.labels) if is_label else ((), ())
         return TuneData(
             prompts=tuple(render_all(prompt, examples, embedder(self._backend))),
-            targets=tuple(job.labels.index(e.target) for e in examples),
+            targets=tuple(job.labels.index(e.target) for e in examples) if is_label else (),
             answers=answers,
             groups=groups,
             init_text=own_words(prompt),
             label_words=answers,
             demo_texts=self._demo_texts(),
+            texts=() if is_label else tuple(answer_word(prompt, e) for e in examples),
+            ends=isinstance(prompt.answers, TextAnswers),
         )
 
     def _demo_texts(self) -> tuple[str, ...]:
         prompt = replace(self._prompt, instruction="")
         own = () if prompt.demos.per_query else prompt.demos.examples
-        shown = own or balanced(self._job, _SHOWN * len(self._job.labels))
+        labels = self._job.labels
+        shown = own or (balanced(self._job, _SHOWN * len(labels)) if labels else self._job.train[:_UNLABELLED])
         return tuple(render_text(prompt, e, answer=True) for e in shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -248,11 +248,15 @@ class HfBackend:
         new = [prompt for prompt in dict.fromkeys(asked.prompts) if (layout, prompt) not in self._laid_out]
         found = self._rows(new, asked.answers, soft) if new else {}
         found |= {prompt: self._laid_out[layout, prompt] for prompt in asked.prompts if prompt not in found}
-        self._laid_out |= {(layout, prompt): found[prompt] for prompt in new}
-        while len(self._laid_out) > _LAID_OUT:
-            self._laid_out.popitem(last=False)
+        self._lay_out(layout, {prompt: found[prompt] for prompt in new})
         rows = [row.of(number) for number, prompt in enumerate(asked.prompts) for row in found[prompt]]
         return TrainingBatch(rows, soft, asked.prompts, asked.answers)
+
+    def _lay_out(self, layout: object, found: Mapping[Rendered, list[Row]]) -> None:
+        """Keep rows of prompts that are trained on; the oldest go."""
+        self._laid_out |= {(layout, prompt): rows for prompt, rows in found.items()}
+        while len(self._laid_out) > _LAID_OUT:
+            self._laid_out.popitem(last=False)
 
     def _rows(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft) -> dict[Rendered, list[Row]]:
         fitting = self._fitting(self.set_chats(prompts), answers, soft.length)

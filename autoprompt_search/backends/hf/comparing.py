@@ -1,11 +1,12 @@
-"""Prompts of which each has options of its own, as rows. Knows rows and texts of options, no model and no tokenizer."""
+"""Prompts of which each has options or a text of its own, as rows. Knows rows and texts, no model, no tokenizer."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from autoprompt_search.backends.hf.scoring import Unit
+from autoprompt_search.backends.hf.scoring import Row, TokenTarget, Unit
 from autoprompt_search.core.errors import TrialError
 
 
@@ -32,3 +33,10 @@ def token_counts(units: Sequence[Unit], options: Sequence[Sequence[str]]) -> tup
         if 0 in tokens:
             raise TrialError(f"the option {own[tokens.index(0)]!r} has no tokens")
     return found
+
+
+def ended(row: Row, end: int) -> Row:
+    """The row of one text with its last token read and the token `end` asked for behind it."""
+    last = max(row.wants, key=lambda want: want.place)
+    closing = TokenTarget(last.prompt, last.answer, last.place + 1, end)
+    return replace(row, ids=[*row.ids, last.token], wants=(*row.wants, closing))

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 import torch
 
 from autoprompt_search.backends.hf.backend import HfBackend, outside
-from autoprompt_search.backends.hf.comparing import alike, renumbered, token_counts
+from autoprompt_search.backends.hf.comparing import alike, ended, renumbered, token_counts
 from autoprompt_search.backends.hf.exclusive import Cell, exclusive
 from autoprompt_search.backends.hf.family import PredictsTokens
 from autoprompt_search.backends.hf.generating import Writer, generated, no_room
 from autoprompt_search.backends.hf.loaded_model import ModelSpec
-from autoprompt_search.backends.hf.scoring import Unit
+from autoprompt_search.backends.hf.positions import Soft
+from autoprompt_search.backends.hf.scoring import Row, Unit
+from autoprompt_search.backends.hf.training import TrainingBatch
 from autoprompt_search.backends.hf.words import distinctive_words
 from autoprompt_search.core.answers import Limits
-from autoprompt_search.core.prompts import Rendered, SoftPrompt
+from autoprompt_search.core.prompts import Rendered, SoftPosition, SoftPrompt
 from autoprompt_search.core.protocols.model import Compared, Generated
+from autoprompt_search.core.protocols.tuning import Asked
 
 
 class HfLanguageModel(HfBackend):
@@ -66,7 +69,7 @@ class HfLanguageModel(HfBackend):
 
 
 class HfGeneratingModel(HfLanguageModel):
-    """A backend whose model also writes; implements `Generates`.
+    """A backend whose model also writes; implements `Generates` and `TrainsTexts`.
 
     Args:
         spec: The model, and how it is loaded and read.
@@ -90,6 +93,53 @@ class HfGeneratingModel(HfLanguageModel):
             budget=self.batch_tokens,
             truncate=self._truncate,
         )
+
+    def text_logliks(
+        self,
+        soft: torch.Tensor,
+        place: SoftPosition,
+        prompts: Sequence[Rendered],
+        texts: Sequence[str],
+        *,
+        ends: bool,
+    ) -> torch.Tensor:
+        """See `TrainsTexts.text_logliks`."""
+        return self.answer_logliks_together([Asked(soft, place, prompts, texts, True, ends)])[0]
+
+    def text_tokens(self, prompts: Sequence[Rendered], texts: Sequence[str], *, ends: bool) -> tuple[int, ...]:
+        """See `TrainsTexts.text_tokens`."""
+        fitted, options = self.set_chats(prompts), [(text,) for text in texts]
+        units: list[Unit] = []
+        for own, numbers in alike(options).items():
+            some = self._fitting([fitted[n] for n in numbers], own, 0)
+            units += renumbered(self._language.units(some, own, None), numbers)
+        closing = ends and self._end is not None
+        return tuple(counts[0] + closing for counts in token_counts(units, options))
+
+    def answer_logliks_together(self, asked: Sequence[Asked]) -> list[torch.Tensor]:
+        """See `TunesTogether.answer_logliks_together`."""
+        found = super().answer_logliks_together(asked)
+        return [values[:, 0] if one.are_texts else values for one, values in zip(asked, found, strict=True)]
+
+    def _training_batch(self, asked: Asked) -> TrainingBatch:
+        """The rows of one step; texts are laid out once each, as prompts are."""
+        if not asked.are_texts:
+            return super()._training_batch(asked)
+        soft, end = Soft(asked.soft, asked.place), self._end if asked.ends else None
+        rows: list[Row] = []
+        for number, (prompt, text) in enumerate(zip(asked.prompts, asked.answers, strict=True)):
+            layout = (asked.place, soft.length, text, asked.ends)
+            if (layout, prompt) not in self._laid_out:
+                found = self._rows([prompt], [text], soft)[prompt]
+                self._lay_out(layout, {prompt: [row if end is None else ended(row, end) for row in found]})
+            rows += [row.of(number) for row in self._laid_out[layout, prompt]]
+        return TrainingBatch(rows, soft, asked.prompts, ("",))
+
+    @property
+    def _end(self) -> int | None:
+        """The token with which the model ends a text: of several the tokenizer's own, else the lowest."""
+        ends, own = self._writer.ends(self._loaded), self._spec.tokenizer.raw.eos_token_id
+        return own if own in ends else min(ends, default=None)
 
     def no_room(self, prompts: Sequence[Rendered], limits: Limits, soft: int = 0) -> str | None:
         """See `Generates.no_room`."""

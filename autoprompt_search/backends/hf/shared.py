@@ -38,6 +38,8 @@ class SharedBackend:
         if name == "answer_logliks" and self.rendezvous is not None:
             return self._answer_logliks
         found = getattr(self._backend, name)
+        if name == "text_logliks" and self.rendezvous is not None:
+            return self._text_logliks
         return self._in_turn(found) if callable(found) else found
 
     def _answer_logliks(
@@ -45,6 +47,12 @@ class SharedBackend:
     ) -> Tensor:
         meeting = self.rendezvous
         return meeting.ask(Asked(soft, place, prompts, answers)) if meeting else None
+
+    def _text_logliks(
+        self, soft: Tensor, place: SoftPosition, prompts: Sequence[Rendered], texts: Sequence[str], *, ends: bool
+    ) -> Tensor:
+        meeting = self.rendezvous
+        return meeting.ask(Asked(soft, place, prompts, texts, True, ends)) if meeting else None
 
     def _in_turn(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -135,10 +135,7 @@ class StepBatcher:
     def _pass(self, batch: Sequence[_Ticket]) -> None:
         with torch.enable_grad():
             leaves = [ticket.asked.soft.detach().requires_grad_() for ticket in batch]
-            asked = [
-                Asked(leaf, t.asked.place, t.asked.prompts, t.asked.answers)
-                for leaf, t in zip(leaves, batch, strict=True)
-            ]
+            asked = [replace(t.asked, soft=leaf) for leaf, t in zip(leaves, batch, strict=True)]
             made = self._model.answer_logliks_together(asked)
         flat = torch.cat([values.detach().flatten() for values in made]).cpu()  # one wait for the device, not many
         group = _Group(self, leaves, made)

@@ -83,14 +83,37 @@ class Tunes(GivesVectors, TrainsVectors, Protocol):
     """Capability: all that a `SoftMethod` needs of a model."""
 
 
+@runtime_checkable
+class TrainsTexts(Protocol):
+    """Capability: gradients of texts that a prompt should be answered with, every prompt with one of its own."""
+
+    def text_logliks(
+        self, soft: Tensor, place: SoftPosition, prompts: Sequence[Rendered], texts: Sequence[str], *, ends: bool
+    ) -> Tensor:
+        """[prompts] float32, differentiable as `TrainsVectors.answer_logliks` is: log-likelihood of each prompt's own
+        text, each token with those before it given (teacher forcing).
+
+        `texts` are exact continuations. With `ends` the token with which the model ends a text counts too, where it
+        has one.
+        """
+        ...
+
+    def text_tokens(self, prompts: Sequence[Rendered], texts: Sequence[str], *, ends: bool) -> tuple[int, ...]:
+        """How many tokens each of these log-likelihoods is the sum of."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one training asks in one step: the arguments of `Tunes.answer_logliks`."""
+    """What one training asks in one step: the arguments of `Tunes.answer_logliks`, or of `TrainsTexts.text_logliks`."""
 
     soft: Tensor
     place: SoftPosition
     prompts: Sequence[Rendered]
     answers: Sequence[str]
+    """Of all prompts; the text of each prompt where they `are_texts`."""
+    are_texts: bool = False
+    ends: bool = False
 
 
 @runtime_checkable
@@ -98,7 +121,7 @@ class TunesTogether(Protocol):
     """Capability: steps of several trainings on one model in as few forward passes as one of them takes."""
 
     def answer_logliks_together(self, asked: Sequence[Asked]) -> list[Tensor]:
-        """`Tunes.answer_logliks` of each, in order, up to float rounding.
+        """`Tunes.answer_logliks` of each, in order, up to float rounding; `TrainsTexts.text_logliks` of texts.
 
         No result depends on another's vectors, not even where those are not finite. Raises what any of them would
         raise by itself, `torch.OutOfMemoryError` among it.
@@ -108,11 +131,11 @@ class TunesTogether(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TuneData:
-    """What a soft prompt is fitted to. All prompts share one list of answers."""
+    """What a soft prompt is fitted to: the labels of prompts that share one list of answers, or a text per prompt."""
 
     prompts: tuple[Rendered, ...]
     targets: tuple[int, ...]
-    """The index of the right label of each prompt."""
+    """The index of the right label of each prompt; empty where answers are texts."""
     answers: tuple[str, ...]
     groups: tuple[int, ...]
     """The index of the label of each answer; several answers of one label add their probabilities."""
@@ -122,6 +145,10 @@ class TuneData:
     """Texts for label-word initialisation, each with the gap before it."""
     demo_texts: tuple[str, ...] = ()
     """Demonstrations with their answers, for initialisation from them; training examples where the prompt has none."""
+    texts: tuple[str, ...] = ()
+    """The right text of each prompt, as an exact continuation; empty where answers are labels."""
+    ends: bool = False
+    """Whether the model should end behind a text."""
 
 
 @dataclass(frozen=True, slots=True)
