@@ -35,7 +35,8 @@ def start(init: Init, model: GivesVectors, data: TuneData, place: SoftPosition, 
     own words, repeated or cut to `tokens`, and nothing is left out. `demos`: token vectors spread evenly over
     the demonstrations. `vocabulary`: tokens drawn by their frequency in the training prompts, without
     repetition; special tokens are never among them. `labels`: the mean vector of each label word,
-    where answers are labels, then `vocabulary` (Lester et al. 2021, section 3.2). `random`: normal, with the RMS of the embedding table.
+    where answers are labels, then `vocabulary` (Lester et al. 2021, section 3.2). `random`: normal, with the RMS of
+    the embedding table.
 
     Prefixes hold what the model remembers of such texts (Li & Liang 2021, section 7.4): keys and values of their
     tokens, drawn for `vocabulary` from a few training prompts; `random` has the RMS of the template's own.

@@ -76,7 +76,7 @@ class SoftTraining:
         """Train up to `share` of all steps; the best of the new snapshots and of earlier rungs.
 
         The first of the rung's examples decide which snapshot is the best, by the loss, or by the score where the
-        model gives no probabilities.
+        model gives no probabilities; of equal scores the most trained one is taken.
         """
         steps = max(1, round(self._method.steps * share))
         fitted = self._method.fit(cast("Tunes", self._backend), self._data(), until=steps, folder=self._folder)
@@ -84,8 +84,10 @@ class SoftTraining:
         prompts += [p for p in map(self._with, fitted.snapshots) if p not in prompts]
         first = self._job.dev[: min(examples, max(_LOOK, examples // _SHARE))]
         looks = [self._measured(prompt, first) for prompt in prompts]
-        losses = [look.metrics.get("loss", -look.score) for look in looks]
-        self._best = prompts[losses.index(min(losses))]
+        ranks = [
+            (look.metrics.get("loss", -look.score), 0 if "loss" in look.metrics else -n) for n, look in enumerate(looks)
+        ]
+        self._best = prompts[ranks.index(min(ranks))]
         # Training reads prompts as long as those of dev, on average: that many tokens per forward-equivalent.
         read = round(fitted.forward_passes * looks[-1].prompt_tokens)
         cost = sum((look.cost for look in looks), Cost(fitted.forward_passes, prompt_tokens=read))
