@@ -85,6 +85,10 @@ def test_a_premise_is_asked_for_where_some_prompt_needs_it(space_file):
             ["backend.type: 'hf-classifier' cannot compare answers of unequal length", "hf-causal"],
         ),
         ([TEXT, "backend.type=hf-classifier", "backend.model=x"], ["backend.type", "cannot generate text"]),
+        (
+            [TEXT, "backend={type: hf-masked, model: x}", "space.soft.method={kind: choice, values: [none, p-tuning]}"],
+            ["space.soft.method", "'p-tuning' is trained on the text of answers", "hf-causal, hf-seq2seq"],
+        ),
         ([TEXT, "task.metric=bleu"], ["task.metric: 'bleu' does not judge answers that are a label", "accuracy"]),
     ],
 )
