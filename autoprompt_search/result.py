@@ -168,16 +168,9 @@ def to_plain(
         "best": _describe(confirmation.best),
         "own_text": _describe_text(confirmation.text_only) if confirmation.text_only else None,
         "difference": asdict(confirmation.difference),
-        "parts": [
-            {"part": p.part, "dev": {"score": p.dev.score, "stderr": p.dev.stderr}, "gain": asdict(p.gain)}
-            for p in confirmation.parts
-        ],
+        "parts": _describe_parts(confirmation),
         "chosen_because": chosen_because(confirmation),
-        "leader": {
-            "trial": confirmation.leader.number,
-            "score": round(confirmation.leader.measurements[-1].score, 6),
-            "prompt_tokens": confirmation.leader.measurements[-1].prompt_tokens,
-        },
+        "leader": _describe_leader(confirmation.leader),
         "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
         "corrected": round(confirmation.corrected, 6),
         "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
@@ -263,6 +256,18 @@ def reopened(openings: int) -> list[str]:
     times = "once" if openings == 2 else f"{openings - 1} times"
     said = f"The test split had been opened {times} before in this folder, for other choices: it is no longer unseen."
     return [said] if openings > 1 else []
+
+
+def _describe_parts(confirmation: Confirmation) -> list[dict[str, Any]]:
+    return [
+        {"part": p.part, "dev": {"score": p.dev.score, "stderr": p.dev.stderr}, "gain": asdict(p.gain)}
+        for p in confirmation.parts
+    ]
+
+
+def _describe_leader(leader: TrialRecord) -> dict[str, Any]:
+    last = leader.measurements[-1]
+    return {"trial": leader.number, "score": round(last.score, 6), "prompt_tokens": last.prompt_tokens}
 
 
 def _count(confirmation: Confirmation) -> int:
