@@ -9,6 +9,7 @@ from pathlib import Path
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
 from autoprompt_search.config.answer_lengths import length_advice
+from autoprompt_search.config.costs import ExpectedCost, expected_cost
 from autoprompt_search.config.data import largest, longest_prompts, most_demonstrations, most_tokens, soft_methods
 from autoprompt_search.config.load import examine
 from autoprompt_search.config.prices import budget_problems, final_passes, prompt_prices
@@ -59,6 +60,8 @@ class Checked:
     """Most forward passes, by purpose."""
     prices: Mapping[str, float]
     """Unit of `Cost` -> what the baseline's prompt takes of it on one example."""
+    expected: ExpectedCost | None
+    """What an endpoint is expected to cost; None for models that run here."""
     samples: tuple[Sample, ...]
     longest: int
     """Length of the longest prompt, in `unit`."""
@@ -135,6 +138,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
         kinds=tuple(_kinds(config)),
         passes=forward_passes(config, splits, prices),
         prices=prices,
+        expected=expected_cost(config, book, splits, backend),
         samples=tuple(_samples(config, splits, book, backend)),
         longest=longest,
         unit=unit,

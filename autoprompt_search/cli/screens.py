@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.panel import Panel
@@ -11,6 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from autoprompt_search.cli.check import Checked
+from autoprompt_search.config import SearchConfig
+from autoprompt_search.config.costs import ExpectedCost
+from autoprompt_search.config.sections import amount_in_words
+from autoprompt_search.core.measurements import Cost
 from autoprompt_search.core.visible import visible
 from autoprompt_search.exported import Evaluation
 from autoprompt_search.session import growing_parameters
@@ -47,6 +51,18 @@ def show_check(check: Checked) -> None:
     console.print(Text(f"{check.config.name} is sound. Nothing was run.", style="green"))
 
 
+def show_probe(rows: Sequence[tuple[str, str]], cost: Cost) -> None:
+    """The certificate of an endpoint as a table, and what it took."""
+    console = Console(highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in rows:
+        table.add_row(visible(name), Text(visible(value)))
+    console.print(table)
+    console.print(f"The probe took {cost.requests} requests and {cost.tokens:,} tokens.", style="dim")
+
+
 def _facts(check: Checked) -> Iterator[tuple[str, str]]:
     config, splits = check.config, check.splits
     yield "search", f"{config.name}  (fingerprint {config.fingerprint})"
@@ -67,6 +83,8 @@ def _facts(check: Checked) -> Iterator[tuple[str, str]]:
     for unit, most in budget.limits.items():
         if price := check.prices.get(unit):
             yield unit, f"pay for about {most / price:,.0f} prompts of {price:,.4g} each, those of the final test too"
+    if check.expected:
+        yield "expected cost", _costs(check.expected, config)
     if count := budget.anchors(config.rungs, check.prices):
         end = (
             f"; ends the search where no gain of {budget.least_gain:g} is in reach" if budget.stop_for_futility else ""
@@ -78,6 +96,17 @@ def _facts(check: Checked) -> Iterator[tuple[str, str]]:
     parts = " + ".join(f"{count:,} {purpose}" for purpose, count in check.passes.items())
     yield "forward passes", f"at most {sum(check.passes.values()):,} ({parts}); early stopping saves most of it"
     yield "longest prompt", f"{check.longest:,} {check.unit}"
+
+
+def _costs(expected: ExpectedCost, config: SearchConfig) -> str:
+    """What a search through an endpoint costs, and how many candidates a budget buys."""
+    parts = [amount_in_words(unit, amount) for unit, amount in expected.whole.items()]
+    bought = [
+        f"; {amount_in_words(unit, most)} buy {expected.candidates(unit, most):,} candidates beside probe and test"
+        for unit, most in config.budget.limits.items()
+        if expected.trial.get(unit)
+    ]
+    return f"about {', '.join(parts)} for {expected.trials:,} candidates" + "".join(bought)
 
 
 def show_evaluation(evaluation: Evaluation) -> None:

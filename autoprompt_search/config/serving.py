@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,17 @@ def served(config: SearchConfig, book: PromptBook, splits: Splits, state: Path) 
     """
     if config.backend.type != OPENAI:
         return config.backend
-    prompt = book.compose(config.space.baseline(config.baseline))
     around: dict[str, Any] = {
         "of": config.backend.options,
         "journal": str(state / "endpoint.sqlite"),
         "concurrency": int(config.runner.options.get("concurrency", _AT_ONCE)),
         "caps": dict(config.budget.limits),
-        "longest": max(len(rendered.text) for rendered in longest_prompts(config, prompt, splits)),
+        "longest": longest_text(config, book, splits),
     }
     return ComponentSpec(type=ENDPOINT, **around)
 
 
-def certified(spec: ComponentSpec, settled: Mapping[str, Any]) -> ComponentSpec:
-    """The same with what was settled when it was looked at, so that nobody has to look again."""
-    return ComponentSpec(type=spec.type, **{**spec.options, "of": {**spec.options["of"], **settled}})
+def longest_text(config: SearchConfig, book: PromptBook, splits: Splits) -> int:
+    """Characters of the longest prompt that the baseline's template makes, with as many demonstrations as can be."""
+    prompt = book.compose(config.space.baseline(config.baseline))
+    return max(len(rendered.text) for rendered in longest_prompts(config, prompt, splits))

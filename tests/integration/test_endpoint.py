@@ -85,3 +85,32 @@ def test_labels_without_probabilities_are_chosen(tmp_path: Path) -> None:
     assert found["endpoint"]["certificate"]["ways"][0] == "constrained"
     assert found["baseline"]["dev"]["score"] > 0.6
     assert "loss" not in found["baseline"]["test"]["metrics"]
+
+
+def test_the_price_is_predicted_within_a_tenth(server: EndpointServer, tmp_path: Path) -> None:
+    from autoprompt_search.cli.check import inspect
+
+    names = {"kind": "choice", "values": ["asked", "plain"]}
+    config = space(
+        server,
+        tmp_path,
+        space={
+            "template": names,
+            "demos.strategy": {"kind": "fixed", "value": "random"},
+            "demos.k": {"kind": "fixed", "value": 2},
+            "demos.draw": {"kind": "int", "low": 0, "high": 9},
+        },
+        budget={"trials": 24},
+        confirm={"finalists": 1},
+        study={"type": "optuna", "sampler": "random", "pruner": "none"},
+    )
+    (tmp_path / "space.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    expected = inspect(tmp_path / "space.yaml", ()).expected
+    assert expected is not None
+    asked_before = server.bill.requests
+    assert asked_before <= 2  # how the server counts tokens
+    usd = server.bill.usd
+    total = search(config, out=tmp_path / "out").data["endpoint"]["total"]
+    assert total["usd"] == pytest.approx(server.bill.usd - usd)
+    for unit, found in (("usd", total["usd"]), ("requests", total["requests"])):
+        assert expected.whole[unit] == pytest.approx(found, rel=0.1)

@@ -16,20 +16,22 @@ from pydantic import Field
 from autoprompt_search.backends.endpoint.certificate import Api, Certificate, Way
 from autoprompt_search.backends.endpoint.client import Address, Client, RefusedError, usage_of
 from autoprompt_search.backends.endpoint.journal import Journal, Spent, Tariff, Usage, tallied
-from autoprompt_search.backends.endpoint.pricing import cached_part, estimate_of, price_of
+from autoprompt_search.backends.endpoint.looks import OPENAI, counted_by, unfit, unreachable
+from autoprompt_search.backends.endpoint.pricing import cached_part, estimate_of, price_of, probe_estimate
 from autoprompt_search.backends.endpoint.probe import Prober
 from autoprompt_search.backends.endpoint.requests import ROUTES, Fixed, api_of, body_of, cap_of, completion_of
 from autoprompt_search.backends.endpoint.scoring import Row, Scoring, estimated
 from autoprompt_search.backends.endpoint.surroundings import Surroundings, cost_of
 from autoprompt_search.core.answers import Completion, Limits
-from autoprompt_search.core.errors import ConfigError, EndpointError, TrialError
+from autoprompt_search.core.errors import ConfigError, TrialError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.measurements import Cost
 from autoprompt_search.core.prompts import Rendered, SoftPrompt
 from autoprompt_search.core.protocols.model import Generated, Scored
 
-OPENAI = "https://api.openai.com/v1"
 T = TypeVar("T")
+_COUNTED = 8
+"""Prompts that are counted in one request before a probe."""
 
 
 class OpenAIBackend:
@@ -79,6 +81,7 @@ class OpenAIBackend:
         self.tariff = Tariff(**{str(name): price for name, price in prices.items()}) if prices else None
         self.around = around
         self._probing, self._given = Lock(), certificate
+        self._counted_first: Certificate | None = None
         self._api, self._wanted, self._context = api, scoring, context
         self._fixed = Fixed(model, {**(extra or {}), **({"service_tier": service_tier} if service_tier else {})})
 
@@ -108,15 +111,19 @@ class OpenAIBackend:
     def _certificate(self) -> Certificate:
         if self._given:
             return Certificate.from_plain(self._given)
-        name = fingerprint(["certificate", self.address.shown, self._fixed.model, self._api, dict(self._fixed.extra)])
-        if kept := self.journal.fact(name):
-            return self._narrowed(Certificate.from_plain(kept))
+        if kept := self._kept:
+            return self._narrowed(kept)
         if self._api != "auto" and self._wanted != "auto":
             ways: tuple[Way, ...] = (self._wanted,)
             return Certificate(self.address.shown, self._fixed.model, apis=(self._api,), ways=ways, chat_ways=ways)
         found = self.probe()
-        self.journal.remember(name, found.plain())
+        self.journal.remember(self._name, found.plain())
         return self._narrowed(found)
+
+    @property
+    def _name(self) -> str:
+        """Of the certificate in the journal."""
+        return fingerprint(["certificate", self.address.shown, self._fixed.model, self._api, dict(self._fixed.extra)])
 
     def probe(self, longest: int = 0) -> Certificate:
         """Probe it now. `longest`: tokens of the longest prompt that will be asked; 0 for those of the search."""
@@ -140,32 +147,10 @@ class OpenAIBackend:
         if soft:
             return ["an endpoint takes no soft prompts"]
         if not prompts and not answers:
-            return self._unreachable()
-        bare = [answer.strip() for answer in answers]
-        found = [f"the answer {answers[i]!r} has no tokens" for i, text in enumerate(bare) if not text]
-        found += [
-            f"the answers {answers[bare.index(text)]!r} and {answers[i]!r} have the same tokens"
-            for i, text in enumerate(bare)
-            if text and bare.index(text) < i
-        ]
-        if any(prompt.conversation is not None and prompt.conversation.prefix for prompt in prompts):
-            found.append("an endpoint begins its answers itself: leave layout.answer_prefix at none")
-        longest = max((len(answer) for answer in bare), default=0)
+            return unreachable(self.client, self._fixed.model)
+        longest = max((len(answer) for answer in answers), default=0)
         line = self.no_room(prompts, Limits(max(1, longest // 4))) if prompts else None
-        return found + ([line] if line else [])
-
-    def _unreachable(self) -> list[str]:
-        if self.address.url == OPENAI and self.address.key is None:
-            return [f"key_from: the environment variable {self.address.key_from} holds no key"]
-        try:
-            listed = [str(one.get("id")) for one in self.client.models()]
-        except RefusedError:
-            return []
-        except EndpointError as exc:
-            return [f"base_url: {str(exc).partition('. What was')[0]}"]
-        if listed and self._fixed.model not in listed:
-            return [f"model: the server has no {self._fixed.model!r}; it has {', '.join(sorted(listed)[:8])}"]
-        return []
+        return unfit(prompts, answers) + ([line] if line else [])
 
     @property
     def gives_probabilities(self) -> bool:
@@ -234,13 +219,30 @@ class OpenAIBackend:
 
     def estimate(self, prompts: Sequence[Rendered], written: int, answers: int) -> Mapping[str, float]:
         """See `Estimates.estimate`. Before the endpoint was probed lengths are guessed."""
+        self._count_once(prompts)
         return estimate_of(self.tariff, self._known, self.count_tokens(prompts), prompts, (written, answers))
+
+    def estimate_probe(self, longest: int) -> Mapping[str, float]:
+        """See `Estimates.estimate_probe`."""
+        is_known = "certificate" in self.__dict__ or bool(self._kept)
+        return probe_estimate(self.tariff, self._known, longest, is_known=is_known)
 
     @property
     def _known(self) -> Certificate:
-        """The certificate, or what is taken for it before there is one."""
-        found = self.__dict__.get("certificate")
-        return found if found is not None else Certificate(self.address.shown, self._fixed.model, ways=("exact",))
+        """The certificate, or what one question says beforehand of how the server counts."""
+        found: Certificate | None = self.__dict__.get("certificate")
+        return found or self._kept or self._counted_first or Certificate(self.address.shown, self._fixed.model)
+
+    @property
+    def _kept(self) -> Certificate | None:
+        kept = self.journal.fact(self._name)
+        return Certificate.from_plain(kept) if kept else None
+
+    def _count_once(self, prompts: Sequence[Rendered]) -> None:
+        """Let the server count some prompts at once, where nothing is known of it: two requests for one token."""
+        if self._counted_first is None and "certificate" not in self.__dict__ and not self._kept:
+            apis: tuple[Api, ...] = ("completions", "chat") if self._api == "auto" else (self._api,)
+            self._counted_first = counted_by(self.client, self._fixed, apis, [p.text for p in prompts[:_COUNTED]])
 
     def price(self, prompts: Sequence[Rendered], completion_tokens: float, answers: int) -> float | None:
         """See `Prices.price`."""

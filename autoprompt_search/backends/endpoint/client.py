@@ -108,10 +108,16 @@ class Client:
         )
 
     def models(self) -> list[Mapping[str, Any]]:
-        """What the server says of its models; costs nothing. Raises `EndpointError` where none answers."""
-        found = self._tried(lambda: self._client.get("/models", cast_to=httpx2.Response), patience=0.0)
+        """What the server says of its models; costs nothing. Raises `EndpointError` where no server answers."""
+        found = self._tried(self._get_models, patience=0.0)
         listed = found.get("data")
         return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+    def _get_models(self) -> httpx2.Response:
+        try:
+            return self._client.get("/models", cast_to=httpx2.Response)
+        except openai.InternalServerError as exc:  # it is there, and cannot list them
+            raise RefusedError("it does not list its models", status=exc.status_code) from None
 
     def free(self, url: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """A question that costs nothing (such as tokenising); None where the server has no such route."""

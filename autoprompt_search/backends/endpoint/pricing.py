@@ -9,6 +9,9 @@ from autoprompt_search.backends.endpoint.certificate import Certificate
 from autoprompt_search.backends.endpoint.journal import Tariff
 from autoprompt_search.core.prompts import Rendered
 
+_CALLS, _SHORT, _WRITTEN, _LONG = 55, 2_500, 830, 6_000
+"""Of a probe: requests, tokens of all short prompts, new tokens, and tokens of its long prompt, which is sent twice."""
+
 
 def cached_part(texts: Sequence[str]) -> float:
     """Share of a text, on average, that stands at the beginning of all of them."""
@@ -47,4 +50,23 @@ def estimate_of(
     if tariff is not None:
         share = cached_part([prompt.text for prompt in prompts])
         found["usd"] = calls * price_of(tariff, certificate, lengths, share, written or 1) / 1000
+    return found
+
+
+def probe_estimate(
+    tariff: Tariff | None, certificate: Certificate, longest: int, *, is_known: bool
+) -> dict[str, float]:
+    """What a probe takes, as those of scripted servers did; nothing where the endpoint is known.
+
+    Args:
+        tariff: Prices; None for none.
+        certificate: How the server counts.
+        longest: Characters of the longest prompt of the search; 0 where it is not known.
+        is_known: Whether there is nothing to find out.
+    """
+    long = longest // 3 or _LONG
+    prompt, completion = (0, 0) if is_known else (_SHORT + 2 * max(long, 500), _WRITTEN + _CALLS * certificate.thinks)
+    found = {"tokens": float(prompt + completion), "requests": 0.0 if is_known else float(_CALLS)}
+    if tariff is not None:
+        found["usd"] = (prompt * tariff.prompt + completion * tariff.completion) / 1e6
     return found

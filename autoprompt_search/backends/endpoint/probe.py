@@ -19,11 +19,9 @@ from autoprompt_search.core.purpose import PROBE, purpose
 
 ITEMS = 16
 """Prompts that are asked twice at temperature 0."""
-_STORY = "Tell a short story about {}."
-_THINGS = (
-    "a lamp;a mill;two brothers;the sea;a lost key;winter;a train;bread;an old map;a dog;the moon;a garden;a bell;"
-)
-_THINGS += "a letter;a bridge;rain"
+STORY = "Tell a short story about {}."
+THINGS = "a lamp;a mill;two brothers;the sea;a lost key;winter;a train;bread;an old map;a dog;the moon;a garden;a bell;"
+THINGS += "a letter;a bridge;rain"
 _QUESTION = "Is a stone heavier than a feather? Answer with yes or no.{}Answer:"
 _WORDS = (" yes", " no")
 _CHOICES = (("umbrella", "granite"), ("violet", "harbour"))
@@ -69,7 +67,7 @@ class Prober:
         for api in self._apis:
             self._found = replace(self._found, apis=(api,))
             try:
-                made = self._agreed(_told(_STORY.format("a lamp"), api))
+                made = self._agreed(told(STORY.format("a lamp"), api))
             except RefusedError as exc:
                 problem = exc
                 self._say(f"{api} route", f"refused: {exc}" if exc.status != 404 else "absent")
@@ -149,7 +147,7 @@ class Prober:
         self._say("cached beginnings", "none reported")
 
     def _prose(self, overhead: int) -> float:
-        text = " ".join(_STORY.format(thing) for thing in _THINGS.split(";"))
+        text = " ".join(STORY.format(thing) for thing in THINGS.split(";"))
         count = self._count(text)
         return ((count or 0) - overhead) / len(text)
 
@@ -175,7 +173,7 @@ class Prober:
         """Which ways to score labels hold, for plain prompts and for conversations."""
         found: dict[Api, tuple[Way, ...]] = {}
         for api in self._found.apis:
-            prompt = _told(_QUESTION.format("\n" if api == "completions" else " "), api)
+            prompt = told(_QUESTION.format("\n" if api == "completions" else " "), api)
             found[api] = self._ways(prompt, api)
         plain = found.get("completions") or found["chat"]
         self._found = replace(self._found, ways=plain, chat_ways=found.get("chat", ("text",)))
@@ -231,7 +229,7 @@ class Prober:
         return chosen(completion_of(made, limits).text, choices, field) is not None
 
     def _stops(self) -> None:
-        whole = self._text(_STORY.format("a lamp"))
+        whole = self._text(STORY.format("a lamp"))
         words = whole.split()
         if "stop" in self._found.dropped or len(words) < 4:
             self._say(
@@ -241,7 +239,7 @@ class Prober:
         stop = f" {words[len(words) // 2]}"
         limits = replace(self._limits, stop=(stop,))
         try:
-            made = self._answer(self._told(_STORY.format("a lamp")), limits)
+            made = self._answer(self._told(STORY.format("a lamp")), limits)
         except RefusedError:
             self._found = replace(self._found, dropped=(*self._found.dropped, "stop"))
             self._say("stop strings", "refused: texts are cut here")
@@ -260,7 +258,7 @@ class Prober:
         if "temperature" in dropped:
             self._say("sampling", "refused: temperature cannot be set")
             return
-        story = _STORY.format("a mill")
+        story = STORY.format("a mill")
         greedy = self._text(story)
         drawn = [self._text(story, temperature=1.5, seed=seed) for seed in (1, 2, 3)]
         again = self._text(story, temperature=1.5, seed=1)
@@ -277,9 +275,9 @@ class Prober:
 
     def _repeats(self) -> None:
         """The A/A comparison: equal prompts at temperature 0, first unknown to the server, then known to it."""
-        things = _THINGS.split(";")[:ITEMS]
+        things = THINGS.split(";")[:ITEMS]
         begin = "Below is a wish. Fulfil it in a few words, without preface.\n\n"
-        texts = [begin + _STORY.format(thing) for thing in things]
+        texts = [begin + STORY.format(thing) for thing in things]
         cold, warm = ([self._text(text) for text in texts] for _ in range(2))
         differ = sum(a != b for a, b in zip(cold, warm, strict=True))
         says = f"{ITEMS - differ} of {ITEMS} texts come again"
@@ -309,7 +307,7 @@ class Prober:
         ).body
 
     def _told(self, text: str) -> Rendered:
-        return _told(text, self._found.apis[0])
+        return told(text, self._found.apis[0])
 
     def _text(self, text: str, **limits: Any) -> str:
         wanted = replace(self._limits, **limits)
@@ -331,7 +329,8 @@ class Prober:
         self._found = replace(self._found, findings={**self._found.findings, question: answer})
 
 
-def _told(text: str, api: Api) -> Rendered:
+def told(text: str, api: Api) -> Rendered:
+    """A text as one route takes it."""
     segments = (Segment(text),)
     return Rendered(segments, conversation=Conversation((Turn("user", segments),)) if api == "chat" else None)
 

@@ -174,6 +174,14 @@ class Estimates(Protocol):
         """
         ...
 
+    def estimate_probe(self, longest: int) -> Mapping[str, float]:
+        """Unit of `Cost` -> what has to be asked once, before anything else; 0 where it was.
+
+        Args:
+            longest: Characters of the longest prompt of the search.
+        """
+        ...
+
 
 @runtime_checkable
 class Prices(Protocol):
