@@ -14,7 +14,8 @@ from autoprompt_search.core.protocols.model import Estimates
 from autoprompt_search.core.rng import derive_rng
 from autoprompt_search.core.types import Splits
 from autoprompt_search.prompting import PromptBook, render
-from autoprompt_search.studies.pruning import PrunerName, passes_per_trial
+from autoprompt_search.studies.pruner_names import PrunerName
+from autoprompt_search.studies.pruning import passes_per_trial
 
 _POINTS, _EXAMPLES = 48, 8
 
