@@ -133,20 +133,13 @@ def probe(
     key_from: Annotated[str, typer.Option(help="Environment variable that holds the key.")] = "OPENAI_API_KEY",
     api: Annotated[str, typer.Option(help="chat, completions or auto.")] = "auto",
     longest: Annotated[int, typer.Option(min=500, help="Tokens of the longest prompt that you will send.")] = 6000,
-    json_too: Annotated[bool, typer.Option("--json", help="Print the certificate as JSON.")] = False,
 ) -> None:
     """Find out by about sixty requests what an endpoint can do, what it drops in silence, and if it repeats itself."""
     with Guard("probe"):
-        import json
-
         from autoprompt_search.cli.probe import probe_endpoint
         from autoprompt_search.cli.screens import show_probe
 
-        found = probe_endpoint(url, model, key_from, api, longest)
-        if json_too:
-            sys.stdout.write(json.dumps(found.certificate, indent=2, ensure_ascii=False) + "\n")
-        else:
-            show_probe(found.rows, found.cost)
+        show_probe(probe_endpoint(url, model, key_from, api, longest))
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,6 @@ class Probed:
 
     rows: tuple[tuple[str, str], ...]
     cost: Cost
-    certificate: Mapping[str, object]
 
 
 def probe_endpoint(url: str, model: str, key_from: str, api: str, longest: int) -> Probed:
@@ -31,4 +29,4 @@ def probe_endpoint(url: str, model: str, key_from: str, api: str, longest: int) 
     if problems := backend.problems([], []):
         raise ConfigError(problems)
     found = backend.probe(longest)
-    return Probed(tuple(found.rows), sum(backend.metered().values(), Cost()), found.plain())
+    return Probed(tuple(found.rows), sum(backend.metered().values(), Cost()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.panel import Panel
@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from autoprompt_search.cli.check import Checked
+from autoprompt_search.cli.probe import Probed
 from autoprompt_search.config import SearchConfig
 from autoprompt_search.config.costs import ExpectedCost
 from autoprompt_search.config.sections import amount_in_words
-from autoprompt_search.core.measurements import Cost
 from autoprompt_search.core.visible import visible
 from autoprompt_search.exported import Evaluation
 from autoprompt_search.session import growing_parameters
@@ -51,16 +51,16 @@ def show_check(check: Checked) -> None:
     console.print(Text(f"{check.config.name} is sound. Nothing was run.", style="green"))
 
 
-def show_probe(rows: Sequence[tuple[str, str]], cost: Cost) -> None:
+def show_probe(probed: Probed) -> None:
     """The certificate of an endpoint as a table, and what it took."""
     console = Console(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for name, value in rows:
+    for name, value in probed.rows:
         table.add_row(visible(name), Text(visible(value)))
     console.print(table)
-    console.print(f"The probe took {cost.requests} requests and {cost.tokens:,} tokens.", style="dim")
+    console.print(f"The probe took {probed.cost.requests} requests and {probed.cost.tokens:,} tokens.", style="dim")
 
 
 def _facts(check: Checked) -> Iterator[tuple[str, str]]:
