@@ -144,6 +144,17 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner, progress
     return Plan(splits, job, task.fields, model, model_fingerprint, prints, first, reading, prices)
 
 
+def before_the_test(config: SearchConfig, plan: Plan, parts: Parts) -> str:
+    """What comes after the trials, and about how long it takes at their pace, where that is long enough to wonder."""
+    spent = parts.ledger.total()
+    prompts = config.confirm.finalists + 1
+    predictions = prompts * len(plan.splits.test)
+    text = f"Measuring the finalists on the sealed test split: {predictions:,} predictions at most"
+    pace = spent.seconds / spent.forward_passes if spent.forward_passes else 0.0
+    minutes = predictions * pace / 60
+    return f"{text}, about {minutes:.0f} min" if minutes >= 1 else text
+
+
 def _first(config: SearchConfig, splits: Splits) -> list[Params]:
     """Points of earlier searches; what was left out of them is said."""
     memory = remember(config, splits)

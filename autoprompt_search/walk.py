@@ -14,7 +14,7 @@ from autoprompt_search.progress import progress_where_watched
 from autoprompt_search.remote import bring, is_remote, send
 from autoprompt_search.result import SearchResult
 from autoprompt_search.runners import RUNNERS
-from autoprompt_search.session import prepare, session
+from autoprompt_search.session import before_the_test, prepare, session
 from autoprompt_search.workspace import Workspace
 
 __all__ = ["SearchResult", "rebuild_report", "search"]
@@ -54,7 +54,7 @@ def search(
         plan = prepare(config, workspace, runner, progress)
         with session(config, workspace, plan, runner, progress) as parts:
             runner.run(parts.driver, plan.job)
-            parts.progress.note("Measuring the finalists on the sealed test split")
+            parts.progress.note(before_the_test(config, plan, parts))
             confirmation = confirm(
                 parts.study.records(),
                 plan.job,
@@ -65,6 +65,7 @@ def search(
                 confidence=config.confirm.confidence,
                 objective=config.objective.objective,
             )
+            parts.progress.note("Writing result, prompt and report")
             result = deliver(config, workspace, plan, parts, confirmation)
     if address:
         send(folder, address)

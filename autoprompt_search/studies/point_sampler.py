@@ -31,6 +31,8 @@ CANDIDATES = 300
 """Random points from which `surrogate` chooses."""
 _GUIDED, _PATIENCE = 6, 300
 """After so many known points in a row the sampler goes random; after so many the space counts as used up."""
+_LISTED, _TRIES = 20_000, 30
+"""Of a space of so many points at most, those that are left are listed once so many draws in a row were known."""
 MOST, _BEST = 1000, 100
 """Trials that a sampler learns from: the best of all and the latest. What a draw takes grows with them, and with all of
 them a long search would spend its time on drawing."""
@@ -52,13 +54,15 @@ class PointSampler:
         self._kind = resolved(sampler, self._distributions)
         self._study = _memory()
         self._closed: Mapping[str, Sequence[Scalar]] = {}
+        self._left: list[tuple[str, dict[str, Scalar]]] | None = None
+        """Points that were not tried, with their marks, once few are left."""
 
     def close(self, closed: Mapping[str, Sequence[Scalar]], written: Mapping[str, Mapping[str, str]]) -> None:
         """Values of parameters that are not drawn from now on, all others are: the last ones in the space's order.
 
         What values that came later stand for is in `written`.
         """
-        self._closed = closed
+        self._closed, self._left = closed, None
         self._texts = {**self._texts, **{name: {**self._texts.get(name, {}), **new} for name, new in written.items()}}
         for name, values in closed.items():
             param = self._space.root[name]
@@ -98,12 +102,20 @@ class PointSampler:
         if self._kind == "surrogate":
             return self._most_promising(number, known, given, scores or {})
         study = self._recent() if scores is None else self._rescored(scores)
-        for attempt in range(_PATIENCE):
+        is_listed = self._space.size <= _LISTED and len(given) == 1 and not given[0]
+        for attempt in range(_TRIES if is_listed else _PATIENCE):
             sampler = self._sampler(attempt, derive_seed(self._seed, "sampler", number, attempt))
             point = self._completed(given, partial(self._sampled, study, sampler))
             if point is not None and fingerprint(point) not in known:
                 return point
-        return None
+        return self._left_over(number, known) if is_listed else None
+
+    def _left_over(self, number: int, known: Container[str]) -> dict[str, Scalar] | None:
+        """Any point that was not tried: where few are left, chance would look for one long, or miss it."""
+        if self._left is None:
+            self._left = [(fingerprint(point), point) for point in self._unknown(known, ({},))]
+        self._left = [(mark, point) for mark, point in self._left if mark not in known]
+        return derive_rng(self._seed, "left over", number).choice(self._left)[1] if self._left else None
 
     def _sampled(self, study: optuna.Study, sampler: BaseSampler, given: Params) -> dict[str, Scalar]:
         """A point with the values of `given`; the sampler proposes the others."""

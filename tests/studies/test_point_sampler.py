@@ -9,6 +9,7 @@ from optuna.trial import TrialState, create_trial
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.types import Params, Scalar
 from autoprompt_search.space import SearchSpace
+from autoprompt_search.studies.grid import points
 from autoprompt_search.studies.point_sampler import MOST, PointSampler, training_trials
 from autoprompt_search.studies.samplers import SamplerName
 from autoprompt_search.studies.scales import distribution_of
@@ -93,6 +94,25 @@ def test_a_space_is_used_up_when_every_point_was_seen() -> None:
         seen.add(fingerprint(point))
     assert draws.is_used_up
     assert draws.draw(3, seen) is None
+
+
+def test_the_last_points_of_a_space_are_all_found_and_the_same_ones_after_opening_again() -> None:
+    odd = {"kind": "int", "low": 0, "high": 29, "when": {"a": ["x"]}}
+    kinds = {"a": {"kind": "choice", "values": ["x", "y"]}, "b": odd, "c": {**odd, "high": 19}}
+    space = SearchSpace.model_validate(kinds)
+    everything = list(points(space, {}))
+    assert len(everything) == space.size == 601
+    left = [everything[n] for n in (17, 300, 599)]
+    seen = {fingerprint(point) for point in everything if point not in left}
+    one, found = PointSampler(space, "random", 0), []
+    for number in range(598, 601):
+        point, again = one.draw(number, seen), PointSampler(space, "random", 0).draw(number, seen)
+        assert point == again
+        assert point is not None
+        found.append(point)
+        seen.add(fingerprint(point))
+    assert sorted(map(fingerprint, found)) == sorted(map(fingerprint, left))
+    assert one.draw(601, seen) is None
 
 
 TEXTS: Sequence[Params] = [{"text": "best", "k": 4}, {"text": "second"}, {"text": "third", "k": 1}]
