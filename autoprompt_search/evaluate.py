@@ -77,7 +77,7 @@ def measure(
 ) -> Measurement:
     """Predict, judge and summarise one prompt on `examples`: the one way anything is ever measured."""
     fidelity = fidelity or Fidelity(len(examples), is_full=True)
-    return summary(predict(prompt, examples, backend, known), metric, fidelity)
+    return summary(predict(prompt, examples, backend, known), (metric,), fidelity)
 
 
 def predict(
@@ -106,7 +106,7 @@ def predict(
 
 def summary(
     predicted: Predicted,
-    metric: str,
+    metrics: Sequence[str],
     fidelity: Fidelity,
     *,
     cost: Cost | None = None,
@@ -114,11 +114,11 @@ def summary(
     preview: str = "",
     price: float | None = None,
 ) -> Measurement:
-    """Every metric of what was predicted; `metric` is the score.
+    """Every metric of what was predicted; the first of `metrics` is the score.
 
     Args:
         predicted: By one prompt, on the examples that `fidelity` counts.
-        metric: Name of the search's own metric.
+        metrics: Names of the search's own metric, and of those that are reported beside it.
         fidelity: How much was looked at.
         cost: Of the prediction and of all that came before it; None: of the prediction alone.
         latency_ms: As in `Measurement`.
@@ -126,15 +126,15 @@ def summary(
         price: As in `Measurement`.
     """
     outcomes, labels = predicted.outcomes, predicted.prompt.answers.labels
-    names = {metric, *(("accuracy", "macro_f1") if labels else ())}
+    names = {*metrics, *(("accuracy", "macro_f1") if labels else ())}
     cards = {name: Scorecard.of(outcomes, metric_named(name, labels)) for name in sorted(names)}
-    metrics = {name: card.score for name, card in cards.items()} | shares(outcomes)
+    values = {name: card.score for name, card in cards.items()} | shares(outcomes)
     if known := losses(outcomes):
-        metrics["loss"] = float(np.mean(known))
+        values["loss"] = float(np.mean(known))
     return Measurement(
-        score=metrics[metric],
-        stderr=stderr(cards[metric]),
-        metrics=metrics,
+        score=values[metrics[0]],
+        stderr=stderr(cards[metrics[0]]),
+        metrics=values,
         fidelity=fidelity,
         cost=predicted.cost if cost is None else cost,
         prompt=predicted.key,

@@ -172,6 +172,7 @@ def to_plain(
         "chosen_because": chosen_because(confirmation),
         "leader": _describe_leader(confirmation.leader),
         "lead": {name: round(value, 6) for name, value in asdict(confirmation.lead).items()},
+        "further": {name: asdict(gap) for name, gap in confirmation.further.items()},
         "corrected": round(confirmation.corrected, 6),
         "cross_fitted": _describe_cross_fit(confirmation.cross_fitted) if confirmation.cross_fitted else None,
         "headroom": {**asdict(headroom), "is_futile": is_futile} if headroom else None,
@@ -298,6 +299,7 @@ def _describe_origin(origin: Origin, record: TrialRecord, records: Sequence[Tria
 def _describe(finalist: Finalist) -> dict[str, Any]:
     record = finalist.record
     scores = _scores(finalist.dev, finalist.test, finalist.test_interval)
+    scores["test"]["intervals"] = {name: asdict(span) for name, span in finalist.further.items()}
     return {"trial": record.number, "kind": record.kind, "params": dict(record.params), **scores}
 
 

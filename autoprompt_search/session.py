@@ -118,6 +118,7 @@ def prepare(config: SearchConfig, workspace: Workspace, runner: Runner, progress
         train=splits.train,
         dev=splits.dev,
         metric=task.metric,
+        metrics=task.metrics,
         rungs=config.rungs,
         seed=config.seed,
         state=workspace.state.absolute(),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autoprompt_search.metrics import METRICS
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SHORT = {"README.md": 1500, "ARCHITECTURE.md": 1500}
@@ -48,3 +50,9 @@ def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
     pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"]
     assert [page for page in pages if f"({page})" not in index] == []
+
+
+def test_every_metric_is_in_the_page_of_spaces() -> None:
+    page = (ROOT / "docs/spaces.md").read_text(encoding="utf-8")
+    averaged = {f"{way}_{name}" for way in ("macro", "micro", "weighted") for name in ("f1", "precision", "recall")}
+    assert [name for name in METRICS.names() if f"`{name}`" not in page and name not in averaged] == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from autoprompt_search.config.components import component_problems, names, signature
 from autoprompt_search.config.rules_answer import answer_rules
 from autoprompt_search.config.rules_backend import backend_rules
+from autoprompt_search.config.rules_metric import metric_problems
 from autoprompt_search.config.rules_proposals import proposal_rules
 from autoprompt_search.config.rules_space import space_rules
 from autoprompt_search.config.rules_study import study_rules
@@ -15,7 +16,6 @@ from autoprompt_search.config.validation import Draft, Problem
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.registry import ComponentSpec, unknown
-from autoprompt_search.metrics import METRICS
 from autoprompt_search.runners.addresses import address_problem
 from autoprompt_search.space import Choice, Fixed
 from autoprompt_search.tasks import TASKS
@@ -59,10 +59,7 @@ def _task(draft: Draft, problems: list[Problem]) -> tuple[Task | None, tuple[str
     spec = draft.config.task
     if spec.type not in names("task"):
         return None, None
-    metric = spec.options.get("metric")
-    if isinstance(metric, str) and metric not in METRICS.names():
-        text = f"task.metric: {unknown('metric', metric, METRICS.names())}"
-        problems.append(Problem(("task", "metric"), text))
+    problems += metric_problems(spec)
     bad = {p.place[1] for p in problems if p.place[0] == "task"}
     try:
         # Without its wrong options, so that one of them does not hide mistakes in templates.

@@ -13,7 +13,7 @@ from autoprompt_search.core.answers import NORMALISATIONS
 from autoprompt_search.core.protocols.model import Compares, Generates, Scores
 from autoprompt_search.core.protocols.tuning import TrainsTexts
 from autoprompt_search.core.registry import ComponentSpec, unknown
-from autoprompt_search.metrics import METRICS, metric_named
+from autoprompt_search.metrics import METRICS, is_metric, metric_named
 from autoprompt_search.prompting import ANSWER_PARAMS
 from autoprompt_search.space import Int
 
@@ -119,11 +119,11 @@ def _way(draft: Draft, kind: str) -> Iterator[Problem]:
 
 def _metric(draft: Draft, kind: str) -> Iterator[Problem]:
     task = draft.task
-    if task is None or task.metric not in METRICS.names() or kind in metric_named(task.metric, ()).answers:
-        return
-    fitting = [name for name in METRICS.names() if kind in metric_named(name, ()).answers]
-    text = f"{task.metric!r} does not judge answers that are a {kind}; metrics that do: {', '.join(fitting)}"
-    yield Problem(("task", "metric"), f"task.metric: {text}")
+    for option, name in (("metric", task.metric), *(("metrics", m) for m in task.metrics)) if task else ():
+        if is_metric(name) and kind not in metric_named(name, ()).answers:
+            fitting = [other for other in METRICS.names() if kind in metric_named(other, ()).answers]
+            text = f"{name!r} does not judge answers that are a {kind}; metrics that do: {', '.join(fitting)}"
+            yield Problem(("task", option), f"task.{option}: {text}")
 
 
 def _backend(draft: Draft, ways: set[str]) -> Iterator[Problem]:

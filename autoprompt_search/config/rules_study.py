@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoprompt_search.config.validation import Draft, Problem
-from autoprompt_search.metrics import METRICS, metric_named
+from autoprompt_search.metrics import is_metric, metric_named
 from autoprompt_search.studies.pruner_names import FOR_MEANS
 
 
@@ -32,7 +32,7 @@ def _passes(draft: Draft) -> Iterator[Problem]:
 def _means(draft: Draft) -> Iterator[Problem]:
     """Pruners that compare examples one by one, or add them up, where the score is no mean over examples."""
     task, pruner = draft.task, _option(draft, "pruner", "halving")
-    if not draft.is_sound("task") or task is None or task.metric not in METRICS.names():
+    if not draft.is_sound("task") or task is None or not is_metric(task.metric):
         return
     if pruner in FOR_MEANS and not metric_named(task.metric, ()).is_mean:
         text = f"takes a score for the mean of its examples, which {task.metric} is not (task.metric)"

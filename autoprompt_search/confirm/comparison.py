@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from autoprompt_search.core.arrays import Doubles
@@ -46,6 +46,8 @@ class ScoreComparison:
     metric: Metric
     labels: tuple[str, ...]
     confidence: float
+    further: Mapping[str, Metric] = field(default_factory=dict)
+    """Metrics that are reported beside it, by name."""
 
     def card(self, measurement: Measurement) -> Scorecard:
         """The statistics of every example."""
@@ -54,6 +56,19 @@ class ScoreComparison:
     def interval(self, measurement: Measurement) -> Interval:
         """The score with its interval."""
         return interval(self.card(measurement), confidence=self.confidence)
+
+    def further_intervals(self, measurement: Measurement) -> dict[str, Interval]:
+        """Each further metric with its interval."""
+        cards = {name: Scorecard.of(measurement.outcomes, metric) for name, metric in self.further.items()}
+        return {name: interval(card, confidence=self.confidence) for name, card in cards.items()}
+
+    def further_differences(self, ours: Measurement, theirs: Measurement) -> dict[str, Difference]:
+        """Ours minus theirs by each further metric, on the same examples."""
+        pairs = {
+            name: [Scorecard.of(made.outcomes, metric) for made in (ours, theirs)]
+            for name, metric in self.further.items()
+        }
+        return {name: paired_difference(*cards, confidence=self.confidence) for name, cards in pairs.items()}
 
     def contributions(self, measurement: Measurement) -> Doubles:
         """What every example adds to the score."""

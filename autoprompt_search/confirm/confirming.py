@@ -6,7 +6,7 @@ The best prompt is chosen on dev alone. The test split then judges that choice; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autoprompt_search.confirm.ablation import TextAblation
 from autoprompt_search.confirm.choice import Choice, rank, shortlist
@@ -43,6 +43,8 @@ class Finalist:
     is_chosen: bool
     gain: Difference | None
     """What a soft prompt that might have been chosen adds to its own text on dev; None for other prompts."""
+    further: Mapping[str, Interval] = field(default_factory=dict)
+    """The further metrics of the task on the test split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Confirmation:
     """What each part of the best prompt adds on dev."""
     test_openings: int
     """Choices that this test split has judged, this one included: above 1 it is no longer unseen."""
+    further: Mapping[str, Difference] = field(default_factory=dict)
+    """Best minus baseline on test by each further metric of the task."""
 
 
 def confirm(
@@ -112,7 +116,8 @@ def confirm(
     """
     objective = objective or Objective()
     baseline, ranked = rank(records)
-    comparison = ScoreComparison(metric_named(job.metric, job.labels), job.labels, confidence)
+    further = {name: metric_named(name, job.labels) for name in job.metrics}
+    comparison = ScoreComparison(metric_named(job.metric, job.labels), job.labels, confidence, further)
     evaluator = FinalistEvaluator(job, runner, ledger)
     ablation = TextAblation(ranked, evaluator, comparison)
     rule = SelectionRule(records, objective, comparison, evaluator, ablation)
@@ -151,6 +156,7 @@ def confirm(
         cross_fitted=_cross_fitted(rule, choice, job, ranked),
         parts=part_gains(chosen, baseline, ranked, evaluator, comparison),
         test_openings=opened.openings_before + 1,
+        further=comparison.further_differences(best.test, first.test),
     )
 
 
@@ -175,6 +181,7 @@ def _finalist(
         is_tied=record.number in choice.tied,
         is_chosen=record.number == choice.record.number,
         gain=choice.gains.get(record.number),
+        further=comparison.further_intervals(test),
     )
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from autoprompt_search.core.metric_names import metric_spec
 from autoprompt_search.core.protocols.metric import Metric
-from autoprompt_search.core.registry import ComponentSpec, Registry
+from autoprompt_search.core.registry import Registry
 
 METRICS: Registry[Metric] = Registry(
     "metrics",
@@ -39,5 +40,10 @@ METRICS: Registry[Metric] = Registry(
 
 
 def metric_named(name: str, labels: Sequence[str]) -> Metric:
-    """The metric registered as `name`, for a task with these labels."""
-    return METRICS.build(ComponentSpec(type=name), labels=tuple(labels))
+    """The metric of this name, which may have options (`bleu(tokenize=zh)`), for a task with these labels."""
+    return METRICS.build(metric_spec(name), labels=tuple(labels))
+
+
+def is_metric(name: str) -> bool:
+    """Whether a metric is registered under the name, whatever its options."""
+    return metric_spec(name).type in METRICS.names()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autoprompt_search.core.visible import visible
@@ -85,8 +85,23 @@ def _scores(view: View) -> Iterator[str]:
             f"{p_value(gap.get('p'))}; {gap.get('method', '')}). {view.optimism}"
         )
         yield escape(view.dev_note)
+    yield from _further(view)
     yield escape(view.text_note)
     yield escape(view.headroom_note)
+
+
+def _further(view: View) -> Iterator[str]:
+    """The task's further metrics on test, each with its interval."""
+    gaps: Mapping[str, Any] = view.result.get("further", {})
+    sides = [view.result[side].get("test", {}).get("intervals", {}) for side in ("baseline", "best")]
+    rows = [[name, *(span(side.get(name, {}), number) for side in sides), span(gaps[name], signed)] for name in gaps]
+    if rows:
+        yield table(["test metric", "baseline", "best", "difference"], rows)
+
+
+def span(found: Mapping[str, Any], spelled: Callable[[Any], str]) -> str:
+    """`0.512 (0.430 to 0.590)`."""
+    return f"{spelled(found.get('score'))} ({spelled(found.get('low'))} to {spelled(found.get('high'))})"
 
 
 def _row(side: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.metric_names import WrittenMetric, metric_name
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Splits
 from autoprompt_search.tasks.dataset import (
@@ -35,7 +36,8 @@ class ClassificationTask:
         text: Column, columns, or field -> column; the fields of templates.
         label: Column of the gold label.
         labels: Names in order, or raw value -> name; None takes what the data hold.
-        metric: Name of the metric that trials are ranked by.
+        metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
+        metrics: Further metrics that are reported beside it.
         splits: Wanted number per split. Without: all of a split that the data give; of what is split
             here, a quarter each for train and dev and half for test.
         max_chars: Longest text of a field; longer ones are cut where a word ends.
@@ -52,7 +54,8 @@ class ClassificationTask:
         label: str = "label",
         *,
         labels: list[str] | dict[str | int | float | bool, str] | None = None,
-        metric: str = "accuracy",
+        metric: WrittenMetric = "accuracy",
+        metrics: list[WrittenMetric] | None = None,
         splits: dict[str, int] | None = None,
         max_chars: int | None = None,
         leave_out: list[str] | None = None,
@@ -61,7 +64,7 @@ class ClassificationTask:
     ) -> None:
         self._columns = Columns(fields_of(text), label, max_chars)
         self._option = labels
-        self._metric = metric
+        self._metric, self._metrics = metric_name(metric), tuple(map(metric_name, metrics or ()))
         self._sizes = dict(splits or {})
         self._leave_out = tuple(leave_out or ())
         self._dataset = Dataset(data, self._sizes, Format(encoding, delimiter))
@@ -98,6 +101,11 @@ class ClassificationTask:
     def metric(self) -> str:
         """As given."""
         return self._metric
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """As given."""
+        return self._metrics
 
     @property
     def reading(self) -> Reading:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.tasks.dataset import Dataset, fields_of
@@ -31,7 +32,8 @@ def dialogue(
     target: str | list[str] | None = None,
     *,
     text: str | list[str] | dict[str, str] | None = None,
-    metric: str = METRIC,
+    metric: WrittenMetric = METRIC,
+    metrics: list[WrittenMetric] | None = None,
     max_turns: Annotated[int, Field(ge=1)] | None = None,
     splits: dict[str, int] | None = None,
     max_chars: int | None = None,
@@ -50,7 +52,8 @@ def dialogue(
         target: Column of the answer, a summary or a response, or several columns; None takes the last turn as the
             response to those before it.
         text: Further columns, or field -> column, that templates may show.
-        metric: Name of the metric that trials are ranked by.
+        metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
+        metrics: Further metrics that are reported beside it.
         max_turns: Latest turns that are shown; None shows all.
         splits: Wanted number per split. Without: all of a split that the data give; of what is split
             here, a quarter each for train and dev and half for test.
@@ -81,7 +84,7 @@ def dialogue(
     )
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
-    return TableTask(dataset, rows(reading), AnswerForm("text"), metric, sizes, problems)
+    return TableTask(dataset, rows(reading), AnswerForm("text"), (metric, *(metrics or ())), sizes, problems)
 
 
 def rows(reading: Reading) -> RowFormat:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.tasks.dataset import Dataset, columns_of, fields_of
@@ -21,7 +22,8 @@ def generation(
     text: str | list[str] | dict[str, str] = "text",
     target: str | list[str] = "target",
     *,
-    metric: str = METRIC,
+    metric: WrittenMetric = METRIC,
+    metrics: list[WrittenMetric] | None = None,
     splits: dict[str, int] | None = None,
     max_chars: int | None = None,
     leave_out: list[str] | None = None,
@@ -36,7 +38,8 @@ def generation(
         text: Column, columns, or field -> column; the fields of templates.
         target: Column of the reference, which may hold a list of them; or several columns. Demonstrations show the
             first reference, and an answer may match any of them.
-        metric: Name of the metric that trials are ranked by.
+        metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
+        metrics: Further metrics that are reported beside it.
         splits: Wanted number per split. Without: all of a split that the data give; of what is split
             here, a quarter each for train and dev and half for test.
         max_chars: Longest text of a field; longer ones are cut where a word ends. References stay whole.
@@ -48,7 +51,11 @@ def generation(
     reading = Reading(fields_of(text), first, {}, max_chars, tuple(leave_out or ()), task="generation", further=further)
     sizes = dict(splits or {})
     return TableTask(
-        Dataset(data, sizes, Format(encoding, delimiter)), rows(reading), AnswerForm("text"), metric, sizes
+        Dataset(data, sizes, Format(encoding, delimiter)),
+        rows(reading),
+        AnswerForm("text"),
+        (metric, *(metrics or ())),
+        sizes,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Example
@@ -27,7 +28,8 @@ def multiple_choice(
     target: str = "answer",
     *,
     gold: Literal["auto", "index", "number", "letter", "text"] = "auto",
-    metric: str = "accuracy",
+    metric: WrittenMetric = "accuracy",
+    metrics: list[WrittenMetric] | None = None,
     splits: dict[str, int] | None = None,
     max_chars: int | None = None,
     leave_out: list[str] | None = None,
@@ -44,7 +46,8 @@ def multiple_choice(
         target: Column of the right option.
         gold: How the column names it: `index` counts from 0, `number` from 1, `letter` is A, B, ... or the option's
             own label, `text` is the option itself. `auto` takes what fits every row, and asks where several do.
-        metric: Name of the metric that trials are ranked by.
+        metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
+        metrics: Further metrics that are reported beside it.
         splits: Wanted number per split. Without: all of a split that the data give; of what is split
             here, a quarter each for train and dev and half for test.
         max_chars: Longest text of a field; longer ones are cut where a word ends. Options stay whole.
@@ -69,7 +72,7 @@ def multiple_choice(
     )
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
-    return TableTask(dataset, rows(reading), AnswerForm("option"), metric, sizes, problems)
+    return TableTask(dataset, rows(reading), AnswerForm("option"), (metric, *(metrics or ())), sizes, problems)
 
 
 def rows(reading: Reading) -> RowFormat:

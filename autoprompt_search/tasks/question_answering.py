@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.tasks.dataset import Dataset, columns_of, fields_of
@@ -25,7 +26,8 @@ def question_answering(
     *,
     version: Literal["1.1", "2.0"] = "1.1",
     no_answer: str = "unanswerable",
-    metric: str | None = None,
+    metric: WrittenMetric | None = None,
+    metrics: list[WrittenMetric] | None = None,
     splits: dict[str, int] | None = None,
     max_chars: int | None = None,
     leave_out: list[str] | None = None,
@@ -44,7 +46,9 @@ def question_answering(
             Demonstrations show the first answer, and any of them is right.
         version: Of SQuAD's rules. In 2.0 a question may have no answer: its list is empty.
         no_answer: What a model has to say in 2.0 where there is no answer; demonstrations show it.
-        metric: Name of the metric that trials are ranked by; SQuAD's F1 of this version by default.
+        metric: The metric that trials are ranked by: its name, or `{type: ..., option: ...}`. SQuAD's F1 of this
+            version by default.
+        metrics: Further metrics that are reported beside it.
         splits: Wanted number per split. Without: all of a split that the data give; of what is split
             here, a quarter each for train and dev and half for test.
         max_chars: Longest text of a field; longer ones are cut where a word ends.
@@ -66,7 +70,9 @@ def question_answering(
     sizes = dict(splits or {})
     dataset = Dataset(data, sizes, Format(encoding, delimiter))
     blank = [] if no_answer.strip() else [f"no_answer: is blank, and a blank answer cannot be told (got {no_answer!r})"]
-    return TableTask(dataset, rows(reading), AnswerForm("text"), metric or _METRICS[version], sizes, blank)
+    return TableTask(
+        dataset, rows(reading), AnswerForm("text"), (metric or _METRICS[version], *(metrics or ())), sizes, blank
+    )
 
 
 def rows(reading: Reading) -> RowFormat:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.metric_names import WrittenMetric, metric_name
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Splits
 from autoprompt_search.tasks.dataset import Dataset, field_mistakes, length_mistakes, reading_notes, reason_mistakes
@@ -86,7 +87,7 @@ class TableTask:
         dataset: Where the tables are.
         rows: How rows become examples.
         form: What an answer is.
-        metric: Name of the metric that trials are ranked by.
+        metrics: As a file writes them: the one that trials are ranked by, then those that are reported beside it.
         sizes: Wanted number per split.
         problems: What the caller found wrong with its own options.
     """
@@ -96,11 +97,12 @@ class TableTask:
         dataset: Dataset,
         rows: RowFormat,
         form: AnswerForm,
-        metric: str,
+        metrics: Sequence[WrittenMetric],
         sizes: Mapping[str, int],
         problems: Sequence[str] = (),
     ) -> None:
-        self._dataset, self._rows, self._form, self._metric, self._sizes = dataset, rows, form, metric, sizes
+        self._dataset, self._rows, self._form, self._sizes = dataset, rows, form, sizes
+        self._metric, *self._metrics = map(metric_name, metrics)
         found = [*dataset.mistakes(), *rows.mistakes(), *problems]
         if found:
             raise ConfigError(found)
@@ -119,6 +121,11 @@ class TableTask:
     def metric(self) -> str:
         """As given."""
         return self._metric
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """As given."""
+        return tuple(self._metrics)
 
     @property
     def reading(self) -> Reading:

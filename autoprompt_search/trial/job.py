@@ -31,12 +31,15 @@ class TrialJob:
     dev: tuple[Example, ...]
     """Dev examples in rung order."""
     metric: str
+    """Name of the metric that trials are ranked by."""
     rungs: tuple[int, ...]
     seed: int
     state: Path
     """The search's state folder. Workers that cannot see it compute what they cannot look up."""
     baseline: Params = field(default_factory=dict)
     """The point of trial 0: its text says which training examples are hard."""
+    metrics: tuple[str, ...] = ()
+    """Names of further metrics, which are reported beside it."""
     times_first: bool = False
     """Whether latency is measured on the first rung already, not only on the last."""
 

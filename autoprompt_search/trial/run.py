@@ -91,7 +91,8 @@ def run_rungs(job: TrialJob, params: Params) -> Iterator[Measurement]:
             cost += asked
         price = price_of(job, predicted, backend)
         preview = _preview(job, draft, backend)
-        yield summary(predicted, job.metric, fidelity, cost=cost, latency_ms=took, preview=preview, price=price)
+        judged = (job.metric, *job.metrics)
+        yield summary(predicted, judged, fidelity, cost=cost, latency_ms=took, preview=preview, price=price)
 
 
 def run_test(job: TrialJob, task: TestTask) -> Measurement:
@@ -103,7 +104,8 @@ def run_test(job: TrialJob, task: TestTask) -> Measurement:
         predicted = predict(prompt, task.examples, backend, LedgerReader(job.state / "ledger.sqlite"))
     fidelity = Fidelity(len(task.examples), is_full=True)
     preview = _preview(job, prompt, backend)
-    return summary(predicted, job.metric, fidelity, cost=predicted.cost + builder.spent(), preview=preview)
+    cost = predicted.cost + builder.spent()
+    return summary(predicted, (job.metric, *job.metrics), fidelity, cost=cost, preview=preview)
 
 
 def build_prompt(job: TrialJob, params: Params, backend: Backend, soft: SoftPrompt | None = None) -> Prompt:

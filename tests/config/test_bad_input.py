@@ -115,6 +115,16 @@ CASES = {
     "unknown tracker": (put("tracker", "mlflo"), ["tracker.type: unknown tracker 'mlflo'", "mean 'mlflow'"]),
     "unknown exporter": (put("exports", ["promt"]), ["exports.0.type: unknown exporter 'promt'", "mean 'prompt'"]),
     "unknown metric": (put("task", "metric", "acuracy"), ["task.metric: unknown metric 'acuracy'", "mean 'accuracy'"]),
+    "unknown further metric": (put("task", "metrics", ["acuracy"]), ["task.metrics: unknown metric 'acuracy'"]),
+    "unknown option of a metric": (
+        put("task", "metric", {"type": "accuracy", "smooth": 1}),
+        ["task.metric: smooth: unknown accuracy option 'smooth'", "got 1"],
+    ),
+    "a metric without a type": (put("task", "metric", {"name": "bleu"}), ["task.metric: needs a `type`", "'bleu'"]),
+    "a further metric of other answers": (
+        put("task", "metrics", ["bleu"]),
+        ["task.metrics: 'bleu' does not judge answers that are a label"],
+    ),
     "unknown task option": (put("task", "labls", []), ["task.labls: unknown classification option", "mean 'labels'"]),
     "required option": (put("task", "data", ...), ["task.data: is required"]),
     "slot without a field": (

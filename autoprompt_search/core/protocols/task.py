@@ -28,6 +28,11 @@ class Task(Protocol):
         """Name of the metric that trials are ranked by."""
         ...
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of further metrics, which are reported beside it."""
+        ...
+
     def load(self, seed: int) -> Splits:
         """Read and split the data. Same seed, same splits; `ConfigError` names file, line and mistake."""
         ...
