@@ -16,6 +16,7 @@ from autoprompt_search.config.prices import budget_problems, final_passes, promp
 from autoprompt_search.config.rules import task_problems
 from autoprompt_search.config.rules_answer import normalisations
 from autoprompt_search.config.rules_chat import chat_advice, chat_points
+from autoprompt_search.config.rules_generation import answer_advice
 from autoprompt_search.config.rules_space import possible
 from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
@@ -89,7 +90,8 @@ def inspect(path: Path, overrides: Sequence[str]) -> Checked:
         problems += [f"backend: {line}" for line in backend.problems([], [])]
     if problems or splits is None or book is None or backend is None or memory is None:
         raise ConfigError(list(dict.fromkeys(problems)), where=str(path))
-    checked = _checked(draft.config, splits, book, backend, memory)
+    metric = draft.task.metric if draft.task else ""
+    checked = _checked(draft.config, splits, book, backend, memory, metric)
     return replace(checked, advice=(*draft.notes, *checked.advice))
 
 
@@ -127,7 +129,9 @@ def _backend(draft: Draft, problems: list[str]) -> Backend | None:
         return None
 
 
-def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend, memory: WarmStart) -> Checked:
+def _checked(
+    config: SearchConfig, splits: Splits, book: PromptBook, backend: Backend, memory: WarmStart, metric: str
+) -> Checked:
     prompts = [r for _, prompt in _prompts(config, book) for r in longest_prompts(config, prompt, splits)]
     longest, unit = length_of_longest(config, prompts, backend)
     prices = prompt_prices(config, book, splits, backend)
@@ -146,6 +150,7 @@ def _checked(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
             *(f"study.{OPTION}: {line}" for line in memory.left_out),
             *_advice(config, prices),
             *chat_advice(config, backend),
+            *answer_advice(config, splits, book.form, metric, backend),
             *dict.fromkeys(_nested_words(config, book, splits, backend)),
             *dict.fromkeys(length_advice(config, book, splits, backend)),
         ),

@@ -12,6 +12,7 @@ from autoprompt_search.config.models import SearchConfig
 from autoprompt_search.config.rules import most, task_problems
 from autoprompt_search.config.rules_backend import architecture_problem
 from autoprompt_search.config.rules_chat import chat_points
+from autoprompt_search.config.rules_generation import stop_problems
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
@@ -30,7 +31,8 @@ LONGEST = 4
 def check_data(config: SearchConfig, splits: Splits, form: AnswerForm) -> list[str]:
     """What the examples at hand forbid: rungs beyond the dev split, labels nobody has, too many demonstrations."""
     labels = _labels(config, splits) if form.kind == "label" else ()
-    return [*_numbers(config, splits), *labels, *_demonstrations(config, splits)]
+    stops = stop_problems(config, splits, form)
+    return [*_numbers(config, splits), *labels, *_demonstrations(config, splits), *stops]
 
 
 def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend: Backend) -> list[str]:

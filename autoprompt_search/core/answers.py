@@ -218,6 +218,8 @@ class Completion:
     """Why it ended: `stop` (a stop string), `end` (the model's end token), `length` (the cap)."""
     tokens: int = 0
     """The number of new tokens, an end token and those of a stop string included."""
+    stop: str = ""
+    """The stop string that it ended before; empty where it ended otherwise."""
 
 
 Response = LabelLogprobs | OptionLogliks | Completion

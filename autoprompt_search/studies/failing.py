@@ -13,11 +13,13 @@ _SAME_FAILURE = 3
 
 
 def check_systemic(ended: Mapping[int, TrialRecord]) -> None:
-    """Raise `SystemicError` where all of the first trials failed for one reason.
+    """Raise `SystemicError` where the baseline failed, or all of the first trials for one reason.
 
     Args:
         ended: Trials by number.
     """
+    if 0 in ended and ended[0].state is TrialState.FAILED:
+        raise SystemicError(f"the baseline failed, and nothing can be compared with it: {ended[0].error}")
     if len(ended) < _SAME_FAILURE or any(r.state is not TrialState.FAILED for r in ended.values()):
         return
     if len({_gist(r.error) for r in ended.values()}) == 1:

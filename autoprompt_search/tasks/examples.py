@@ -181,6 +181,9 @@ def as_text(value: object, column: str) -> str:
     """A value of a column as text; `BadRowError` says what is no text."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if is_image(value):
+        kind = f"{column!r} is an image"
+        raise BadRowError(f"{kind}, and images as input come later: name a column of text", kind)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         kind = f"{column!r} is no text"
         raise BadRowError(f"{kind} but a {type(value).__name__}", kind)
@@ -191,6 +194,13 @@ def as_text(value: object, column: str) -> str:
         kind = f"{column!r} holds half a character"
         raise BadRowError(f"{kind} (a lone surrogate at {exc.start})", kind) from exc
     return text
+
+
+def is_image(value: object) -> bool:
+    """Whether a cell holds an image: one of Pillow, or bytes and path as data sets keep them."""
+    if isinstance(value, Mapping):
+        return set(value) == {"bytes", "path"}
+    return type(value).__module__.startswith("PIL.")
 
 
 def _label(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> str:

@@ -193,10 +193,11 @@ class ScriptedBackend:
         words = re.findall(r"\s*\S+", text)[: limits.tokens]
         cut = "".join(words)
         finish = "length" if len(words) == limits.tokens else "end"
-        stops = [at for at in map(cut.find, limits.stop) if at >= 0]
-        if stops:
-            cut, finish = cut[: min(stops)], "stop"
-        return Completion(cut, finish, len(words))
+        stops = [(at, stop) for stop in limits.stop if (at := cut.find(stop)) >= 0]
+        if not stops:
+            return Completion(cut, finish, len(words))
+        at, stop = min(stops, key=lambda one: one[0])
+        return Completion(cut[:at], "stop", len(words), stop)
 
     def _logliks(self, prompt: Rendered, answers: Sequence[str]) -> list[float]:
         """The chosen answer gets between 0.6 and 0.95 of the probability, the others share the rest."""

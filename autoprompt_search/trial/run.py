@@ -21,6 +21,7 @@ from autoprompt_search.ledger import LedgerReader
 from autoprompt_search.trial.build import PromptBuilder
 from autoprompt_search.trial.job import Failure, TestTask, TrialJob, backend_of
 from autoprompt_search.trial.latency import latency
+from autoprompt_search.trial.silence import check_answers
 from autoprompt_search.trial.soft import Candidate, SoftTraining
 
 T = TypeVar("T")
@@ -84,6 +85,8 @@ def run_rungs(job: TrialJob, params: Params) -> Iterator[Measurement]:
             candidate = training.rung(number / len(job.rungs), examples)
         predicted = predict(candidate.prompt, job.dev[:examples], backend, cache)
         cache.add(predicted.key, predicted.outcomes)
+        if number == 1:
+            check_answers(predicted.outcomes)
         fidelity = Fidelity(examples, candidate.steps, is_full=examples == job.rungs[-1])
         cost = candidate.cost + predicted.cost + builder.spent()
         if took is None and ((fidelity.is_full and not isinstance(backend, Meters)) or job.times_first):

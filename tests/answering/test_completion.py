@@ -44,7 +44,7 @@ def test_text_that_names_no_label_is_unscored_and_never_right() -> None:
         assert found.unscored in ("not-parsed", "empty")
 
 
-def test_text_at_the_cap_is_unscored_as_cut() -> None:
+def test_g1_text_at_the_cap_is_unscored_as_cut() -> None:
     assert read(FREE, "an answer that goes", finish="length").unscored == "cut"
     made = measure(prompt(answers=replace(FREE, limits=Limits(2))), DEV[:5], WRITER, metric="exact_match")
     assert (made.metrics["cut"], made.metrics["unscored"], made.score) == (1.0, 1.0, 0.0)

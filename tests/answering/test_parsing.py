@@ -174,7 +174,7 @@ def test_a_refusal_is_told_from_an_answer_that_sounds_like_one() -> None:
     assert make("verbatim")("I'm sorry, but I can't come.", reply) == "I'm sorry, but I can't come."
 
 
-def test_reasoning_without_an_end_is_cut_however_the_text_ended() -> None:
+def test_g11_reasoning_is_no_answer_and_without_an_end_it_is_cut_however_the_text_ended() -> None:
     assert reason("last-number", "<think>12 or 13?") == "cut"
     assert read("last-number", "<think>12 or 13?</think>\n14") == "14"
     assert reason("last-number", "<think>12</think>") == "empty"

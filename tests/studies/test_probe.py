@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from autoprompt_search.core.answers import LabelLogprobs
+from autoprompt_search.core.errors import SystemicError
 from autoprompt_search.core.fingerprint import fingerprint
 from autoprompt_search.core.measurements import Outcome, TrialState
 from autoprompt_search.metrics import metric_named
@@ -160,7 +161,7 @@ def test_where_soft_prompts_may_come_only_the_ceiling_is_futile(tmp_path: Path) 
     assert full.is_futile
 
 
-def test_an_anchor_that_fails_is_left_out_and_a_baseline_that_fails_ends_the_probe(tmp_path: Path) -> None:
+def test_an_anchor_that_fails_is_left_out_and_a_baseline_that_fails_ends_the_search(tmp_path: Path) -> None:
     study = make(tmp_path / "anchor")
     run(study, most=1 + len(RUNGS))
     number, _ = study.ask() or pytest.fail("no trial")
@@ -171,7 +172,6 @@ def test_an_anchor_that_fails_is_left_out_and_a_baseline_that_fails_ends_the_pro
     assert found.anchors == 4
     without = make(tmp_path / "baseline")
     without.ask()
-    without.tell(0, TrialState.FAILED, error="NaN")
-    run(without)
+    with pytest.raises(SystemicError, match=r"the baseline failed.*NaN"):
+        without.tell(0, TrialState.FAILED, error="NaN")
     assert without.headroom() is None
-    assert len(without.records()) == 20

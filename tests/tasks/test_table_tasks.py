@@ -330,6 +330,13 @@ BAD_ROWS = {
     "list in a list": ("generation", texts, {"target": [["x"]]}, {}, "a.jsonl:4: 'target', number 1, is no text but a"),
     "a truth value": ("generation", texts, {"target": True}, {}, "a.jsonl:4: 'target' is no text but a bool"),
     "field of another type": ("generation", texts, {"text": [1]}, {}, "a.jsonl:4: 'text' is no text but a list"),
+    "an image": (
+        "generation",
+        texts,
+        {"text": {"bytes": None, "path": "cat.png"}},
+        {},
+        "a.jsonl:4: 'text' is an image, and images as input come later: name a column of text",
+    ),
     "no text": ("generation", texts, {"text": ""}, {}, "a.jsonl:4: empty text in 'text'"),
     "gold beyond the options": (
         "multiple-choice",

@@ -81,7 +81,8 @@ class Transcript:
         cut = self._cut(text)
         if cut is None:
             return Completion(text, self.finish, len(self.tokens))
-        return Completion(text[:cut], "stop", len(self.tokens))
+        at, stop = cut
+        return Completion(text[:at], "stop", len(self.tokens), stop)
 
     def _may_stop(self) -> bool:
         """Whether the newest token completes a stop string, as far as the last few tokens tell."""
@@ -100,6 +101,7 @@ class Transcript:
         before, whole = decode(self._anchor), decode([*self._anchor, *tokens])
         return whole[len(before) :] if whole.startswith(before) else decode(tokens)
 
-    def _cut(self, text: str) -> int | None:
-        """Where the first stop string begins; None where there is none."""
-        return min((at for at in map(text.find, self._limits.stop) if at >= 0), default=None)
+    def _cut(self, text: str) -> tuple[int, str] | None:
+        """Where the first stop string begins, and which it is; None where there is none."""
+        found = [(at, stop) for stop in self._limits.stop if (at := text.find(stop)) >= 0]
+        return min(found, key=lambda one: one[0], default=None)

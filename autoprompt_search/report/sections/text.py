@@ -128,6 +128,7 @@ def _facts(sides: Sequence[Sequence[Outcome]]) -> tuple[tuple[str, tuple[str, ..
     ends = [Counter(one.finish for one in side) for side in said]
     reasons = [Counter(o.unscored for o in outcomes if o.unscored) for outcomes in sides]
     rows = [(title, tuple(_share(c[end], c.total()) for c in ends)) for end, title in _ENDS.items() if _any(ends, end)]
+    rows += _of_stops(said)
     for why in dict.fromkeys((*_REASONS, *sorted(set().union(*reasons)))):
         if _any(reasons, why):
             counts = tuple(_share(count[why], len(side)) for count, side in zip(reasons, sides, strict=True))
@@ -141,6 +142,15 @@ def _facts(sides: Sequence[Sequence[Outcome]]) -> tuple[tuple[str, tuple[str, ..
         ("Words of a read answer, mean", tuple(map(_words, read))),
         ("Words of a reference, mean", tuple(_words([o.target for o in side]) for side in sides)),
     )
+
+
+def _of_stops(said: Sequence[Sequence[Completion]]) -> list[tuple[str, tuple[str, ...]]]:
+    """How many answers each stop string ended, where there are several: one may stand where no answer ends."""
+    counts = [Counter(one.stop for one in side if one.stop) for side in said]
+    found = sorted(set().union(*counts))
+    sizes = [len(side) for side in said]
+    rows = [(stop, tuple(_share(c[stop], n) for c, n in zip(counts, sizes, strict=True))) for stop in found]
+    return [(f"Ended by {stop!r}", shares) for stop, shares in rows] if len(found) > 1 else []
 
 
 def _any(counts: Sequence[Mapping[str, int]], name: str) -> bool:

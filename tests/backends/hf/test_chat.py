@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import autoprompt_search
 from autoprompt_search.backends.hf.chat import ChatTemplate
 from autoprompt_search.backends.hf.tokenizer import PromptTokenizer
 from autoprompt_search.core.chat import Chat, Conversation, Segment, Turn
@@ -79,7 +81,7 @@ def test_golden_ids(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma"])
-def test_there_is_one_bos_and_it_is_first(name: str) -> None:
+def test_g2_there_is_one_bos_and_it_is_first(name: str) -> None:
     tokenizer = MODELS[name]()
     found = ids(tokenizer, render(PROMPT, example("So"), [DEMO]))
     assert found[0] == tokenizer.bos_token_id
@@ -147,7 +149,7 @@ def test_answers_are_joined_as_the_joined_text_is_read(name: str) -> None:
             assert start < len(whole)
 
 
-def test_the_system_message_is_ours_the_instruction_or_the_templates_own() -> None:
+def test_g3_the_system_message_is_ours_the_instruction_or_the_templates_own_and_can_be_read() -> None:
     tokenizer = made.qwen_like()
 
     def text(chat: Chat, instruction: str = "") -> str:
@@ -163,7 +165,7 @@ def test_the_system_message_is_ours_the_instruction_or_the_templates_own() -> No
     assert "user\nJudge.\n\nSo Ok?" in text(Chat(), "Judge.")
 
 
-def test_the_clock_is_stopped() -> None:
+def test_g3_the_clock_of_a_template_is_stopped() -> None:
     """Two renders a day apart are equal, because a template cannot learn what day it is."""
     code = (
         "from tests.backends.hf import chat_tokenizers as made\n"
@@ -216,3 +218,23 @@ def test_what_the_template_writes_has_an_origin_of_its_own() -> None:
     assert [k for k, _ in kinds] == ["chat", "template", "field:text", "chat", "template"]
     assert kinds[2][1] == " So"  # trimmed as the template trims it
     assert one.conversation is None
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_g4_what_transformers_wraps_the_ids_in_does_not_matter(name: str) -> None:
+    """Its fifth version returns a mapping where the fourth returned a list: we only ever ask it for the text."""
+    tokenizer = MODELS[name]()
+    said = Conversation((Turn("user", (Segment("So it goes"),)),))
+    template = ChatTemplate(tokenizer)
+    options = {"chat_template": template.source, "add_generation_prompt": True, **template.options}
+    wrapped = tokenizer.apply_chat_template(said.messages, **options)
+    ids = wrapped if isinstance(wrapped, list) else wrapped["input_ids"]
+    texts = PromptTokenizer(tokenizer)
+    (one,) = template.set([Rendered((), conversation=said)])
+    assert texts.encode_prompts([texts.text_of(one)])[0] == list(ids)
+
+
+def test_g4_one_place_asks_transformers_for_a_chat() -> None:
+    root = Path(autoprompt_search.__file__).parent
+    callers = [p for p in root.rglob("*.py") if "tokenizer.apply_chat_template(" in p.read_text(encoding="utf-8")]
+    assert [p.relative_to(root).as_posix() for p in callers if "exporters" not in p.parts] == ["backends/hf/chat.py"]

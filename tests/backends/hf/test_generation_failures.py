@@ -171,3 +171,17 @@ def test_half_precision_is_written_in(family, tiny, monkeypatch):
     found = backend.generate(ROWS, FREE).completions
     assert all(one.tokens == FREE.tokens for one in found)
     assert backend._loaded.tried.get("ragged", True)
+
+
+def test_g9_every_one_of_many_stop_strings_ends_a_text(tiny):
+    """Servers of chats take four; nothing of that kind limits a local model."""
+    backend = hf_causal(str(tiny("gpt2")), device="cpu")
+    (free,) = backend.generate(ROWS[:1], Limits(24)).completions
+    places = [at for at in range(1, len(free.text) - 1) if free.text[at : at + 2] not in free.text[: at + 1]][:6]
+    assert places
+    for at in places:
+        stop = free.text[at : at + 2]
+        others = tuple(f"<never-{number}>" for number in range(6))
+        (one,) = backend.generate(ROWS[:1], Limits(24, (*others, stop))).completions
+        assert (one.finish, one.stop) == ("stop", stop)
+        assert one.text == free.text[: free.text.find(stop)]
