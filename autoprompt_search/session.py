@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config import SearchConfig, check_data, check_model
-from autoprompt_search.config.prices import budget_problems, final_passes, first_training, prompt_prices
+from autoprompt_search.config.prices import budget_problems, final_passes, first_training, part_passes, prompt_prices
 from autoprompt_search.config.rules_proposals import known_texts
 from autoprompt_search.config.sections import Budget
 from autoprompt_search.config.serving import served
@@ -230,7 +230,7 @@ def _study(
     hard_limits = HardLimits(
         budget.limits,
         planned=budget.bought(prices) or budget.most_trials(rungs) * rungs[0],
-        held=final_passes(config, plan.splits) if plan else 0,
+        held=final_passes(config, plan.splits) + part_passes(config) if plan else 0,
         spent={unit: beside.amount(unit) for unit in budget.limits},
         soft_look=first_training(config),
     )

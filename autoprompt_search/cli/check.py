@@ -12,7 +12,7 @@ from autoprompt_search.config.answer_lengths import length_advice
 from autoprompt_search.config.costs import ExpectedCost, expected_cost
 from autoprompt_search.config.data import largest, longest_prompts, most_demonstrations, most_tokens, soft_methods
 from autoprompt_search.config.load import examine
-from autoprompt_search.config.prices import budget_problems, final_passes, prompt_prices
+from autoprompt_search.config.prices import budget_problems, final_passes, part_passes, prompt_prices
 from autoprompt_search.config.rules import task_problems
 from autoprompt_search.config.rules_answer import normalisations
 from autoprompt_search.config.rules_chat import chat_advice, chat_points
@@ -179,10 +179,12 @@ def forward_passes(config: SearchConfig, splits: Splits, prices: Mapping[str, fl
     """
     finalists, budget = config.confirm.finalists + 1, config.budget
     passes = _of_trials(config, splits, budget.most_trials(config.rungs, prices), finalists)
-    last = final_passes(config, splits)
+    parts = part_passes(config)
+    ends = {"the final test": final_passes(config, splits), **({"what its parts add": parts} if parts else {})}
+    last = sum(ends.values())
     paid = min((int(most / prices[unit]) for unit, most in budget.limits.items() if prices.get(unit)), default=None)
     if paid is not None and paid < sum(passes.values()) + last:
-        return {"the baseline and the trials": max(0, paid - last), "the final test": last}
+        return {"the baseline and the trials": max(0, paid - last), **ends}
     if budget.most_passes is not None and budget.most_passes < sum(passes.values()):
         running = int(config.runner.options.get("concurrency", 1))
         passes = {
@@ -190,8 +192,7 @@ def forward_passes(config: SearchConfig, splits: Splits, prices: Mapping[str, fl
             "finishing the last of them": sum(_of_trials(config, splits, running, 0).values()),
             "baseline and finalists on dev": sum(_of_trials(config, splits, 1, finalists).values()),
         }
-    passes["the final test"] = last
-    return passes
+    return {**passes, **ends}
 
 
 def _of_trials(config: SearchConfig, splits: Splits, trials: int, finalists: int) -> dict[str, int]:

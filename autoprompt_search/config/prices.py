@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from autoprompt_search.config.data import largest, soft_methods
 from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.config.rules_space import possible
 from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.protocols.model import Backend, Estimates
 from autoprompt_search.core.types import Splits
@@ -43,6 +44,12 @@ def final_passes(config: SearchConfig, splits: Splits) -> int:
     return (config.confirm.finalists + 1) * len(splits.test)
 
 
+def part_passes(config: SearchConfig) -> int:
+    """Forward passes of what the chosen prompt is without its demonstrations, calibration or soft prompt, on dev."""
+    parts = ("demos.strategy", "calibration", "soft.method")
+    return config.rungs[-1] * sum(bool(set(possible(config.space, name)) - {"none"}) for name in parts)
+
+
 def first_training(config: SearchConfig) -> int:
     """Forward passes of a soft prompt's first rung, at most; 0 without soft prompts."""
     steps = [largest(config, m, "steps") * largest(config, m, "batch_size") for m in soft_methods(config)]
@@ -51,7 +58,7 @@ def first_training(config: SearchConfig) -> int:
 
 def budget_problems(config: SearchConfig, splits: Splits, prices: Mapping[str, float]) -> list[str]:
     """Limits that do not even pay for the baseline, one look at another prompt, and the final test."""
-    least = config.rungs[-1] + config.rungs[0] + final_passes(config, splits)
+    least = config.rungs[-1] + config.rungs[0] + part_passes(config) + final_passes(config, splits)
     lines = []
     for unit, most in config.budget.limits.items():
         price = prices.get(unit, 0.0)

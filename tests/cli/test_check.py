@@ -19,7 +19,7 @@ def test_a_sound_file_shows_size_rungs_cost_and_prompts(work, cli):
         "10 -> 20",
         "text, demos",
         "10 train, 20 dev, 40 test",
-        "at most 240",
+        "at most 260",
         "Review: ",
         "' good'",
     ):

@@ -100,6 +100,8 @@ def test_the_test_split_judges_the_choice_and_does_not_make_it(
 
     class Contrary(LocalRunner):
         def test(self, job: TrialJob, tasks: Sequence[TestTask]) -> list[Measurement | Failure]:
+            if not tasks[0].examples[0].id.endswith(" turned"):  # parts of the chosen prompt are measured on dev
+                return super().test(job, tasks)
             turned = {"negative": "positive", "positive": "negative"}
             unseen = [replace(e, target=turned[e.target]) for e in by_id]
             tasks = [replace(t, examples=tuple(unseen)) if t.examples == tuple(by_id) else t for t in tasks]
