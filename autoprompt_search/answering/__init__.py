@@ -22,6 +22,7 @@ PARSERS: Registry[Parser] = Registry(
         "after-marker": "autoprompt_search.answering.parsing:after_marker",
         "last-number": "autoprompt_search.answering.parsing:number",
         "first-label": "autoprompt_search.answering.labels:first_label",
+        "all-labels": "autoprompt_search.answering.labels:all_labels",
         "option-letter": "autoprompt_search.answering.labels:option_letter",
         "json-field": "autoprompt_search.answering.structured:json_field",
         "regex": "autoprompt_search.answering.structured:matching",

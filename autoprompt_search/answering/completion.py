@@ -9,7 +9,7 @@ from typing import cast
 
 from autoprompt_search.answering import PARSERS
 from autoprompt_search.answering.parsing import Parser
-from autoprompt_search.core.answers import LETTERS, Completion, Response, TextAnswers
+from autoprompt_search.core.answers import LETTERS, Completion, Response, TextAnswers, joined, members
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.prompts import Prompt, Rendered
@@ -21,7 +21,8 @@ from autoprompt_search.core.unscored import Unscored
 
 GENERATION = "generated text"
 """The mode, part of every ledger key."""
-_OF_LABELS = "first-label"
+_OF_LABELS = ("first-label", "all-labels")
+_SEVERAL = "all-labels"
 
 
 class Generation:
@@ -75,6 +76,9 @@ def _meant(said: str, answers: TextAnswers, example: Example) -> str | Unscored:
     """The label that a word stands for, the option that a letter stands for; else the text itself."""
     if answers.labels:
         words = {word.casefold(): label for label, words in answers.verbalizer.items() for word in words}
+        if answers.parser == _SEVERAL:
+            meant = {words.get(part.casefold(), "") for part in members(said)}
+            return joined(label for label in answers.labels if label in meant)
         label = words.get(said.casefold())
         return Unscored("not-parsed") if label is None else label
     if answers.has_letters and example.options:
@@ -90,7 +94,7 @@ def _parser(answers: TextAnswers) -> Parser:
 
 @lru_cache(maxsize=256)
 def _built(name: str, options: str, words: tuple[str, ...]) -> Parser:
-    injected = {"labels": words} if name == _OF_LABELS else {}
+    injected = {"labels": words} if name in _OF_LABELS else {}
     return PARSERS.build(ComponentSpec(type=name, **json.loads(options)), **injected)
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from autoprompt_search.answering.parsing import Found, Parser
-from autoprompt_search.core.answers import LETTERS
+from autoprompt_search.core.answers import LETTERS, NO_LABEL, joined
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.types import Example
 
@@ -30,20 +30,49 @@ def first_label(*, labels: Sequence[str]) -> Parser:
     Args:
         labels: Injected: the labels of the task.
     """
-    names = sorted({label for label in labels if label.strip()}, key=lambda label: (-len(label), labels.index(label)))
-    if not names:
-        raise ConfigError(f"labels: a parser of labels needs at least one (got {list(labels)!r})")
-    pattern = re.compile("|".join(f"({_alone(name)})" for name in names), re.IGNORECASE)
-    longest = len(names[0])
+    words = _Words(labels)
 
     def find(text: str, _: Example) -> Found | None:
-        match = pattern.search(text)
-        if match is None:
-            return None
-        label = match.group() if match.group() in names else names[(match.lastindex or 1) - 1]
-        return Found(label, match.start() + longest < len(text))
+        match = words.pattern.search(text)
+        return None if match is None else Found(words.of(match), match.start() + words.longest < len(text))
 
     return Parser(find)
+
+
+def all_labels(*, labels: Sequence[str]) -> Parser:
+    """All labels that the first line names, each once, in the order of the task; `none` where it names none but that.
+
+    Labels are found as `first-label` finds them.
+
+    Args:
+        labels: Injected: the labels of the task.
+    """
+    words = _Words(labels)
+
+    def find(text: str, _: Example) -> Found | None:
+        line, end, _rest = text.lstrip().partition("\n")
+        found = {words.of(match) for match in words.pattern.finditer(line)}
+        if not found and not re.search(rf"(?i)\b{NO_LABEL}\b", line):
+            return None
+        return Found(joined(label for label in labels if label in found), bool(end))
+
+    return Parser(find)
+
+
+class _Words:
+    """A pattern that finds labels as whole words, the longest first."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        given = {label for label in labels if label.strip()}
+        self._names = sorted(given, key=lambda label: (-len(label), labels.index(label)))
+        if not self._names:
+            raise ConfigError(f"labels: a parser of labels needs at least one (got {list(labels)!r})")
+        self.pattern = re.compile("|".join(f"({_alone(name)})" for name in self._names), re.IGNORECASE)
+        self.longest = len(self._names[0])
+
+    def of(self, match: re.Match[str]) -> str:
+        """The label that was found; of those that differ in case alone the one that is spelled so."""
+        return match.group() if match.group() in self._names else self._names[(match.lastindex or 1) - 1]
 
 
 def option_letter() -> Parser:

@@ -16,7 +16,7 @@ from autoprompt_search.config.rules_generation import stop_problems
 from autoprompt_search.config.rules_space import is_active, possible
 from autoprompt_search.config.rules_style import usable_templates
 from autoprompt_search.config.validation import Draft
-from autoprompt_search.core.answers import AnswerForm, LabelAnswers, OptionAnswers, TextAnswers
+from autoprompt_search.core.answers import AnswerForm, LabelAnswers, OptionAnswers, TextAnswers, members
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError, MissingExtraError
 from autoprompt_search.core.prompts import Prompt, Rendered
@@ -30,7 +30,7 @@ LONGEST = 4
 
 def check_data(config: SearchConfig, splits: Splits, form: AnswerForm) -> list[str]:
     """What the examples at hand forbid: rungs beyond the dev split, labels nobody has, too many demonstrations."""
-    labels = _labels(config, splits) if form.kind == "label" else ()
+    labels = _labels(config, splits, form) if form.kind in ("label", "labels") else ()
     stops = stop_problems(config, splits, form)
     return [*_numbers(config, splits), *labels, *_demonstrations(config, splits), *stops]
 
@@ -157,14 +157,18 @@ def _numbers(config: SearchConfig, splits: Splits) -> Iterator[str]:
             yield f"task.data: the {name} split has no examples"
 
 
-def _labels(config: SearchConfig, splits: Splits) -> Iterator[str]:
+def _of(example: Example, form: AnswerForm) -> tuple[str, ...]:
+    return members(example.target) if form.kind == "labels" else (example.target,)
+
+
+def _labels(config: SearchConfig, splits: Splits, form: AnswerForm) -> Iterator[str]:
     """Labels that cannot be learned from, or never be right."""
     words = [t.words for t in config.templates.values()] + list(config.verbalizers.values())
     named = {label for w in words for label in w}
     parts = (("train", splits.train), ("dev", splits.dev), ("test", splits.test))
-    labels = named.union(e.target for _, part in parts for e in part)
+    labels = named.union(label for _, part in parts for e in part for label in _of(e, form))
     for name, part in parts:
-        missing = sorted(labels.difference(e.target for e in part))
+        missing = sorted(labels.difference(label for e in part for label in _of(e, form)))
         if part and missing:
             yield f"task.data: the {name} split has no example of {', '.join(map(repr, missing))}"
 

@@ -75,7 +75,7 @@ def _task(draft: Draft, problems: list[Problem]) -> tuple[Task | None, tuple[str
         problems += task_problems(spec, exc)
         draft.broken.add("data")
         return task, None
-    return task, draft.form.labels if draft.form.kind == "label" else None
+    return task, draft.form.labels if draft.form.kind in ("label", "labels") else None
 
 
 def task_problems(spec: ComponentSpec, exc: Exception) -> list[Problem]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 LIKELIHOOD, TEXT = "likelihood", "text"
 NORMALISE = "answer.normalise"
+_WRITTEN = ("text", "labels")
+"""Kinds of answers that have no fixed set to compare."""
+_PLURAL = {"text": "texts", "labels": "sets of labels"}
 _OF_LABELS = ("balanced", "hard")
 """Strategies of demonstrations that look at labels, or at the probability of the right one."""
 
@@ -50,7 +53,7 @@ def answer_rules(draft: Draft) -> Iterator[Problem]:
 def ways_of(draft: Draft) -> set[str]:
     """`likelihood` and `text`, as far as the search may use them."""
     config, form = draft.config, draft.form
-    usual = TEXT if form is not None and form.kind == "text" else LIKELIHOOD
+    usual = TEXT if form is not None and form.kind in _WRITTEN else LIKELIHOOD
     return {str(v) for v in possible(config.space, "answer.by")} or {config.answer.by or usual}
 
 
@@ -100,15 +103,18 @@ def _named(draft: Draft, name: str) -> Iterator[str]:
 
 
 def _way(draft: Draft, kind: str) -> Iterator[Problem]:
-    space, wrong = draft.config.space, "texts have no fixed set that a model could compare; leave it at text"
+    space, wrong = (
+        draft.config.space,
+        f"{_PLURAL.get(kind, kind)} have no fixed set that a model could compare; leave it at text",
+    )
     for name in (n for n in space.root if n.startswith("answer.") and n not in ANSWER_PARAMS):
         yield misplaced(name, unknown("parameter", name, ANSWER_PARAMS))
     for value in map(str, possible(space, "answer.by")):
         if value not in (LIKELIHOOD, TEXT):
             yield misplaced("answer.by", unknown("way to ask", value, (LIKELIHOOD, TEXT)), "values")
-        elif kind == TEXT and value == LIKELIHOOD:
+        elif kind in _WRITTEN and value == LIKELIHOOD:
             yield misplaced("answer.by", f"{wrong} (got {value!r})", "values")
-    if kind == TEXT and draft.config.answer.by == LIKELIHOOD:
+    if kind in _WRITTEN and draft.config.answer.by == LIKELIHOOD:
         yield Problem(("answer", "by"), f"answer.by: {wrong} (got {LIKELIHOOD!r})")
     tokens = space.root.get("answer.tokens")
     if tokens is not None:
@@ -121,8 +127,9 @@ def _metric(draft: Draft, kind: str) -> Iterator[Problem]:
     task = draft.task
     for option, name in (("metric", task.metric), *(("metrics", m) for m in task.metrics)) if task else ():
         if is_metric(name) and kind not in metric_named(name, ()).answers:
+            one = kind if kind == "labels" else f"a {kind}"
             fitting = [other for other in METRICS.names() if kind in metric_named(other, ()).answers]
-            text = f"{name!r} does not judge answers that are a {kind}; metrics that do: {', '.join(fitting)}"
+            text = f"{name!r} does not judge answers that are {one}; metrics that do: {', '.join(fitting)}"
             yield Problem(("task", option), f"task.{option}: {text}")
 
 
@@ -169,5 +176,5 @@ def _of_labels(draft: Draft, kind: str) -> Iterator[Problem]:
         yield misplaced("demos.strategy", f"{value!r} needs labels; use random, knn or diverse", "values")
     for value in (v for v in possible(space, "demos.order") if v == "by-label"):
         yield misplaced("demos.order", f"{value!r} needs labels", "values")
-    if "verbalizer" in space.root:
+    if "verbalizer" in space.root and kind != "labels":
         yield misplaced("verbalizer", "has no meaning where answers are no labels")

@@ -6,7 +6,7 @@ Plain frozen values; they travel to workers and stand in exported prompts. How e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from string import ascii_uppercase
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -26,13 +26,28 @@ without the question (Holtzman et al. 2021, arXiv 2104.08315)."""
 NORMALISATIONS: tuple[str, ...] = get_args(Normalise)
 
 
+NO_LABEL = "none"
+"""The answer where a text has none of the labels, and may have several."""
+_BETWEEN = ", "
+
+
+def joined(labels: Iterable[str]) -> str:
+    """Several labels as one answer; `NO_LABEL` for none of them."""
+    return _BETWEEN.join(labels) or NO_LABEL
+
+
+def members(answer: str) -> tuple[str, ...]:
+    """The labels of an answer that `joined` made; of any other text its parts."""
+    return () if answer == NO_LABEL else tuple(answer.split(_BETWEEN))
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
     """What a task's answers are, whatever prompt asks for them."""
 
     kind: str = "label"
-    """`label`: one of a fixed set. `option`: one of the example's own options. `text`: free text. `ranking`: documents
-    in order."""
+    """`label`: one of a fixed set. `labels`: any of a fixed set, as one text, see `joined`. `option`: one of the
+    example's own options. `text`: free text. `ranking`: documents in order."""
     labels: tuple[str, ...] = ()
     """All label names in a fixed order; empty where answers are no labels."""
 
@@ -158,10 +173,14 @@ class TextAnswers:
     """Label -> its words, where the task's answers are labels."""
 
     def spelled(self, example: Example) -> str:
-        """The text that a demonstration shows: the word of its label, the letter of its option, or its answer."""
+        """The text that a demonstration shows: the words of its labels, the letter of its option, or its answer."""
         if self.has_letters and example.target in example.options:
             return LETTERS[example.options.index(example.target)]
-        return self.verbalizer[example.target][0] if example.target in self.verbalizer else example.target
+        words, target = self.verbalizer, example.target
+        if target in words:
+            return words[target][0]
+        parts = members(target)
+        return joined(words[part][0] for part in parts) if words and words.keys() >= {*parts} else target
 
     @property
     def alone(self) -> Self:

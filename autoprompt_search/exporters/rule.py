@@ -25,6 +25,7 @@ PARSERS: Mapping[str, str] = {
     "first-line": "the answer is the first line that is not blank",
     "after-marker": "the answer is what stands behind the marker on its line, or on the next one that is not blank",
     "last-number": "the answer is the last number, written in one way: `$1,234.50` is `1234.5`",
+    "all-labels": "the answer is all labels whose words the first line names, in any case, or none of them",
     "first-label": "the answer is the label whose word the text names first, as a whole word, in any case",
     "option-letter": "the answer is the letter of an option",
     "json-field": "the answer is a field of the JSON object in the text",

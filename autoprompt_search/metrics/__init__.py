@@ -21,6 +21,8 @@ METRICS: Registry[Metric] = Registry(
         "weighted_f1": "autoprompt_search.metrics.classification:weighted_f1",
         "weighted_precision": "autoprompt_search.metrics.classification:weighted_precision",
         "weighted_recall": "autoprompt_search.metrics.classification:weighted_recall",
+        "samples_f1": "autoprompt_search.metrics.classification:samples_f1",
+        "subset_accuracy": "autoprompt_search.metrics.classification:subset_accuracy",
         "one_minus_ece": "autoprompt_search.metrics.calibration:one_minus_ece",
         "exact_match": "autoprompt_search.metrics.text:exact_match",
         "length": "autoprompt_search.metrics.text:length",

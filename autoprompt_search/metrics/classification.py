@@ -12,14 +12,27 @@ from functools import cached_property
 
 import numpy as np
 
+from autoprompt_search.core.answers import members
 from autoprompt_search.core.arrays import Doubles
 from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.metric import Metric
+
+_ONE_OR_SEVERAL = ("label", "labels")
 
 
 def accuracy() -> Metric:
     """Share of right predictions, in [0, 1]."""
     return _Accuracy()
+
+
+def subset_accuracy() -> Metric:
+    """Share of texts of which all labels are right and none is missing, in [0, 1]."""
+    return _Accuracy(("labels",))
+
+
+def samples_f1() -> Metric:
+    """Mean over texts of the F1 of their labels, in [0, 1]; 1 where a text has none and none was given."""
+    return _SamplesF1()
 
 
 def balanced_accuracy(labels: tuple[str, ...]) -> Metric:
@@ -33,12 +46,12 @@ def macro_f1(labels: tuple[str, ...]) -> Metric:
     A label that occurs in neither says nothing about the predictions; with it a perfect
     prediction of a small rung would score below 1.
     """
-    return _CountMetric(labels, _macro_f1)
+    return _CountMetric(labels, _macro_f1, _ONE_OR_SEVERAL)
 
 
 def macro_precision(labels: tuple[str, ...]) -> Metric:
     """Mean precision of the labels that occur among targets or predictions, in [0, 1]."""
-    return _CountMetric(labels, _macro_precision)
+    return _CountMetric(labels, _macro_precision, _ONE_OR_SEVERAL)
 
 
 def macro_recall(labels: tuple[str, ...]) -> Metric:
@@ -46,37 +59,37 @@ def macro_recall(labels: tuple[str, ...]) -> Metric:
 
     Differs from `balanced_accuracy` where a label is predicted that no target has: it counts as 0 here.
     """
-    return _CountMetric(labels, _macro_recall)
+    return _CountMetric(labels, _macro_recall, _ONE_OR_SEVERAL)
 
 
 def micro_f1(labels: tuple[str, ...]) -> Metric:
     """F1 of all labels' counts together, in [0, 1]; accuracy, where every prediction is a label."""
-    return _CountMetric(labels, _micro_f1)
+    return _CountMetric(labels, _micro_f1, _ONE_OR_SEVERAL)
 
 
 def micro_precision(labels: tuple[str, ...]) -> Metric:
     """Share of right ones among predictions that are labels, in [0, 1]; what could not be read counts for none."""
-    return _CountMetric(labels, _micro_precision)
+    return _CountMetric(labels, _micro_precision, _ONE_OR_SEVERAL)
 
 
 def micro_recall(labels: tuple[str, ...]) -> Metric:
     """Share of targets that were predicted, in [0, 1]."""
-    return _CountMetric(labels, _micro_recall)
+    return _CountMetric(labels, _micro_recall, _ONE_OR_SEVERAL)
 
 
 def weighted_f1(labels: tuple[str, ...]) -> Metric:
     """Mean F1 of the labels, each weighted by how many targets have it, in [0, 1]."""
-    return _CountMetric(labels, _weighted_f1)
+    return _CountMetric(labels, _weighted_f1, _ONE_OR_SEVERAL)
 
 
 def weighted_precision(labels: tuple[str, ...]) -> Metric:
     """Mean precision of the labels, each weighted by how many targets have it, in [0, 1]."""
-    return _CountMetric(labels, _weighted_precision)
+    return _CountMetric(labels, _weighted_precision, _ONE_OR_SEVERAL)
 
 
 def weighted_recall(labels: tuple[str, ...]) -> Metric:
     """Mean recall of the labels, each weighted by how many targets have it, in [0, 1]: the share of right answers."""
-    return _CountMetric(labels, _weighted_recall)
+    return _CountMetric(labels, _weighted_recall, _ONE_OR_SEVERAL)
 
 
 def mcc(labels: tuple[str, ...]) -> Metric:
@@ -96,6 +109,24 @@ class _Accuracy:
 
     def statistics(self, outcome: Outcome) -> Sequence[float]:
         return (float(outcome.prediction == outcome.target),)
+
+    def score(self, sums: Doubles, n: Doubles | int) -> Doubles:
+        scores: Doubles = sums[..., 0] / n
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class _SamplesF1:
+    """One statistic: twice the labels in both over all labels of both."""
+
+    answers: tuple[str, ...] = ("labels",)
+    is_mean: bool = True
+
+    def statistics(self, outcome: Outcome) -> Sequence[float]:
+        gold, said = {*members(outcome.target)}, {*members(outcome.prediction)}
+        if outcome.unscored:
+            return (0.0,)
+        return (2 * len(gold & said) / (len(gold) + len(said)) if gold or said else 1.0,)
 
     def score(self, sums: Doubles, n: Doubles | int) -> Doubles:
         scores: Doubles = sums[..., 0] / n
@@ -129,7 +160,8 @@ class _Counts:
 
 @dataclass(frozen=True)
 class _CountMetric:
-    """A metric that is a formula of `_Counts`. A prediction that is none of the labels counts for no label."""
+    """A metric that is a formula of `_Counts`, of one label per text or of several. A prediction that is none of the
+    labels counts for no label."""
 
     labels: tuple[str, ...]
     formula: Callable[[_Counts, Doubles | int], Doubles]
@@ -142,13 +174,20 @@ class _CountMetric:
 
     def statistics(self, outcome: Outcome) -> Sequence[float]:
         count, row = len(self.labels), [0.0] * (3 * len(self.labels))
-        predicted, gold = self._index.get(outcome.prediction), self._index.get(outcome.target)
-        if predicted is not None:
-            row[count + predicted] = 1.0
-            row[predicted] = float(predicted == gold)
-        if gold is not None:
-            row[2 * count + gold] = 1.0
+        predicted, gold = self._places(outcome.prediction), self._places(outcome.target)
+        for place in predicted:
+            row[count + place] = 1.0
+            row[place] = float(place in gold)
+        for place in gold:
+            row[2 * count + place] = 1.0
         return row
+
+    def _places(self, answer: str) -> list[int]:
+        """Of the label, or of the labels where a text may have several."""
+        if answer in self._index:
+            return [self._index[answer]]
+        parts = members(answer) if "labels" in self.answers else ()
+        return [self._index[part] for part in parts if part in self._index]
 
     def score(self, sums: Doubles, n: Doubles | int) -> Doubles:
         count = len(self.labels)

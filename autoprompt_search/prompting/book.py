@@ -48,7 +48,7 @@ INSTRUCTION = "instruction"
 
 ANSWER_PARAMS = ("answer.by", "answer.parser", "answer.tokens", "answer.normalise")
 """Addresses that say how answers are asked for and read."""
-_PARSERS = {"label": "first-label", "option": LETTER, "text": "verbatim"}
+_PARSERS = {"label": "first-label", "labels": "all-labels", "option": LETTER, "text": "verbatim"}
 """Kind of answer -> the parser of generated text where nobody names one."""
 
 
@@ -113,7 +113,7 @@ class PromptBook:
 
     def way(self, params: Params) -> str:
         """`likelihood` or `text`: how a prompt at `params` gets its answers."""
-        usual = "text" if self.form.kind == "text" else "likelihood"
+        usual = "likelihood" if self.form.kind in ("label", "option") else "text"
         return str(params.get(ANSWER + "by", self.asking.by or usual))
 
     def _answers(self, name: str, params: Params, template: Template) -> Answers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autoprompt_search.core.answers import AnswerForm
+from autoprompt_search.core.answers import AnswerForm, members
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.metric_names import WrittenMetric, metric_name
 from autoprompt_search.core.reading import Reading
@@ -19,11 +19,12 @@ from autoprompt_search.tasks.dataset import (
     reason_mistakes,
 )
 from autoprompt_search.tasks.examples import REASONS, Columns, is_unlabelled, read_examples
-from autoprompt_search.tasks.labels import Labels, doubts, mistakes, raw_values
+from autoprompt_search.tasks.labels import Labels, doubts, mistakes, raw_values, several_names
 from autoprompt_search.tasks.parts import make_splits
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.sources import REVIEWS_LABELS
+from autoprompt_search.tasks.splitting import alike, by_target
 from autoprompt_search.tasks.tables import Table
 
 
@@ -36,6 +37,8 @@ class ClassificationTask:
         text: Column, columns, or field -> column; the fields of templates.
         label: Column of the gold label.
         labels: Names in order, or raw value -> name; None takes what the data hold.
+        multi_label: Whether a text may have any number of the labels: a list, or a text with `,`, `;` or `|` between
+            them. Answers are then generated and read by the parser `all-labels`.
         metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
         metrics: Further metrics that are reported beside it.
         splits: Wanted number per split. Without: all of a split that the data give; of what is split
@@ -54,7 +57,8 @@ class ClassificationTask:
         label: str = "label",
         *,
         labels: list[str] | dict[str | int | float | bool, str] | None = None,
-        metric: WrittenMetric = "accuracy",
+        multi_label: bool = False,
+        metric: WrittenMetric | None = None,
         metrics: list[WrittenMetric] | None = None,
         splits: dict[str, int] | None = None,
         max_chars: int | None = None,
@@ -64,7 +68,10 @@ class ClassificationTask:
     ) -> None:
         self._columns = Columns(fields_of(text), label, max_chars)
         self._option = labels
-        self._metric, self._metrics = metric_name(metric), tuple(map(metric_name, metrics or ()))
+        self._is_several = multi_label
+        usual = "micro_f1" if multi_label else "accuracy"
+        self._metric, self._metrics = metric_name(metric or usual), tuple(map(metric_name, metrics or ()))
+        self._known: Labels | None = None
         self._sizes = dict(splits or {})
         self._leave_out = tuple(leave_out or ())
         self._dataset = Dataset(data, self._sizes, Format(encoding, delimiter))
@@ -85,12 +92,14 @@ class ClassificationTask:
         """All label names; reads the data where `labels` was not given."""
         if self._option is None and self._dataset.is_drawn:
             return REVIEWS_LABELS
-        return self._labels({} if self._option else self._read(seed=0)).names
+        if self._known is None:
+            self._known = self._labels({} if self._option else self._read(seed=0))
+        return self._known.names
 
     @property
     def answers(self) -> AnswerForm:
-        """One of `labels`."""
-        return AnswerForm("label", self.labels)
+        """One of `labels`, or any of them."""
+        return AnswerForm("labels" if self._is_several else "label", self.labels)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -118,20 +127,22 @@ class ClassificationTask:
     def load(self, seed: int) -> Splits:
         """Read, check, split and order the data; all mistakes found in a step come as one `ConfigError`."""
         tables = self._read(seed)
-        labels = self._labels(tables)
+        labels = self._known = self._labels(tables)
         hidden = [name for name, table in tables.items() if is_unlabelled(table, self._columns.label)]
         notes = [note for table in tables.values() for note in table.notes]
-        notes += doubts(self._columns.label, list(tables.values())) if self._option is None else []
+        is_open = self._option is None and not self._is_several
+        notes += doubts(self._columns.label, list(tables.values())) if is_open else []
         notes += [f"{tables[name].origin} hides its labels and was left out" for name in hidden if name != "train"]
         problems = Problems()
         pools = {
-            name: read_examples(table, self._columns, labels, problems, self._leave_out)
+            name: read_examples(table, self._columns, labels, problems, self._leave_out, are_several=self._is_several)
             for name, table in tables.items()
             if name == "train" or name not in hidden
         }
         problems.check()
         notes += reading_notes(pools.values(), self._columns.max_chars, _LEFT_OUT)
-        splits = make_splits(pools, labels.names, self._sizes, seed)
+        names = () if self._is_several else labels.names
+        splits = make_splits(pools, names, self._sizes, seed, alike if self._is_several else by_target)
         return replace(splits, notes=(*notes, *splits.notes))
 
     def _read(self, seed: int) -> Mapping[str, Table]:
@@ -139,7 +150,13 @@ class ClassificationTask:
         return self._dataset.tables(seed, [*self._columns.fields.values(), self._columns.label])
 
     def _labels(self, tables: Mapping[str, Table]) -> Labels:
-        return Labels(self._option, self._columns.label, tables.values())
+        option = self._option
+        if self._is_several and option is None:
+            option = several_names(self._columns.label, tables.values())
+        found = Labels(option, self._columns.label, tables.values())
+        if self._is_several and (bad := [name for name in found.names if members(name) != (name,)]):
+            raise ConfigError(f"labels: {bad[0]!r} cannot be one of several: it is a list, or says that there is none")
+        return found
 
 
 _LEFT_OUT = {"missing": "without a label", "unknown": "with a label that is not among `labels`"}

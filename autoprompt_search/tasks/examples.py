@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from autoprompt_search.core.answers import joined
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.core.types import Example
-from autoprompt_search.tasks.labels import Labels, is_missing, spelling
+from autoprompt_search.tasks.labels import Labels, is_missing, parts_of, spelling
 from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.sources import suggest
 from autoprompt_search.tasks.tables import Row, Table, has_column, value_of
@@ -83,14 +84,24 @@ def check_columns(table: Table, columns: Sequence[str], problems: Problems) -> b
 
 
 def read_examples(
-    table: Table, columns: Columns, labels: Labels, problems: Problems, leave_out: Sequence[str] = ()
+    table: Table,
+    columns: Columns,
+    labels: Labels,
+    problems: Problems,
+    leave_out: Sequence[str] = (),
+    *,
+    are_several: bool = False,
 ) -> Pool:
-    """Every good row as a labelled example; every bad one as a problem, unless it is left out for such a reason."""
+    """Every good row as a labelled example; every bad one as a problem, unless it is left out for such a reason.
+
+    Where a row may have several labels, its target is all of them as one text.
+    """
     classes = table.classes.get(columns.label, ())
+    read = _several if are_several else _label
     return read_rows(
         table,
         lambda row: texts_of(row, columns.fields),
-        lambda row: Gold(_label(row, columns.label, labels, classes)),
+        lambda row: Gold(read(row, columns.label, labels, classes)),
         problems,
         leave_out=leave_out,
         max_chars=columns.max_chars,
@@ -196,6 +207,11 @@ def as_text(value: object, column: str) -> str:
     return text
 
 
+def _several(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> str:
+    found = {_named(part, column, labels, classes) for part in parts_of(raw_value(row, column))}
+    return joined(name for name in labels.names if name in found)
+
+
 def is_image(value: object) -> bool:
     """Whether a cell holds an image: one of Pillow, or bytes and path as data sets keep them."""
     if isinstance(value, Mapping):
@@ -208,6 +224,10 @@ def _label(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> s
     if is_missing(value, classes):
         what = f"no label in {column!r}"
         raise BadRowError(f"{what}; `leave_out: [missing]` leaves such rows out", what, "missing")
+    return _named(value, column, labels, classes)
+
+
+def _named(value: object, column: str, labels: Labels, classes: tuple[str, ...]) -> str:
     name = labels.name(value, classes)
     if name is not None:
         return name

@@ -82,6 +82,21 @@ def spelling(value: object) -> str | None:
     return None
 
 
+def parts_of(value: object) -> list[object]:
+    """The labels in a cell that may hold several: a list, or a text with `,`, `;` or `|` between them."""
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, str):
+        return [part for part in re.split(r"[,;|]", value) if part.strip()]
+    return [] if is_missing(value) else [value]
+
+
+def several_names(column: str, tables: Iterable[Table]) -> list[str]:
+    """All labels that occur in cells that may hold several, numbers by size and words by alphabet."""
+    cells = _values(tables, column)
+    return sorted({name for cell in cells for part in parts_of(cell) if (name := spelling(part))}, key=_rank)
+
+
 def mistakes(option: LabelNames) -> list[str]:
     """What is wrong with the option itself, whatever the data."""
     if option is None:

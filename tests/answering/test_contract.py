@@ -19,6 +19,7 @@ READABLE: dict[str, tuple[dict[str, Any], str]] = {
     "first-line": ({}, "\ntwenty\nmore\n"),
     "after-marker": ({"marker": "The answer is"}, "So. the answer is\n20\n"),
     "last-number": ({}, "4 times 5 are 20.0"),
+    "all-labels": ({}, "It is Very Good and bad, it seems"),
     "first-label": ({}, "It is Very Good indeed, it seems"),
     "option-letter": ({}, "Answer: (B), since"),
     "json-field": ({"field": "answer"}, 'Here: {"answer": "B"} done'),
