@@ -55,7 +55,7 @@ def expected_cost(config: SearchConfig, book: PromptBook, splits: Splits, backen
         backend.estimate_probe(longest_text(config, book, splits)),
         {unit: price * passes for unit, price in prediction.items()},
         {unit: price * final_passes(config, splits) for unit, price in prediction.items()},
-        config.budget.most_trials(config.rungs, prediction),
+        int(min(config.budget.most_trials(config.rungs, prediction), config.space.size)),
     )
 
 
