@@ -173,7 +173,7 @@ ROWS = (
         {},
         "squad",
         is_long=True,
-        keep=lambda row: len(row["context"]) < 500,
+        keep=lambda row: len(row["context"]) < 900,
     ),
     Row(
         "dialogue summary",
