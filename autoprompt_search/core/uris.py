@@ -76,8 +76,7 @@ def _secrets(uri: str) -> list[str]:
     user, at, place = rest.rpartition("@") if mark and not rest.startswith("/") else ("", "", rest)
     end = _until(place, "?#")[1] if mark else ""
     found = [user] if at and user else []
-    name, colon, password = user.partition(":")
-    found += [name, password] if colon else []
+    found += [part for i, c in enumerate(user) if c == ":" for part in (user[:i], user[i + 1 :])]
     found += [part for pair in re.split("[?#&;]", end) if (part := pair.partition("=")[2] or pair)]
     return [part for part in found if part]
 

@@ -13,8 +13,8 @@ from autoprompt_search.core.protocols.output import FinalPrompt
 from autoprompt_search.core.slotted import Piece, fields_of
 from autoprompt_search.exporters.portable import Portable, as_json, messages, portable, turns_of, write_folder
 
-_JINJA = re.compile(r"\{[{%#]|[}%#]\}|\{\Z|\r|\n\Z")
-"""What Jinja and Nunjucks read as their own, turn into other line ends, or drop at the end."""
+_JINJA = re.compile(r"\{[{%#]|\{*(?:[}%#]\}|\r|\n\Z)|\{\Z")
+"""What Jinja and Nunjucks read as their own, turn into other line ends, or drop at the end, with a brace before it."""
 
 
 class Messages:

@@ -26,12 +26,15 @@ def test_a_config_error_survives_the_way_from_a_worker() -> None:
 
 def test_every_error_can_be_caught_as_one() -> None:
     ours = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    assert len(ours) == 7
+    assert len(ours) == 9
     assert all(issubclass(kind, SearchError) for kind in ours)
     assert all(kind.__name__ in str(errors.__doc__) for kind in ours)
 
 
-@pytest.mark.parametrize("name", ["TrialError", "SystemicError", "StateError", "TamperedError", "MissingExtraError"])
+@pytest.mark.parametrize(
+    "name",
+    ["TrialError", "SystemicError", "EndpointError", "BudgetError", "StateError", "TamperedError", "MissingExtraError"],
+)
 def test_the_others_survive_it_too(name: str) -> None:
     error = getattr(errors, name)("why")
     back = pickle.loads(pickle.dumps(error))  # noqa: S301

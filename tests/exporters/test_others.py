@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoprompt_search import load_prompt
@@ -65,9 +65,9 @@ def test_golden_items_are_the_prompts_of_the_search(kind: str, tmp_path: Path) -
     one = final(kind)
     _, golden = export("messages", one, tmp_path)
     assert len(golden) == len(one.golden)
-    for row, (example, answer) in zip(golden, one.golden, strict=True):
+    for row, (asked, answer) in zip(golden, one.golden, strict=True):
         assert row["answer"] == answer
-        assert [m["content"] for m in row["messages"]] == [text for _, text in one.golden_prompts[example.id]]
+        assert [m["content"] for m in row["messages"]] == [text for _, text in one.golden_prompts[asked.id]]
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -88,6 +88,8 @@ def _text(path: Path) -> str:
     return path.read_bytes().decode()
 
 
+@example("{\r")
+@example("{}}")
 @given(st.text(st.sampled_from("{}%# \n\r-ab" + ODD), max_size=12))
 def test_any_text_is_itself_in_jinja(text: str) -> None:
     shown = portable(final("plain"))

@@ -153,6 +153,8 @@ def places() -> dict[str, Case]:
     """Every kind of adapter on every backend, alone and in the place of tokens, and beside a second text."""
     found = {}
     for kind, fit in families.FAMILIES.items():
+        if not fit.methods:
+            continue
         for family in FAMILIES[kind]:
             with_prefix = "prefix-tuning" in fit.methods and family not in fit.without_prefixes
             for at, form in [

@@ -75,7 +75,7 @@ def test_a_budget_is_kept_with_probe_and_final_test(server: EndpointServer, tmp_
     total = found["endpoint"]["total"]
     spent = {**total, "tokens": total["prompt_tokens"] + total["completion_tokens"]}
     ((unit, most),) = budget.items()
-    assert 0.5 * most < spent[unit] <= most
+    assert 0.35 * most < spent[unit] <= most
     assert server.bill.usd == pytest.approx(total["usd"])
 
 

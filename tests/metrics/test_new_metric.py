@@ -16,6 +16,7 @@ from autoprompt_search.ledger import Ledger
 from autoprompt_search.metrics import METRICS, metric_named
 from autoprompt_search.runners.local import LocalRunner
 from autoprompt_search.studies.corpus import CorpusRacing
+from autoprompt_search.studies.measured import MeasuredTrials
 from autoprompt_search.studies.pruning import Pruner, PrunerName, PrunerTerms, chosen, usual
 from autoprompt_search.studies.racing import Racing
 from autoprompt_search.studies.spending import Spending
@@ -64,7 +65,7 @@ def test_pruners_for_means_take_it_and_refuse_what_is_none(pruner: PrunerName) -
         return PrunerTerms(budget, rungs, 3, 0.05, metric_named(metric, LABELS))
 
     def made(metric: str) -> Pruner:
-        return chosen(pruner, terms(metric), ScoreModel(rungs), Spending(budget))[0]
+        return chosen(pruner, terms(metric), MeasuredTrials(), ScoreModel(rungs), Spending(budget))[0]
 
     assert usual(terms("exact_match")) == "knowledge-gradient"
     assert usual(terms("opaque")) == "halving"
