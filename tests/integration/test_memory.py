@@ -56,8 +56,10 @@ def test_where_memory_stays_short_a_trial_fails_after_its_retries_and_says_what_
     work = slow_job(tmp_path)
     with caplog.at_level(logging.WARNING), pytest.raises(SystemicError, match=REASON):
         drive(runner, work, trials=3)
-    assert caplog.text.count("is run again") == 6, "three trials, twice each"
-    assert caplog.text.count("ran out of memory") == 6
+    assert "Trial 0 is run again (2 of at most 2 times)" in caplog.text
+    again = caplog.text.count("is run again")
+    assert 2 <= again <= 4, "the baseline twice, whose failure ends the search, and perhaps the trial beside it"
+    assert caplog.text.count("ran out of memory") == again
     [found] = runner.test(work, [TestTask(0, space().baseline(), None, examples(8))])
     assert isinstance(found, Failure)
     assert "ran out of memory" in found.reason
