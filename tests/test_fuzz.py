@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import autoprompt_search
 
 ROOT = Path(__file__).parents[1]
 INPUTS = 200
 
 
+@pytest.mark.slow
 def test_bad_input_is_success_or_one_clear_error(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "fuzz.py"), "--inputs", str(INPUTS), "--seed", "7"]
     path = os.pathsep.join([str(Path(autoprompt_search.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])

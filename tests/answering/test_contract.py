@@ -52,6 +52,7 @@ class TestParsers(ParserContract):
         return READABLE[self.name][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READABLE)
 @settings(max_examples=150, deadline=None)
 @given(text=text, more=text, finish=st.sampled_from(["stop", "end", "length", "filter"]))

@@ -82,6 +82,7 @@ def _new_tokens(tokenizer, plain, prompt, answer):
     return bare if tokenizer.sep_token or alone[-1] == tokenizer.eos_token_id else both[len(alone) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", NORMALISATIONS)
 def test_every_normalisation_equals_a_plain_loop(family, how):
     backend, plain, tokenizer = family

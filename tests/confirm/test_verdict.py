@@ -39,6 +39,7 @@ def test_the_interval_decides(low: float, high: float, wanted: Verdict) -> None:
     assert judge(Difference((low + high) / 2, low, high, 0.01, "given")) is wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.6, 0.9])
 def test_two_equal_prompts_are_rarely_told_apart(rate: float) -> None:
     """A/A at 95 % confidence: 5 % of verdicts may say anything but tie, half of them promote.

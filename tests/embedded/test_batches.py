@@ -24,6 +24,7 @@ def drawn(name: str, *, lessons: bool) -> list[list[Item]]:
     return list(islice(batches(pupil(name).tokenizer, 5, pupil(name).family.course, lessons=lessons), 6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lessons", "digest"), [(True, "b21ca923d20ffaf8"), (False, "a2e6430a06f5bb0c")])
 def test_the_corpus_behind_the_shipped_gpt_is_what_it_was(lessons: bool, digest: str) -> None:
     source = batches(pupil("gpt").tokenizer, 1, pupil("gpt").family.course, lessons=lessons)
@@ -31,6 +32,7 @@ def test_the_corpus_behind_the_shipped_gpt_is_what_it_was(lessons: bool, digest:
     assert hashlib.sha256(repr(ids).encode()).hexdigest()[:16] == digest
 
 
+@pytest.mark.slow
 @NAMES
 def test_items_fit_the_context_and_end_with_an_answer(name: str) -> None:
     tokenizer = pupil(name).tokenizer
@@ -58,6 +60,7 @@ def test_the_last_answer_is_always_hidden_and_random_tokens_never() -> None:
     assert 0.4 < sum(places == [19] for places in drawn_places) / 400 < 0.75
 
 
+@pytest.mark.slow
 @NAMES
 def test_one_step_lowers_both_losses_of_its_batch(name: str) -> None:
     learner = pupil(name)

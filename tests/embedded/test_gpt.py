@@ -79,6 +79,7 @@ def test_longest_list_of_demonstrations_fits_the_context() -> None:
         assert len(tokenizer()(prompt)["input_ids"]) < model().config.max_position_embeddings
 
 
+@pytest.mark.slow
 def test_obvious_prompt_is_mediocre_and_template_demonstrations_and_experts_each_add() -> None:
     header = f"{EXPERT_WORDS[0]} {EXPERT_GROUPS[0]}.\n"
     baseline, best = accuracy(BASELINE), accuracy(BEST)

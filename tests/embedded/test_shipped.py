@@ -24,6 +24,7 @@ def test_each_is_under_four_megabytes(name: str) -> None:
     assert sum(path.stat().st_size for path in BUILTIN[f"builtin:{name}"].iterdir()) < 4_000_000
 
 
+@pytest.mark.slow
 @NAMES
 def test_the_obvious_prompt_is_mediocre_and_demonstrations_add_to_it(name: str) -> None:
     asked = reviews(21, 200, split="test")

@@ -41,6 +41,7 @@ answers = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(answers)
 def test_answers_of_any_kind_come_back(kind: Answers) -> None:
     final = final_prompt(golden=())

@@ -32,6 +32,7 @@ OLD = Path(__file__).parent / "version_1.json"
 ENCODER = {"type": "hf-encoder"}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(prompts(), texts, backends)
 def test_any_prompt_comes_back_whole(prompt: Prompt, name: str, backend: str) -> None:

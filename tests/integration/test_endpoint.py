@@ -30,6 +30,7 @@ def forget_processes() -> None:
     job._backend.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_search_is_paid_once_and_its_prompt_works(server: EndpointServer, tmp_path: Path) -> None:
     result = search(space(server, tmp_path), out=tmp_path / "out")
     kept = result.data["endpoint"]
@@ -49,6 +50,7 @@ def test_a_search_is_paid_once_and_its_prompt_works(server: EndpointServer, tmp_
     assert server.bill.requests - paid <= 13  # golden items and one text: no probe
 
 
+@pytest.mark.slow
 def test_what_ended_in_the_middle_goes_on_without_losing_or_paying_twice(
     server: EndpointServer, tmp_path: Path
 ) -> None:
@@ -69,6 +71,7 @@ def test_what_ended_in_the_middle_goes_on_without_losing_or_paying_twice(
         assert found[name] == whole[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [{"usd": 0.05}, {"requests": 700}, {"tokens": 40_000}])
 def test_a_budget_is_kept_with_probe_and_final_test(server: EndpointServer, tmp_path: Path, budget: dict) -> None:
     found = search(space(server, tmp_path, budget=budget), out=tmp_path / "out").data
@@ -87,6 +90,7 @@ def test_labels_without_probabilities_are_chosen(tmp_path: Path) -> None:
     assert "loss" not in found["baseline"]["test"]["metrics"]
 
 
+@pytest.mark.slow
 def test_the_price_is_predicted_within_a_tenth(server: EndpointServer, tmp_path: Path) -> None:
     from autoprompt_search.cli.check import inspect
 

@@ -32,6 +32,7 @@ def rows(result: SearchResult) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_written_texts_are_in_everything_a_search_leaves(folder: Path) -> None:
     path = space_file(folder, **CHANGES)
     result = search(load_config(path))

@@ -29,6 +29,7 @@ class ExactMatch:
         return scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["knowledge-gradient", "wilcoxon"])
 def test_pruners_for_means_search_by_it_as_by_accuracy(
     pruner: str, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -65,6 +65,7 @@ def test_a_larger_budget_continues(folder: Path, finished: SearchResult) -> None
     assert [r.params for r in more.records[:16]] == [r.params for r in finished.records]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["knowledge-gradient", "halving"])
 def test_tokens_of_the_whole_search_stay_within_the_budget_also_when_it_is_continued(folder: Path, pruner: str) -> None:
     """A hundred thousand words in all, the final test among them; then more."""
@@ -76,6 +77,7 @@ def test_tokens_of_the_whole_search_stay_within_the_budget_also_when_it_is_conti
     assert len(result.records) > 3
 
 
+@pytest.mark.slow
 def test_a_test_split_that_judged_another_choice_before_is_said_to_have(folder: Path) -> None:
     first = search(load_config(space_file(folder, budget={"trials": 2})))
     assert first.data["test_openings"] == 1

@@ -75,6 +75,7 @@ def test_an_experiment_gives_what_the_folder_of_its_search_gives(work: Path, rec
     ]
 
 
+@pytest.mark.slow
 def test_a_search_begins_with_the_points_and_check_counts_them(work: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = space_file(work, study=study(*NAMES), tracker=tracker(work), budget={"trials": 5, "probe": "never"})
     memory = inspect(path, []).memory

@@ -234,6 +234,7 @@ def test_options_are_checked() -> None:
     assert [p.partition(":")[0] for p in caught.value.problems] == ["reductoin", "sampler", "reduction"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_again", [False, True])
 def test_a_long_prompt_is_in_memory_once_however_many_rungs_it_climbed(tmp_path: Path, is_again: bool) -> None:
     size, trials = 20_000, 20

@@ -91,6 +91,7 @@ def run(study: OptunaStudy, share: Any = share_of, most: int = 10**6) -> list[tu
     return order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", sorted([*PRUNERS, *ALLOCATORS]))
 def test_anchors_see_the_first_rung_before_anybody_goes_on(pruner: Any, tmp_path: Path) -> None:
     study = make(tmp_path, pruner=pruner)

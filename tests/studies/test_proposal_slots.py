@@ -120,6 +120,7 @@ def test_known_slots_are_drawn_again_with_their_text_and_others_never(tmp_path: 
     assert again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

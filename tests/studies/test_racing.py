@@ -53,6 +53,7 @@ def population(rng: np.random.Generator, skills: list[float]) -> list[NDArray[np
     return sorted(rows, key=lambda row: -row.sum())
 
 
+@pytest.mark.slow
 def test_the_best_is_lost_in_at_most_the_promised_share_of_orders() -> None:
     """Among eight prompts of equal skill, looked at on every rung; what is random is the order of dev."""
     rng, searches, error = np.random.default_rng(0), 60, 0.2

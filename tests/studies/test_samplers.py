@@ -99,6 +99,7 @@ def play(study: OptunaStudy, score: Callable[[Params], float], most: int = 999, 
 CASES = {"cma": (NUMBERS, near), "nsga2": (NAMES, shared), "surrogate": (SAID, said)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", CASES)
 def test_it_finds_better_points_than_chance(sampler: SamplerName, tmp_path: Path) -> None:
     space, score = CASES[sampler]
@@ -110,6 +111,7 @@ def test_it_finds_better_points_than_chance(sampler: SamplerName, tmp_path: Path
     assert all(late(sampler, seed) > late("random", seed) + 0.02 for seed in range(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", CASES)
 def test_opened_again_it_asks_what_it_would_have_asked(sampler: SamplerName, tmp_path: Path) -> None:
     space, score = CASES[sampler]

@@ -78,6 +78,7 @@ def prepared(folder: Path) -> OptunaStudy:
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_database_that_comes_back_costs_nothing(
     verb: str, tmp_path: Path, locker: sqlite3.Connection, clock: Clock, caplog: pytest.LogCaptureFixture
@@ -98,6 +99,7 @@ def test_a_database_that_comes_back_costs_nothing(
     assert [r.number for r in again.records()] == list(range(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_database_that_stays_away_ends_the_search_with_one_error_and_loses_nothing(
     verb: str, tmp_path: Path, locker: sqlite3.Connection, clock: Clock

@@ -4,6 +4,7 @@ import random
 import time
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ def test_the_filter_misses_nothing(one, other):
     assert found(one, other) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_ten_thousand_texts_take_seconds():
     rng = random.Random(0)
     words = [f"word{i}" for i in range(3000)]

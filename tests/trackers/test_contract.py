@@ -18,6 +18,7 @@ def test_memory(case: Case, tmp_path: Path) -> None:
     case(MemoryHarness(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TRACKER_CASES, ids=lambda case: case.__name__)
 def test_mlflow(case: Case, tmp_path: Path) -> None:
     shutil.copy(database(), tmp_path / "mlflow.db")

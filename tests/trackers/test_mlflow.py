@@ -104,6 +104,7 @@ def test_the_database_file_alone_holds_everything_when_the_search_ends(harness: 
     assert [number for number, _ in seen.trials] == [0]
 
 
+@pytest.mark.slow
 def test_a_driver_that_dies_loses_nothing(harness: MlflowHarness) -> None:
     code = f"""
 import os
@@ -186,6 +187,7 @@ def test_a_database_that_cannot_be_used_is_one_clear_error(place: str, tmp_path:
     assert "nothing came back" not in str(caught.value), "the reason is the database's own, and no limit was waited for"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_server_that_is_not_there_is_one_clear_error(answers: bool, tmp_path: Path) -> None:
     """`answers`: the port is open, but whoever is behind it says nothing."""

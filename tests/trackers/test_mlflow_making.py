@@ -47,6 +47,7 @@ def use(folder: Path) -> list[int]:
     return [number for seen in harness.searches("f" * 16) for number, _ in seen.trials]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tables", [1, 3, 6])
 def test_a_half_made_database_is_set_aside_and_made_again(
     tables: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -98,6 +99,7 @@ def test_leftovers_of_another_file_do_not_get_into_a_new_one(tmp_path: Path) -> 
     assert {file.name for file in tmp_path.glob("mlflow.db*")} <= {"mlflow.db", "mlflow.db-wal", "mlflow.db-shm"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["with blank.db", "per%cent.db", "sha#rp.db", "ünï.db"])
 def test_any_name(name: str, tmp_path: Path) -> None:
     ensure_made(tmp_path / name)

@@ -133,6 +133,7 @@ def test_the_prompt_is_registered_under_its_aliases(finished: tuple[Path, Any, s
     assert frames == {shown.replace(text, "…") for text in rows if text in shown}
 
 
+@pytest.mark.slow
 def test_the_model_predicts_without_this_package_installed(finished: tuple[Path, Any, str]) -> None:
     folder, _, uri = finished
     parent, _ = _runs(uri)

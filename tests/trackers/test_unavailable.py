@@ -88,6 +88,7 @@ def is_complete(harness: MlflowHarness) -> bool:
     return (seen.status, seen.description) == ("finished", "all there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", AWAY, ids=lambda problem: type(problem).__name__)
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_passes_is_sent_again_and_is_there_once(
@@ -104,6 +105,7 @@ def test_what_passes_is_sent_again_and_is_there_once(
     assert not list((harness.folder / "state").glob("*spool*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_lasts_is_given_up_at_the_end_said_once_and_sent_by_the_next_run(
     verb: str, harness: MlflowHarness, store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

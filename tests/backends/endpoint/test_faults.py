@@ -44,6 +44,7 @@ def texts(backend: OpenAIBackend, prompts: Sequence[Rendered] = PROMPTS) -> list
     return [said.text for said in backend.generate(prompts, Limits(8)).completions]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_is_waited_for_and_counted_as_the_server_does(serve: Serve, name: str) -> None:
     expected = texts(named(serve("llama.cpp")))

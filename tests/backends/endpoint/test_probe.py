@@ -42,6 +42,7 @@ SAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_dialect_is_classified_by_its_answers_and_costs_what_it_says(serve: Serve, name: str) -> None:
     server = serve(name)

@@ -165,6 +165,7 @@ def test_g3_the_system_message_is_ours_the_instruction_or_the_templates_own_and_
     assert "user\nJudge.\n\nSo Ok?" in text(Chat(), "Judge.")
 
 
+@pytest.mark.slow
 def test_g3_the_clock_of_a_template_is_stopped() -> None:
     """Two renders a day apart are equal, because a template cannot learn what day it is."""
     code = (

@@ -97,6 +97,7 @@ def test_what_is_impossible_or_no_number_stays_so():
 # Models
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3"])
 @pytest.mark.parametrize("options", [{}, {"state_megabytes": 0, "batch_tokens": 90, "prefix_megabytes": 0}])
 def test_causal_scores_equal_reading_each_answer_to_its_end(family, options, tiny, monkeypatch):

@@ -216,6 +216,7 @@ def soft_of(backend, place, tokens=4):
 PLACES = [SoftPosition(), SoftPosition("before-answer"), SoftPosition(kind="prefix"), SoftPosition(replaces=2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3", *SEQ2SEQ])
 @pytest.mark.parametrize("place", [*PLACES, SoftPosition("decoder")], ids=lambda p: f"{p.kind}-{p.at}-{p.replaces}")
 def test_a_soft_prompt_is_written_behind_in_every_place(family, place, tiny):

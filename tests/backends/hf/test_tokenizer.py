@@ -56,6 +56,7 @@ def whole(tokenizer, text):
     return tokenizer(text, split_special_tokens=True)["input_ids"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_joined_ids_are_those_of_the_joined_text(name):
     tokenizer = tokenizer_named(name)
@@ -106,6 +107,7 @@ def test_a_stable_border_costs_no_tokenisation_per_pair():
     assert counting.characters < 1.05 * sum(map(len, texts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_prompts_behind_a_long_shared_beginning_have_the_ids_they_have_alone(name, monkeypatch):
     tokenizer = tokenizer_named(name)

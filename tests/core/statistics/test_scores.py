@@ -124,6 +124,7 @@ def simulate(rng: np.random.Generator, n: int, gain: float, loss: float) -> tupl
     return pairs(int(both), int(gained), int(lost), int(neither))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "loss"), [(0.1, 0.1), (0.2, 0.05), (0.02, 0.02), (0.3, 0.1)])
 def test_the_paired_interval_covers_the_truth(gain: float, loss: float) -> None:
     """95 % nominal. 600 runs: the standard error of the coverage is 0.009."""
