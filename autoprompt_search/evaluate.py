@@ -214,7 +214,7 @@ def _ask(prompt: Prompt, examples: Sequence[Example], backend: Backend) -> tuple
         asked = ask(examples)
     except (SearchError, MemoryError):  # that memory is gone says nothing about an example
         raise
-    except Exception as exc:
+    except Exception as exc:  # a model may raise anything; it goes on, with the example at fault if there is one
         poison = _poison(ask, examples)
         if poison is None:
             raise

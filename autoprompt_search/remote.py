@@ -30,7 +30,7 @@ def bring(address: str, folder: Path) -> None:
             if target is not None and ".." not in target.parts:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 system.get_file(path, str(target))
-    except Exception as exc:
+    except Exception as exc:  # each store of fsspec raises its own
         raise ConfigError(f"--out: {public_uri(address)} cannot be read: {_said(exc)}") from exc
 
 
@@ -51,7 +51,7 @@ def send(folder: Path, address: str) -> None:
         for path in before:
             if path.strip("/") not in sent:
                 system.rm_file(path)
-    except Exception as exc:
+    except Exception as exc:  # as above
         raise StateError(
             f"{public_uri(address)} cannot be written: {_said(exc)}. The result is in {folder}; run again to send it"
         ) from exc
@@ -64,7 +64,7 @@ def _opened(address: str) -> tuple[Any, str]:
         system, root = fsspec.core.url_to_fs(address)
     except ImportError as exc:
         raise MissingExtraError(f"--out: {public_uri(address)} needs another package: {exc}") from exc
-    except Exception as exc:
+    except Exception as exc:  # as above
         raise ConfigError(f"--out: {public_uri(address)} cannot be used: {_said(exc)}") from exc
     return system, str(root)
 

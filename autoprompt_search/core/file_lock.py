@@ -35,7 +35,7 @@ def _taken(path: Path, end: float) -> int:
             if _is_still_there(path, descriptor):
                 return descriptor
         except BlockingIOError:
-            pass
+            pass  # another process holds it: look again below
         except BaseException:
             os.close(descriptor)
             raise

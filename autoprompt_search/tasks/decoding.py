@@ -60,7 +60,7 @@ def decode(data: bytes, path: Path, encoding: str | None, problems: Problems, *,
     try:
         return Decoded(data.decode())
     except UnicodeDecodeError:
-        pass
+        pass  # Windows-1252 is tried below, or every broken line is named
     if guesses and _is_western(data):
         note = f"{path} is no UTF-8 and is read as Windows-1252; if it is another encoding, set task.encoding"
         return Decoded(data.decode("cp1252"), note)

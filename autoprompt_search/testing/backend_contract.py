@@ -185,7 +185,7 @@ class LocalModelContract(ScoresContract):
 
     def test_answers_that_merge_with_the_prompt_equal_the_plain_loop(self, backend: Any, plain: Plain) -> None:
         if not self.merges:
-            pytest.skip("answers stand apart from the prompt")
+            pytest.skip("this backend tokenises answers apart from the prompt, so that nothing merges")
         prompts = ("Review: the fil", "a lov", "It was ver", "I liked it \n", "1 2 ")
         answers = ("m", "ely", "y good", "\n", " ", "3")
         scored = backend.score([rendered(p) for p in prompts], answers)

@@ -108,7 +108,7 @@ class MetricContract:
         """Only then do tests of means apply; its values lie in [0, 1]."""
         metric = self.make(LABELS)
         if not metric.is_mean:
-            pytest.skip("it is no mean of examples")
+            pytest.skip("this metric is no mean of examples, and promises nothing about its first statistic")
         for outcomes in self.samples():
             card = Scorecard.of(outcomes, metric)
             assert card.score == pytest.approx(card.values[:, 0].mean(), abs=_ROUNDING)
@@ -134,7 +134,7 @@ class MetricContract:
         """Permuting the labels everywhere changes no score."""
         metric = self.make(LABELS)
         if "label" not in metric.answers:
-            pytest.skip("it judges no labels")
+            pytest.skip("this metric judges no labels, so there are none to rename")
         other = dict(zip(LABELS, ("good", "bad", "fair"), strict=True))
         for outcomes in MetricContract.samples(self):
             score = Scorecard.of(outcomes, metric).score

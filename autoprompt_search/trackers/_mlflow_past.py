@@ -41,7 +41,7 @@ def earlier(uri: str, experiment: str) -> list[EarlierSearch]:
             trials.setdefault(run.data.tags.get(PARENT, ""), []).append(trial)
     parents = []
     for run_id in trials:
-        with contextlib.suppress(MlflowException):
+        with contextlib.suppress(MlflowException):  # deleted for good: its trials have no search any more
             parents.append(client.get_run(run_id))
     alive = [run for run in parents if run.info.lifecycle_stage == "active"]
     latest = sorted(alive, key=lambda run: (-run.info.start_time, run.info.run_id))

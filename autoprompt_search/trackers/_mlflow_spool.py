@@ -26,7 +26,7 @@ class Spool:
 
         `OSError` when the folder cannot be written.
         """
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged: a new one is made
             known = json.loads(self._marker.read_text(encoding="utf-8"))
             if known["fingerprint"] == fingerprint:
                 return str(known["id"])
@@ -83,10 +83,10 @@ class Spool:
 
     def clear(self) -> None:
         """Delete the file, because everything was sent."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # what stays is sent once more, under the same names
             self.path.unlink(missing_ok=True)
 
     def _mend(self, entries: dict[int, TrialEntry]) -> None:
         """Write whole lines only, so that the next one does not grow onto a torn one."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # they are in memory too, and the search sends its finished trials anew
             self.path.write_text("".join(e.to_json() + "\n" for e in entries.values()), encoding="utf-8")

@@ -41,6 +41,7 @@ def hasten(database: Path) -> None:
     from sqlalchemy import Engine, event
 
     database = database.resolve()
+    # a file in use, or one on a disk that knows no such log, keeps its mode: slower, and as safe
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
 
@@ -54,6 +55,7 @@ def hasten(database: Path) -> None:
 
 def settle(database: Path) -> None:
     """Bring everything into the one file, and onto the disk."""
+    # where another process reads it, the log stays beside the file, and whoever opens it next reads both
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -151,17 +151,10 @@ def script_env(base: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(base), "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"}
 
 
-def play(cases: Mapping[str, Case], base: Path) -> dict[str, Played]:
-    """Export all cases and run all their scripts in one process: importing torch dominates."""
+def run_scripts(base: Path, driver: str, jobs: Mapping[str, Any]) -> Any:
+    """What `driver` prints last, as JSON, of `jobs`: one process that cannot import this package runs all scripts."""
     (base / "sitecustomize.py").write_text(NO_PACKAGE)
-    (base / "driver.py").write_text(_DRIVER)
-    jobs, ours = {}, {}
-    for number, (name, case) in enumerate(cases.items()):
-        final, ours[name] = _final(case, model_folder(base, case))
-        folder = PromptFolder().export(final, base / f"out{number}")
-        script = base / f"script{number}.py"
-        script.write_text(source_in(folder / "README.md"), encoding="utf-8")
-        jobs[name] = (str(folder), str(script), [final.model] if case.argument else [])
+    (base / "driver.py").write_text(driver)
     run = subprocess.run(
         [sys.executable, str(base / "driver.py"), json.dumps(jobs)],
         env=script_env(base),
@@ -171,7 +164,19 @@ def play(cases: Mapping[str, Case], base: Path) -> dict[str, Played]:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def play(cases: Mapping[str, Case], base: Path) -> dict[str, Played]:
+    """Export all cases and run all their scripts in one process: importing torch dominates."""
+    jobs, ours = {}, {}
+    for number, (name, case) in enumerate(cases.items()):
+        final, ours[name] = _final(case, model_folder(base, case))
+        folder = PromptFolder().export(final, base / f"out{number}")
+        script = base / f"script{number}.py"
+        script.write_text(source_in(folder / "README.md"), encoding="utf-8")
+        jobs[name] = (str(folder), str(script), [final.model] if case.argument else [])
+    found = run_scripts(base, _DRIVER, jobs)
     return {name: Played(*ours[name], found[name]) for name in cases}
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +23,7 @@ from autoprompt_search.exporters.snippet import obstacle
 from autoprompt_search.testing.tiny import tiny_model
 
 from .finals import LABELS, final_prompt
-from .scripts import NO_PACKAGE, script_env, soft, source_in
+from .scripts import run_scripts, soft, source_in
 
 OPTIONS = [("a dull plot", "the music", "never"), ("good", "good and long", "bad"), ("Straße", "no film", "yes")]
 EXAMPLES = [
@@ -106,8 +103,6 @@ def exported(case: Case, folder: Path) -> tuple[FinalPrompt, list[Sequence[float
 @pytest.mark.model
 @pytest.mark.slow
 def test_scripts_compare_as_we_do(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(NO_PACKAGE)
-    (tmp_path / "driver.py").write_text(_DRIVER)
     jobs, wanted = {}, {}
     for number, (name, case) in enumerate(CASES.items()):
         model = tmp_path / case.family
@@ -117,16 +112,7 @@ def test_scripts_compare_as_we_do(tmp_path: Path) -> None:
         script = tmp_path / f"script{number}.py"
         script.write_text(source_in(folder / "README.md"), encoding="utf-8")
         jobs[name] = (str(folder), str(script))
-    run = subprocess.run(
-        [sys.executable, str(tmp_path / "driver.py"), json.dumps(jobs)],
-        env=script_env(tmp_path),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    for name, rows in json.loads(run.stdout.splitlines()[-1]).items():
+    for name, rows in run_scripts(tmp_path, _DRIVER, jobs).items():
         for ours, theirs in zip(wanted[name], rows, strict=True):
             assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-4), name
 

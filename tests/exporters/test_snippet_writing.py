@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 from typing import Any
@@ -25,7 +21,7 @@ from autoprompt_search.exporters.snippet import obstacle, snippet
 from autoprompt_search.exporters.snippet_writing import reading
 from autoprompt_search.testing.tiny import tiny_model
 
-from .scripts import NO_PACKAGE, soft, source_in
+from .scripts import run_scripts, soft, source_in
 from .written_text import SCRIPTED, reports, text_final, text_prompt
 
 _DRIVER = """
@@ -65,8 +61,6 @@ CASES: dict[str, tuple[str, str, str, SoftPosition | None, TextAnswers]] = {
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], list[str] | str]]:
     """Case -> what we say, and what its script says."""
     base = tmp_path_factory.mktemp("writing")
-    (base / "sitecustomize.py").write_text(NO_PACKAGE)
-    (base / "driver.py").write_text(_DRIVER)
     jobs, ours = {}, {}
     for number, (name, (kind, family, template, place, answers)) in enumerate(CASES.items()):
         model = base / f"{family}"
@@ -96,13 +90,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str
         script = base / f"script{number}.py"
         script.write_text(source_in(folder / "README.md"), encoding="utf-8")
         jobs[name], ours[name] = (str(folder), str(script)), said
-    run = subprocess.run(
-        [sys.executable, str(base / "driver.py"), json.dumps(jobs)],
-        env={**os.environ, "PYTHONPATH": str(base), "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"},
-        cwd=base, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
+    found = run_scripts(base, _DRIVER, jobs)
     return {name: (ours[name], found[name]) for name in CASES}
 
 

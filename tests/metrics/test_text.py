@@ -108,7 +108,7 @@ def test_length_is_the_shorter_total_over_the_longer() -> None:
 def test_an_unread_answer_never_helps(name: str) -> None:
     metric = make(name) if "labels" not in METRICS.signature(name).options else None
     if metric is None or "text" not in metric.answers:
-        pytest.skip("judges no answers in words")
+        pytest.skip("this metric judges labels, and no answers in words")
     right, read = (
         said("unanswerable 12 red dogs run fast here", "unanswerable 12 red dogs run fast here"),
         said("", "7"),

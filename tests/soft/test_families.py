@@ -37,7 +37,7 @@ def build(name, **options):
 def test_from_text_step_0_is_the_hard_prompt(family, name, options, tiny):
     make, kind = FAMILIES[family]
     if misfit(family, name):
-        pytest.skip("does not fit")
+        pytest.skip(f"{name} cannot be trained on {family}, which `check` says")
     backend = make(str(tiny(kind)), device="cpu")
     hard = backend.score(DATA.prompts, DATA.answers)
     for at in families.FAMILIES[family].places if name != "prefix-tuning" else ("start",):

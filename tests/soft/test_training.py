@@ -74,7 +74,7 @@ def test_every_method_learns_from_every_start_and_with_every_optimizer(name, ini
 @pytest.mark.parametrize(("name", "options"), FORMS)
 def test_from_text_step_0_is_the_hard_prompt_at_every_place(name, options, at):
     if name == "prefix-tuning" and at != "start":
-        pytest.skip("prefixes stand at the start")
+        pytest.skip("a prefix always stands at the start, so there is no such place")
     model = TunableModel()
     place = {} if name == "prefix-tuning" else {"placement": at}
     begun = fit(name, model, 1, tokens=3, **options, **place).snapshots[0]

@@ -109,7 +109,7 @@ class ChatTemplate:
         options = {"chat_template": self.source, "tokenize": False, "add_generation_prompt": True, **self.options}
         try:
             return str(self._tokenizer.apply_chat_template(messages, **options))
-        except Exception as exc:
+        except Exception as exc:  # a template is a program of its author, and may raise anything
             reason = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
             roles = ", ".join(message["role"] for message in messages)
             hint = "; leave layout.system at none" if messages[0]["role"] == "system" else ""

@@ -228,7 +228,7 @@ def test_pooling_is_read_from_the_model(tiny, tmp_path):
 @pytest.mark.parametrize("at", ["start", "after-cls", "before-answer"])
 def test_own_vectors_in_place_of_their_tokens_change_nothing(family, at, tiny):
     if at == "after-cls" and family not in ("bert", "roberta"):
-        pytest.skip("no [CLS]")
+        pytest.skip(f"{family} has no [CLS] token, so there is no place after one")
     backend = make(tiny, family)
     vectors = backend.own_vectors(WORDED, SoftPosition(at), 6)
     assert 1 <= len(vectors) <= 6

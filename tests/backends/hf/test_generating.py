@@ -222,7 +222,7 @@ PLACES = [SoftPosition(), SoftPosition("before-answer"), SoftPosition(kind="pref
 def test_a_soft_prompt_is_written_behind_in_every_place(family, place, tiny):
     """As by reading everything again for each token."""
     if place.at == "decoder" and family in CAUSAL:
-        pytest.skip("a causal model has one side")
+        pytest.skip("a causal model has no decoder beside it, so there is no such place")
     backend = maker(family)(str(tiny(family)), device="cpu", state_megabytes=0)
     soft = soft_of(backend, place)
     found = backend.generate(ROWS, FREE, soft)
