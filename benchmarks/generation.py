@@ -53,7 +53,7 @@ class Bench:
     tokenizer: Any
     stop: tuple[str, ...]
     device: torch.device
-    batch_tokens: int
+    batch_tokens: int | None
 
 
 def opened(options: Any) -> Bench:

@@ -68,7 +68,7 @@ class Bench:
     folder: Path
     device: torch.device
     dtype: str
-    batch_tokens: int
+    batch_tokens: int | None
     model: Any
     """As transformers loads it, for the other sides."""
     tokenizer: Any

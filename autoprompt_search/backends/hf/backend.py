@@ -42,7 +42,6 @@ class HfBackend:
     """
 
     def __init__(self, spec: ModelSpec, family: ModelFamily) -> None:
-        self.batch_tokens = spec.options["batch_tokens"]
         self._spec, self._family, self._truncate = spec, family, spec.options["truncate"]
         self._laid_out: OrderedDict[tuple[Any, Rendered], list[Row]] = OrderedDict()
         """Rows of prompts that are trained on."""
@@ -136,7 +135,9 @@ class HfBackend:
         some = [i for i, row in enumerate(rows) if row]
         vectors: dict[int, torch.Tensor] = {}
         with torch.no_grad():
-            for group in scoring.batches([len(rows[i]) for i in some], self.batch_tokens):
+            for group in scoring.batches(
+                [len(rows[i]) for i in some], self._spec.batch_tokens, self._loaded.sizer.passes
+            ):
                 indices = [some[g] for g in group]
                 pooled = self._family.pooled(self._loaded, [rows[i] for i in indices])
                 vectors |= dict(zip(indices, torch.nn.functional.normalize(pooled, dim=1).cpu(), strict=True))
@@ -233,7 +234,7 @@ class HfBackend:
             asked=asked,
             soft=soft,
             shape=shape,
-            budget=self.batch_tokens,
+            budget=self._spec.batch_tokens,
             remembers=self._spec.state_megabytes > 0,
         )
 

@@ -8,12 +8,15 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from autoprompt_search.backends.hf.batching import PassCost
 from autoprompt_search.core.errors import TrialError
 
 Shared = TypeVar("Shared")
 
 _SHARE = 0.9
 """Share of the free memory that a batch is planned to take."""
+_FIRST = 8192
+"""Positions of the first batch, from which the memory of others is told."""
 
 
 class Meter(Protocol):
@@ -69,10 +72,12 @@ class BatchSizer:
 
     Args:
         meter: Of the model's device; None where nothing is known of it (CPU).
+        passes: What a forward pass of the model costs beside its positions.
     """
 
-    def __init__(self, meter: Meter | None = None) -> None:
+    def __init__(self, meter: Meter | None = None, passes: PassCost | None = None) -> None:
         self._meter = meter
+        self.passes = passes or PassCost()
         self._limit: int | None = None
         self.peak = 0
         """Bytes that the hungriest batch took."""
@@ -83,6 +88,8 @@ class BatchSizer:
         """How many positions a batch may have when `wanted` would be best."""
         if self._limit is not None:
             wanted = min(wanted, self._limit)
+        if self._meter is not None and not self.per_position:
+            wanted = min(wanted, _FIRST)
         if self._meter is not None and self.per_position:
             wanted = min(wanted, int(_SHARE * self._meter.free() / self.per_position))
         return wanted
@@ -106,9 +113,9 @@ class BatchSizer:
             self._meter.release()
 
 
-def sizer_on(device: torch.device) -> BatchSizer:
-    """Nothing learned yet."""
-    return BatchSizer(CudaMeter(device) if device.type == "cuda" else None)
+def sizer_on(device: torch.device, width: int) -> BatchSizer:
+    """For a model of this width on this device; nothing learned yet."""
+    return BatchSizer(CudaMeter(device) if device.type == "cuda" else None, PassCost.of(device, width))
 
 
 def out_of_memory(exc: RuntimeError) -> bool:

@@ -150,7 +150,7 @@ class EncoderFamily:
         tokenizer = self._spec.tokenizer
         limit = (self._spec.context or 10**9) - len(tokenizer.before) - len(tokenizer.after)
         rows = [row[:limit] for row in tokenizer.encode(new)]
-        for group in batches([len(row) for row in rows], _BATCH):
+        for group in batches([len(row) for row in rows], _BATCH, loaded.sizer.passes):
             with torch.no_grad():
                 found = self.pooled(loaded, [rows[i] for i in group])
             for i, vector in zip(group, torch.nn.functional.normalize(found, dim=-1), strict=True):

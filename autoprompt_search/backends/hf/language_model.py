@@ -90,7 +90,7 @@ class HfGeneratingModel(HfLanguageModel):
             self.set_chats(prompts),
             limits,
             soft=self._placed(soft),
-            budget=self.batch_tokens,
+            budget=self._spec.batch_tokens,
             truncate=self._truncate,
         )
 

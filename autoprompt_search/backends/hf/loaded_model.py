@@ -12,6 +12,7 @@ import torch
 
 from autoprompt_search.backends.hf import cascade, loading
 from autoprompt_search.backends.hf.batch_sizer import BatchSizer, sizer_on
+from autoprompt_search.backends.hf.batching import most_positions
 from autoprompt_search.backends.hf.chat import ChatTemplate
 from autoprompt_search.backends.hf.encoder_cache import EncoderCache
 from autoprompt_search.backends.hf.heads import HiddenStateCache
@@ -64,6 +65,11 @@ class ModelSpec:
     source_megabytes: int = 0
     attention: str = ""
     """A way to attend that is installed in the model; empty for its own."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Most positions of a forward pass: the option, or what suits the device."""
+        return self.options["batch_tokens"] or most_positions(loading.pick_device(self.options["device"]))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -133,7 +139,8 @@ class ModelSpec:
             states = HiddenStateCache(self.state_megabytes * _MEGABYTE, one_way=not self.form.reads_both_ways)
             prefixes = PrefixCache(self.prefix_megabytes * _MEGABYTE)
             sources = EncoderCache(self.source_megabytes * _MEGABYTE)
-            _LOADED[key] = LoadedModel(model, prefixes, states, sizer_on(device), sources=sources)
+            sizer = sizer_on(device, model.config.get_text_config().hidden_size)
+            _LOADED[key] = LoadedModel(model, prefixes, states, sizer, sources=sources)
         return _LOADED[key]
 
     def _head_problem(self, folder: Path, refusal: Callable[[], str | None]) -> str | None:

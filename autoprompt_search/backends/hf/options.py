@@ -18,9 +18,10 @@ class LoadingOptions(TypedDict, total=False):
     """`auto` (CUDA, else MPS, else CPU) or a torch device."""
     dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Default("auto")]
     """`auto` is bfloat16 on CUDA where supported, else float32."""
-    batch_tokens: Annotated[int, Field(ge=1), Default(8192)]
-    """Budget of one forward pass: rows x longest row, where what all rows share counts as the backend computes it. On
-    CPUs a few thousand are best; raise it on GPUs."""
+    batch_tokens: Annotated[Annotated[int, Field(ge=1)] | None, Default(None)]
+    """Most positions of one forward pass: rows x longest row, where what all rows share counts as the backend computes
+    it. Below that, batches follow the lengths at hand, and the memory of a GPU. None is 8,192 on CPUs and 32,768 on
+    GPUs."""
     threads: Annotated[Annotated[int, Field(ge=1)] | None, Default(None)]
     """Threads of torch in this process; None leaves them alone."""
     truncate: Annotated[str | None, Default(None)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from autoprompt_search.backends.hf.batch_sizer import BatchSizer, out_of_memory
+from autoprompt_search.backends.hf.batching import PassCost, planned
 from autoprompt_search.backends.hf.tokenizer import Ids, common_run
 from autoprompt_search.core.errors import TrialError
 
@@ -80,15 +81,13 @@ def shared_length(rows: Sequence[Row]) -> int:
     return min(run, earliest)
 
 
-def batches(costs: Sequence[int], budget: int, overhead: int = 0) -> list[list[int]]:
-    """Indices grouped dearest first, each group within `budget` = units x (overhead + dearest); at least one unit."""
+def batches(costs: Sequence[int], most: int, passes: PassCost | None = None) -> list[list[int]]:
+    """Indices in the batches that `planned` says, dearest first."""
+    order = sorted(range(len(costs)), key=lambda i: (-costs[i], i))
     groups: list[list[int]] = []
-    room = 0
-    for index in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
-        if not groups or len(groups[-1]) >= room:
-            groups.append([])
-            room = max(1, budget // max(1, overhead + costs[index]))
-        groups[-1].append(index)
+    for size in planned([costs[i] for i in order], most, passes=passes):
+        groups.append(order[:size])
+        order = order[size:]
     return groups
 
 
@@ -101,7 +100,7 @@ def score_units(
     budget: int,
     front: tuple[int, int] = (0, 0),
 ) -> torch.Tensor:
-    """[prompts, answers] float32 on the CPU, without gradient.
+    """[prompts, answers] float32 on the CPU, without gradient; batches are planned by `planned`.
 
     A batch that does not fit into memory is read again in two halves, and later batches are planned smaller.
 
@@ -110,16 +109,18 @@ def score_units(
         shape: Prompts and answers.
         read: One forward pass over rows.
         sizer: What is known about memory.
-        budget: Positions of one forward pass.
+        budget: Most positions of one forward pass.
         front: Positions in front of every row that are attended but not computed, and ids of every row among them.
     """
     overhead, covered = front
     costs = [max(1, cost(unit) - covered) for unit in units]
     todo = sorted(range(len(units)), key=lambda i: (-costs[i], i))
-    out = torch.zeros(shape)
+    out, sizes = torch.zeros(shape), list[int]()
     while todo:
-        each = overhead + costs[todo[0]]
-        group = todo[: max(1, sizer.positions(budget) // each)]
+        each, most = overhead + costs[todo[0]], sizer.positions(budget)
+        if not sizes or sizes[0] > max(1, most // each):
+            sizes = planned([costs[i] for i in todo], most, overhead, sizer.passes)
+        group = todo[: sizes.pop(0)]
         rows = [row for i in group for row in units[i]]
         values = _fitting(read, rows, sizer, len(group) * each)
         if values is not None:

@@ -8,7 +8,7 @@ import torch
 from autoprompt_search.backends.hf import loaded_model
 from autoprompt_search.backends.hf.batch_sizer import BatchSizer
 from autoprompt_search.backends.hf.causal import hf_causal
-from autoprompt_search.backends.hf.scoring import Row, TokenTarget, batches, score_units
+from autoprompt_search.backends.hf.scoring import Row, TokenTarget, score_units
 from autoprompt_search.core.errors import TrialError
 from autoprompt_search.testing.backend_contract import ANSWERS, LONG_ANSWERS, PROMPTS, close, rendered
 
@@ -127,12 +127,3 @@ def test_any_other_error_is_not_taken_for_a_lack_of_memory():
 
     with pytest.raises(RuntimeError, match="shapes"):
         score_units(units(3), (1, 1), read, sizer=BatchSizer(), budget=80)
-
-
-def test_batches_keep_within_the_budget():
-    groups = batches([3, 9, 5, 5, 1], budget=20, overhead=1)
-    assert sorted(i for group in groups for i in group) == [0, 1, 2, 3, 4]
-    lengths = [3, 9, 5, 5, 1]
-    assert all(len(g) * (1 + max(lengths[i] for i in g)) <= 20 for g in groups)
-    assert batches([50], budget=20) == [[0]]
-    assert batches([], budget=20) == []

@@ -40,7 +40,7 @@ def model_and_tokenizer(folder):
 
 def test_the_registry_builds_it_and_checks_its_options(tiny):
     spec = ComponentSpec(type="hf-causal", model=str(tiny()), batch_tokens=512)
-    assert BACKENDS.build(spec).batch_tokens == 512
+    assert BACKENDS.build(spec)._spec.batch_tokens == 512
     wrong = ComponentSpec(type="hf-causal", model="x", dtype="float8", batch_tokens=0, threds=2)
     with pytest.raises(ConfigError) as caught:
         BACKENDS.build(wrong)

@@ -74,11 +74,13 @@ _BYTE_TOKENS = _byte_tokens()
 
 
 @example(text=":::", stop=[":::", "::::"])
+@example(text=":漢:", stop=["漢", ":漢:"])
 @given(text=TEXTS, stop=st.lists(st.text(alphabet="ab \n#é漢🙂Q:", min_size=1, max_size=4), min_size=1, max_size=3))
-def test_any_text_ends_before_the_first_stop_string(text, stop):
+def test_any_text_ends_before_the_stop_string_that_is_complete_first(text, stop):
     """Byte by byte: every stop string and every character lies across tokens."""
     found, finish = written([*single(text), 2], stop=tuple(stop))
-    cut = min((at for at in map(text.find, stop) if at >= 0), default=None)
+    cuts = ([at for at in map(text[:read].find, stop) if at >= 0] for read in range(1, len(text) + 1))
+    cut = next((min(there) for there in cuts if there), None)
     assert found.text == text[:cut]
     assert finish == found.finish == ("end" if cut is None else "stop")
 
