@@ -11,6 +11,18 @@ from typing import Annotated
 import typer
 
 from autoprompt_search.cli.guard import Guard
+from autoprompt_search.cli.options import (
+    Ask,
+    BackendOptions,
+    Changes,
+    Delimiter,
+    Encoding,
+    Folder,
+    Noun,
+    PromptFolder,
+    Space,
+    Timing,
+)
 from autoprompt_search.cli.signals import sigterm_as_ctrl_c
 from autoprompt_search.core.uris import public
 from autoprompt_search.core.visible import visible_line
@@ -23,26 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Space = Annotated[Path, typer.Argument(help="The search space file.", metavar="SPACE.yaml", show_default=False)]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change the file, e.g. budget.trials=8. May be repeated."),
-]
-Folder = Annotated[Path, typer.Argument(help="A search's result folder.", metavar="DIR", show_default=False)]
-PromptFolder = Annotated[
-    Path, typer.Argument(help="An exported prompt, e.g. reports/NAME/best_prompt.", metavar="PROMPT_DIR")
-]
-Encoding = Annotated[
-    str | None, typer.Option(help="Of text files, e.g. windows-1252; guessed and said without.", show_default=False)
-]
-Delimiter = Annotated[
-    str | None, typer.Option(help="Between the columns of CSV and TSV files; guessed and said.", show_default=False)
-]
-BackendOptions = Annotated[
-    list[str] | None,
-    typer.Option("--backend", metavar="KEY=VALUE", help="Backend option, e.g. device=cuda or model=PATH."),
-]
 
 
 def main() -> None:
@@ -77,19 +69,19 @@ def init(
         list[str] | None,
         typer.Option(help="Column that the prompt shows. May be repeated; only a classification needs it."),
     ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="Column of the right answer; only a classification needs it.")
-    ] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the right answer; a classification needs it.")] = None,
+    noun: Noun = None,
+    ask: Ask = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
+    timing: Timing = True,
 ) -> None:
     """Write a commented, runnable space file for your own data to stdout."""
     with Guard("init"):
         from autoprompt_search.config.starter import starter_for
         from autoprompt_search.tasks.readers import Format
 
-        wanted = Format(encoding, delimiter)
-        space_file = starter_for(task, data, text or [], label, model, wanted)
+        space_file = starter_for(task, data, text or [], label, model, Format(encoding, delimiter), (noun, ask), timing)
         for note in space_file.notes:
             print(f"# {visible_line(note)}", file=sys.stderr)  # noqa: T201
         sys.stdout.write(space_file.text)

@@ -10,12 +10,18 @@ from typing import Any
 from autoprompt_search.config.rules_chat import names_chat_template
 from autoprompt_search.config.starter_fit import PromptRoom, Starter, fitting
 from autoprompt_search.config.starter_rows import rows_to_keep
-from autoprompt_search.config.starter_text import FILE, SOFT, chat_lines
+from autoprompt_search.config.starter_text import CALIBRATION, FILE, NORMALISE, SOFT, chat_lines
+from autoprompt_search.config.starter_wording import (
+    asking,
+    differ_in_length,
+    template_names,
+    templates,
+    verbalizers,
+)
 from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Splits
-from autoprompt_search.core.visible import visible_json
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.tasks.dataset import format_mistakes
 from autoprompt_search.tasks.readers import GUESSED, Format
@@ -28,32 +34,44 @@ ROOM = PromptRoom()
 _LEAST = 12
 """Fewer examples than this tell nothing about a prompt."""
 
-_WORDS = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed": "mixed"}
-"""Second words for labels that many data sets share."""
-
 _DRAWN = ("random", "balanced", "hard")
 _STRATEGIES = (*_DRAWN, "knn", "diverse")
 
 
 def starter_for(
-    task: str, data: str, text: Sequence[str], label: str | None, model: str, wanted: Format = GUESSED
+    task: str,
+    data: str,
+    text: Sequence[str],
+    label: str | None,
+    model: str,
+    wanted: Format = GUESSED,
+    told: tuple[str | None, str | None] | None = None,
+    timing: bool = False,
 ) -> Starter:
     """A space file for a task of any type, see `starter` and `answer_starter`, with room that fits the model."""
     if problems := format_mistakes(wanted):
         raise ConfigError([f"--{problem}" for problem in problems])
     if task != "classification":
+        if told and any(told):
+            raise ConfigError("--noun and --ask: they word a classification; write those of other tasks into the file")
         from autoprompt_search.config.starter_answers import answer_starter
 
-        return fitting(lambda room: answer_starter(task, data, text, label, model, room, wanted), model)
+        return fitting(lambda room: answer_starter(task, data, text, label, model, room, wanted), model, timing)
     needed = {"--text": text, "--label": label}
     missing = [f"{option}: a classification needs it" for option, value in needed.items() if not value]
     if missing or label is None:
         raise ConfigError(missing)
-    return fitting(lambda room: starter(data, text, label, model, room, wanted), model)
+    return fitting(lambda room: starter(data, text, label, model, room, wanted, told), model, timing)
 
 
 def starter(
-    data: str, text: Sequence[str], label: str, model: str, room: PromptRoom = ROOM, wanted: Format = GUESSED
+    data: str,
+    text: Sequence[str],
+    label: str,
+    model: str,
+    room: PromptRoom = ROOM,
+    wanted: Format = GUESSED,
+    told: tuple[str | None, str | None] | None = None,
 ) -> Starter:
     """Read the data and write a space file for them.
 
@@ -64,6 +82,7 @@ def starter(
         model: Hub name or folder of a causal language model.
         room: What a prompt has room for.
         wanted: Encoding and delimiter of the files, where the user names them.
+        told: What the user calls a text, and asks about it; guessed where there is None.
 
     Raises:
         ConfigError: The data cannot be read, or lack these columns.
@@ -76,6 +95,8 @@ def starter(
     longest = max(_length(e) for e in (*splits.train, *splits.dev, *splits.test))
     fit = min(room.demonstrations, room.chars // max(longest, 1) - 1)
     k = _most_demonstrations(splits, labels, fit, sizes["train"])
+    about = asking(list(text), label, labels, *(told or (None, None)))
+    words = verbalizers(labels, about)
     values = {
         "name": slug(data),
         "data": quoted(data),
@@ -86,11 +107,15 @@ def starter(
         "splits": ", ".join(f"{name}: {size}" for name, size in sizes.items()),
         "max_chars": f"\n  max_chars: {room.chars}   # longer texts are cut" if longest > room.chars else "",
         "model": quoted(model),
-        "templates": _templates(list(columns), labels),
-        "verbalizers": _verbalizers(labels),
-        "verbalizer_names": ", ".join(_words(labels)),
+        "templates": templates(list(columns), labels, about),
+        "template_names": ", ".join(template_names(about, list(columns))),
+        "answer_name": about.name,
+        "answer_names": ", ".join(dict.fromkeys((about.name, "Label", "Category", "Answer"))),
+        "verbalizers": _verbalizers(words),
+        "verbalizer_names": ", ".join(words),
+        "scoring": (NORMALISE if any(map(differ_in_length, words.values())) else "") + CALIBRATION,
         "demonstrations": _demonstrations(k),
-        "chat": chat_lines(k > 0) if names_chat_template(model) else "",
+        "chat": chat_lines(k > 0, about.prefix) if names_chat_template(model) else "",
         "rungs": ", ".join(map(str, rungs_for(sizes["dev"]))),
         "soft": SOFT,
     }
@@ -108,54 +133,11 @@ def rungs_for(dev: int) -> list[int]:
     return [n for n in (dev // 16, dev // 4) if n >= _LEAST] + [dev]
 
 
-def _templates(fields: Sequence[str], labels: Sequence[str]) -> str:
-    """One template per style, over all fields."""
-    named = "{@sep}".join(f"{{@{f.title()}}}: {{{f}}}" for f in fields)
-    bare = "{@sep}".join(f"{{{f}}}" for f in fields)
-    names = [_spoken(label) for label in labels]
-    choices = ", ".join(names[:-1]) + " or " + names[-1]
-    few = len(labels) <= 10
-    asked = f"Is this {_escaped(choices)}?" if few else "Which category is this?"
-    told = f"Classify the following as {choices}." if few else "Name the category of the following."
-    rows = [
-        ("baseline", named + "{@sep}{@Label}:", "statement", ""),
-        ("question", f"{bare}{{@sep}}Question: {asked}{{@sep}}Answer:", "question", ""),
-        ("instruction", named + "{@sep}{@Label}:", "instruction", told),
-    ]
-    lines = []
-    for name, text, style, instruction in rows:
-        lines += [f"  {name}:", f"    text: {visible_json(text)}", f"    style: {style}"]
-        lines += [f"    instruction: {visible_json(instruction)}"] if instruction else []
-    return "\n".join(lines)
-
-
-def _words(labels: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Verbalizers by name: the labels as words, and other words where we know some."""
-    spoken = {label: _spoken(label) for label in labels}
-    if len(set(spoken.values())) < len(labels):
-        spoken = {label: label.strip() for label in labels}
-    verbalizers = {"names": spoken}
-    if all(label.lower() in _WORDS for label in labels):
-        plain = {label: _WORDS[label.lower()] for label in labels}
-        verbalizers |= {"plain": plain} if len(set(plain.values())) == len(labels) else {}
-    return verbalizers
-
-
-def _verbalizers(labels: Sequence[str]) -> str:
+def _verbalizers(words: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join(
-        f"  {name}: {{" + ", ".join(f"{quoted(label)}: {quoted(word)}" for label, word in words.items()) + "}"
-        for name, words in _words(labels).items()
+        f"  {name}: {{" + ", ".join(f"{quoted(label)}: {quoted(word)}" for label, word in table.items()) + "}"
+        for name, table in words.items()
     )
-
-
-def _spoken(label: str) -> str:
-    """A label as one would say it: `Card_Arrival` is `card arrival`; numbers and abbreviations stay."""
-    text = re.sub(r"[_\s]+", " ", label).strip() or label
-    return text if text.isupper() else text.lower()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _demonstrations(k: int) -> str:

@@ -12,6 +12,7 @@ from autoprompt_search.config.starter_fit import CHARS_PER_TOKEN, PromptRoom, St
 from autoprompt_search.config.starter_rows import given
 from autoprompt_search.config.starter_templates import COLUMNS, FILE, WORDINGS, Wording
 from autoprompt_search.config.starter_text import chat_lines
+from autoprompt_search.config.starter_wording import titled
 from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
@@ -141,7 +142,7 @@ def _is_response(task: str, options: Mapping[str, Any]) -> bool:
 def _templates(wording: Wording, fields: Sequence[str]) -> str:
     """One template per style, over all fields but that of the speaker, whom the wording names."""
     shown = [name for name in fields if "{" + name + "}" not in wording.answer]
-    named = "{@sep}".join(f"{{@{name.title()}}}: {{{name}}}" for name in shown)
+    named = "{@sep}".join(f"{{@{titled(name)}}}: {{{name}}}" for name in shown)
     if wording.is_asked:
         *before, last = shown
         bare = "{@sep}".join([*(f"{{{name}}}" for name in before), f"Question: {{{last}}}"])

@@ -12,13 +12,18 @@ import yaml
 from autoprompt_search.backends import BACKENDS
 from autoprompt_search.config.data import check_data, check_model
 from autoprompt_search.config.models import SearchConfig
+from autoprompt_search.config.starter_time import seconds_per_prompt, time_note
 from autoprompt_search.core.disk import is_there
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.protocols.model import Backend
 from autoprompt_search.tasks import TASKS
 
-CONTEXT = 900
-"""Tokens a prompt may have: a little below the 1024 of GPT-2, the smallest context in wide use."""
+_SPARE = 124
+"""Tokens of the context that a prompt leaves free: for its answer, and because characters tell tokens roughly."""
+CONTEXT = 1024 - _SPARE
+"""Tokens a prompt may have where the model is not here: GPT-2 has the smallest context in wide use."""
+_LONGEST = 4096
+"""Tokens of a context that a first search uses at most: longer prompts are slow."""
 
 CHARS_PER_TOKEN = 3
 """Characters per token: conservative for English, about right for most other languages."""
@@ -46,14 +51,16 @@ class Starter:
     notes: tuple[str, ...]
 
 
-def fitting(build: Callable[[PromptRoom], Starter], model: str) -> Starter:
+def fitting(build: Callable[[PromptRoom], Starter], model: str, timing: bool = False) -> Starter:
     """The space file with the most room that `check` finds sound for this model.
 
-    A model that is not on this machine is not fetched: its file has room for the smallest context in wide use.
+    The room is that of the model's own context. A model that is not on this machine is not fetched: its file has room
+    for the smallest context in wide use.
 
     Args:
         build: Writes the file for the room that it is given.
         model: As in `backend.model`.
+        timing: Whether to try a model that is here, and to say how long the search will take.
 
     Raises:
         ConfigError: The model cannot be used, or does not read even one short text.
@@ -62,16 +69,28 @@ def fitting(build: Callable[[PromptRoom], Starter], model: str) -> Starter:
     starter = build(room)
     if not _is_here(model):
         return starter
-    config = _config(starter)
-    backend = BACKENDS.build(config.backend)
+    backend = BACKENDS.build(_config(starter).backend)
     if problems := backend.problems([], []):
         raise ConfigError([f"--model: {line}" for line in problems])
+    tokens = min(getattr(backend, "context", None) or _LONGEST, _LONGEST) - _SPARE
+    if tokens > CONTEXT:
+        room = PromptRoom(tokens * CHARS_PER_TOKEN)
+        starter = build(room)
     while problems := _misfits(_config(starter), backend):
         smaller = _smaller(room, problems)
         if smaller is None:
             raise ConfigError([f"--model: {line}" for line in problems])
         room, starter = smaller, build(smaller)
-    return starter
+    return replace(starter, notes=(*starter.notes, *_time(starter, backend))) if timing else starter
+
+
+def _time(starter: Starter, backend: Backend) -> list[str]:
+    """How long the search will take, where the model could be tried."""
+    config = _config(starter)
+    task = TASKS.build(config.task)
+    splits = task.load(config.seed)
+    seconds = seconds_per_prompt(config, splits, task.answers, backend)
+    return [] if seconds is None else [time_note(config, splits, seconds)]
 
 
 def _is_here(model: str) -> bool:

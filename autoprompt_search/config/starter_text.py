@@ -1,5 +1,7 @@
 """The frame of a first search space file; `starter` fills it in."""
 
+from autoprompt_search.core.visible import visible_json
+
 FILE = """\
 # {name}: instruction, layout, words and demonstrations, searched jointly.
 #   autoprompt-search check {name}.yaml     # what would be searched, and everything that is wrong
@@ -35,12 +37,11 @@ verbalizers:
 
 # Every line is searched; a bare value (`layout.casing: upper`) fixes it. The baseline is the first value of each.
 space:
-  template: {{kind: choice, values: [baseline, question, instruction]}}
+  template: {{kind: choice, values: [{template_names}]}}
   verbalizer: {{kind: choice, values: [{verbalizer_names}]}}   # auto: words that the model proposes
-  calibration: {{kind: choice, values: [none, contextual, batch]}}   # take off what the model prefers for no reason
-  layout.separator: {{kind: choice, values: ["\\n", " "]}}
+{scoring}  layout.separator: {{kind: choice, values: ["\\n", " "]}}
   layout.casing: {{kind: choice, values: [as-is, upper]}}
-  layout.name.Label: {{kind: choice, values: [Label, Category, Answer]}}
+  layout.name.{answer_name}: {{kind: choice, values: [{answer_names}]}}
 {demonstrations}{chat}{soft}
 rungs: [{rungs}]   # dev examples per step: weak prompts stop early
 
@@ -49,6 +50,13 @@ rungs: [{rungs}]   # dev examples per step: weak prompts stop early
 budget: standard
 runner: {{type: ray, concurrency: 1, cpus: 2}}   # more at once: --set runner.concurrency=4; with GPUs: gpus: 1
 tracker: {{type: mlflow, uri: "sqlite:///mlflow.db"}}   # look at it with: autoprompt-search dashboard
+"""
+
+CALIBRATION = """\
+  calibration: {kind: choice, values: [none, contextual, batch]}   # take off what the model prefers for no reason
+"""
+NORMALISE = """\
+  answer.normalise: {kind: choice, values: [none, token, pmi]}   # label words differ in length: compare them fairly
 """
 
 SOFT = """\
@@ -61,13 +69,13 @@ SOFT = """\
 _CHAT = """\
   # The model's own chat format beside plain text. A system message: layout.system, none, instruction or a text.
   layout.chat: {kind: choice, values: [none, template]}
-  layout.answer_prefix: {kind: choice, values: [none, "The answer is"], when: {layout.chat: [template]}}
+  layout.answer_prefix: {kind: choice, values: [none, PREFIX], when: {layout.chat: [template]}}
 """
 _CHAT_DEMOS = """\
   layout.chat_demos: {kind: choice, values: [turns, message], when: {layout.chat: [template]}}
 """
 
 
-def chat_lines(has_demonstrations: bool) -> str:
-    """Parameters for a model with a chat template."""
-    return _CHAT + (_CHAT_DEMOS if has_demonstrations else "")
+def chat_lines(has_demonstrations: bool, prefix: str = "The answer is") -> str:
+    """Parameters for a model with a chat template, whose answers may begin with `prefix`."""
+    return _CHAT.replace("PREFIX", visible_json(prefix)) + (_CHAT_DEMOS if has_demonstrations else "")

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from autoprompt_search.config import check_data, load_config
-from autoprompt_search.config.starter import rungs_for, starter
+from autoprompt_search.config.starter import rungs_for, starter, starter_for
+from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.tasks import TASKS
+from autoprompt_search.testing.tiny import tiny_model
 
 
 def write(path, rows):
@@ -97,3 +99,66 @@ def test_a_model_with_a_chat_template_gets_a_space_that_can_use_it(tmp_path):
     assert space.root["layout.chat"].values == ["none", "template"]
     assert space.root["layout.chat_demos"].when == {"layout.chat": ["template"]}
     assert "layout.chat" not in load(tmp_path, starter(data, ["text"], "label", "gpt2")).space.root
+
+
+def made(tmp_path, some, text=("text",), label="label", **more):
+    return starter(write(tmp_path / "d.csv", some), list(text), label, "gpt2", **more)
+
+
+def test_templates_speak_of_texts_and_labels_as_the_user_does(tmp_path):
+    told = ("review", "Did the buyer like it")
+    config = load(tmp_path, made(tmp_path, rows(60, ["positive", "negative"]), told=told))
+    assert config.templates["instruction"].instruction == (
+        "Read the review. Did the buyer like it? Answer with negative or positive."
+    )
+    assert "Question: Did the buyer like it: negative or positive?" in config.templates["question"].text
+    assert config.templates["cloze"].text == "{text}{@sep}The sentiment of this review is"
+
+
+@pytest.mark.parametrize(
+    ("column", "label", "labels", "wanted"),
+    [
+        ("review", "label", ["positive", "negative"], "What is the sentiment of the review: negative or positive?"),
+        ("tweets", "emotion", ["glad", "sad"], "What is the emotion of the tweet: glad or sad?"),
+        ("text", "target", ["a", "b"], "Which label fits the text: a or b?"),
+        ("text", "intent", [f"intent {i}" for i in range(12)], "What is the intent of the text?"),
+    ],
+)
+def test_names_of_columns_and_labels_say_what_to_ask(tmp_path, column, label, labels, wanted):
+    some = [{column: r["text"], label: r["label"]} for r in rows(12 * len(labels), labels)]
+    config = load(tmp_path, made(tmp_path, some, [column], label))
+    assert f"Question: {wanted}" in config.templates["question"].text
+
+
+def test_pairs_with_labels_of_a_relation_are_asked_about_it(tmp_path):
+    some = [{**r, "text_pair": "more"} for r in rows(60, ["entailment", "not_entailment"])]
+    config = load(tmp_path, made(tmp_path, some, ["text", "text_pair"]))
+    assert config.templates["baseline"].text == ("{@Premise}: {text}{@sep}{@Hypothesis}: {text_pair}{@sep}{@Label}:")
+    assert "Does it follow that {text_pair}" in config.templates["question"].text
+    assert config.verbalizers["answers"] == {"entailment": ("yes",), "not_entailment": ("no",)}
+    assert config.space.root["answer.normalise"].values == ["none", "token", "pmi"]
+
+
+def test_the_field_names_of_other_pairs_are_words(tmp_path):
+    some = [{**r, "text_pair": "more"} for r in rows(60, ["a", "b"])]
+    assert load(tmp_path, made(tmp_path, some, ["text", "text_pair"])).templates["baseline"].text == (
+        "{@Text}: {text}{@sep}{@Text pair}: {text_pair}{@sep}{@Label}:"
+    )
+
+
+def test_room_and_time_are_those_of_the_model_at_hand(tmp_path):
+    data = write(tmp_path / "d.csv", [{**r, "text": r["text"] + " good" * 560} for r in rows(36, ["a", "b"])])
+    model = str(tiny_model(tmp_path / "model", "llama", context=4096))
+    path = tmp_path / "space.yaml"
+    made = starter_for("classification", data, ["text"], "label", model, timing=True)
+    path.write_text(made.text, encoding="utf-8")
+    assert load_config(path).task.options.get("max_chars") is None
+    assert made.notes[-1].startswith("one prompt takes ")
+    assert "5,000 forward passes" in made.notes[-1]
+    untimed = starter_for("classification", data, ["text"], "label", model)
+    assert (untimed.text, untimed.notes) == (made.text, made.notes[:-1])
+
+
+def test_words_for_a_classification_are_refused_for_other_tasks(tmp_path):
+    with pytest.raises(ConfigError, match="--noun and --ask"):
+        starter_for("generation", "d.csv", [], None, "gpt2", told=("review", None))

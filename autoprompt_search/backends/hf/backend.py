@@ -56,6 +56,11 @@ class HfBackend:
         """The model's type, as its configuration names it."""
         return str(self._spec.config.model_type)
 
+    @property
+    def context(self) -> int | None:
+        """Positions of the model; None for no limit."""
+        return self._spec.context
+
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """See `Backend.problems`. Reads files and tokenizer, never weights."""
         found = self._spec.problems(self._family.refusal)
