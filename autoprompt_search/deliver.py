@@ -215,10 +215,10 @@ def _golden(plan: Plan, dev: Measurement, prompt: Prompt, backend: object) -> di
     differently."""
     by_id = {e.id: e for e in plan.splits.dev}
     answers = prompt.answers
-    found = (
+    golden = (
         _repeated(dev.outcomes, by_id, prompt) if isinstance(answers, TextAnswers) else _clear(dev.outcomes, answers)
     )
-    chosen = found[:_GOLDEN]
+    chosen = golden[:_GOLDEN]
     examples = [by_id[o.example] for o in chosen]
     prompts = render_all(prompt, examples, embedder(backend))
     return {

@@ -44,9 +44,9 @@ class PredictionCache:
 
     def get(self, key: str, examples: Sequence[Example]) -> Mapping[str, Answered]:
         """Look in memory first, then in the store behind it."""
-        found = {e.id: self._seen[key, e.id] for e in examples if (key, e.id) in self._seen}
-        missing = [e for e in examples if e.id not in found]
-        return {**found, **self._behind.get(key, missing)} if self._behind and missing else found
+        seen = {e.id: self._seen[key, e.id] for e in examples if (key, e.id) in self._seen}
+        missing = [e for e in examples if e.id not in seen]
+        return {**seen, **self._behind.get(key, missing)} if self._behind and missing else seen
 
     def add(self, key: str, outcomes: Sequence[Outcome]) -> None:
         """Remember every outcome of the prompt whose predictions have the address `key`."""
@@ -91,17 +91,17 @@ def predict(
     """
     answering = answering_of(prompt)
     key = ledger_key(prompt, backend)
-    found = dict(known.get(key, examples)) if known else {}
-    todo = [e for e in examples if e.id not in found]
+    answered = dict(known.get(key, examples)) if known else {}
+    todo = [e for e in examples if e.id not in answered]
     cost = Cost()
     if todo and (derived := answering.source(prompt)):
         plain = predict(derived.prompt, todo, backend, known)
         cost = plain.cost
-        found |= {o.example: Answered(derived.turn(o.response), o.prompt_tokens) for o in plain.outcomes}
+        answered |= {o.example: Answered(derived.turn(o.response), o.prompt_tokens) for o in plain.outcomes}
     elif todo:
         asked, cost = _ask(prompt, todo, backend)
-        found |= asked
-    return Predicted(prompt, tuple(outcome_of(prompt, e, found[e.id]) for e in examples), cost, key)
+        answered |= asked
+    return Predicted(prompt, tuple(outcome_of(prompt, e, answered[e.id]) for e in examples), cost, key)
 
 
 def summary(

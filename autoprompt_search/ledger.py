@@ -64,12 +64,12 @@ class Ledger:
 
     def _check_version(self) -> None:
         """Refuse a file whose columns are not these; one without tables is new."""
-        [found] = self._db.execute("PRAGMA user_version").fetchone()
+        [version] = self._db.execute("PRAGMA user_version").fetchone()
         is_new = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'predictions'").fetchone()
-        if found != VERSION and not is_new:
+        if version != VERSION and not is_new:
             self._db.close()
             raise StateError(
-                f"{self._path} was written by another version of autoprompt-search (ledger format {found or 1}, this "
+                f"{self._path} was written by another version of autoprompt-search (ledger format {version or 1}, this "
                 f"one reads {VERSION}): go on with that version, or start again with --fresh"
             )
 

@@ -52,14 +52,14 @@ class Generation:
         """Let the model write one text behind every prompt."""
         if not isinstance(backend, Generates):
             raise ConfigError("backend.type: it cannot generate text, and these answers need that")
-        made = backend.generate(rendered, _text(prompt).limits, prompt.soft)
-        return Responses(made.completions, made.prompt_tokens, made.computed, made.spent)
+        generated = backend.generate(rendered, _text(prompt).limits, prompt.soft)
+        return Responses(generated.completions, generated.prompt_tokens, generated.computed, generated.spent)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
         """What the parser finds; an answer that is no label of the task, or no option of the example, is unscored."""
         answers, said = _text(prompt), cast("Completion", response)
-        found = _parser(answers)(said.text, example, finish=said.finish)
-        meant = found if isinstance(found, Unscored) else _meant(found, answers, example)
+        parsed = _parser(answers)(said.text, example, finish=said.finish)
+        meant = parsed if isinstance(parsed, Unscored) else _meant(parsed, answers, example)
         prediction, reason = ("", meant.reason) if isinstance(meant, Unscored) else (meant, "")
         return Outcome(
             example.id,

@@ -51,10 +51,10 @@ def all_labels(*, labels: Sequence[str]) -> Parser:
 
     def find(text: str, _: Example) -> Found | None:
         line, end, _rest = text.lstrip().partition("\n")
-        found = {words.of(match) for match in words.pattern.finditer(line)}
-        if not found and not re.search(rf"(?i)\b{NO_LABEL}\b", line):
+        named = {words.of(match) for match in words.pattern.finditer(line)}
+        if not named and not re.search(rf"(?i)\b{NO_LABEL}\b", line):
             return None
-        return Found(joined(label for label in labels if label in found), bool(end))
+        return Found(joined(label for label in labels if label in named), bool(end))
 
     return Parser(find)
 

@@ -79,11 +79,11 @@ class Likelihood:
             )
         rows = label_logprobs(scored.logliks, groups, len(labels)).tolist()
         bounds = scored.censored or [()] * len(rows)
-        made = (
+        told = (
             LabelLogprobs(tuple(row), _unseen(bound, groups, len(labels)) if any(bound) else ())
             for row, bound in zip(rows, bounds, strict=True)
         )
-        return Responses(tuple(made), scored.prompt_tokens, scored.computed, scored.spent)
+        return Responses(tuple(told), scored.prompt_tokens, scored.computed, scored.spent)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
         """The most probable label; a tie goes to the label named first. Where all are censored none is known."""
@@ -104,16 +104,16 @@ class Likelihood:
 def _named(prompt: Prompt, example: Example, said: Completion, prompt_tokens: int) -> Outcome:
     """The label whose word a model named that gives no probabilities."""
     words, groups = answer_words(prompt, _labels(prompt).labels)
-    found = next((g for word, g in zip(words, groups, strict=True) if word == said.text), None)
+    group = next((g for word, g in zip(words, groups, strict=True) if word == said.text), None)
     missing = "cut" if said.finish == "length" else "not-parsed" if said.text.strip() else "empty"
     return Outcome(
         example.id,
         example.target,
-        "" if found is None else _labels(prompt).labels[found],
+        "" if group is None else _labels(prompt).labels[group],
         said,
         prompt_tokens,
         example.alternatives,
-        unscored=missing if found is None else "",
+        unscored=missing if group is None else "",
     )
 
 

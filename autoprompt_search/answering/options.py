@@ -55,23 +55,23 @@ class Options:
             if not own:
                 raise TrialError(f"the example {example.id!r} has no options to compare")
         options = [[as_answer(prompt, text) for text in own] for own in texts]
-        found = backend.compare(rendered, options, prompt.soft)
-        for row, example in zip(found.logliks, examples, strict=True):
+        compared = backend.compare(rendered, options, prompt.soft)
+        for row, example in zip(compared.logliks, examples, strict=True):
             _check(row, example)
         unconditional, asked = _behind_premise(backend, prompt, options)
         responses = tuple(
             OptionLogliks(_kept(row), counts, tuple(len(text.encode()) for text in own), priors)
-            for row, counts, own, priors in zip(found.logliks, found.tokens, texts, unconditional, strict=True)
+            for row, counts, own, priors in zip(compared.logliks, compared.tokens, texts, unconditional, strict=True)
         )
-        computed = len(rendered) if found.computed is None else found.computed
-        return Responses(responses, found.prompt_tokens, computed + asked)
+        computed = len(rendered) if compared.computed is None else compared.computed
+        return Responses(responses, compared.prompt_tokens, computed + asked)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
         """The option that compares best; a tie goes to the first one. The loss is relative to the options."""
         answers = _comparing(prompt)
         scores = np.array(cast("OptionLogliks", response).compared(answers.normalise))
         names = names_of(answers, example)
-        right = scores[[place for place, name in enumerate(names) if name in example.targets]]
+        right = scores[[index for index, name in enumerate(names) if name in example.targets]]
         loss = float(np.logaddexp.reduce(scores) - np.logaddexp.reduce(right)) if len(right) else None
         best = names[int(scores.argmax())]
         return Outcome(example.id, example.target, best, response, prompt_tokens, example.alternatives, loss=loss)
@@ -101,12 +101,12 @@ def _behind_premise(
         return [()] * len(options), 0
     distinct = list(dict.fromkeys(map(tuple, options)))
     asked = render_premise(prompt, premise)
-    found = backend.compare([asked] * len(distinct), distinct)
-    for row in found.logliks:
+    compared = backend.compare([asked] * len(distinct), distinct)
+    for row in compared.logliks:
         if not np.isfinite(row).all():
             raise TrialError(f"the model's score of an option behind the premise {premise!r} is not finite")
-    known = dict(zip(distinct, map(_kept, found.logliks), strict=True))
-    return [known[tuple(own)] for own in options], len(distinct) if found.computed is None else found.computed
+    known = dict(zip(distinct, map(_kept, compared.logliks), strict=True))
+    return [known[tuple(own)] for own in options], len(distinct) if compared.computed is None else compared.computed
 
 
 def _check(row: Sequence[float], example: Example) -> None:

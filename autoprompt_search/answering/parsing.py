@@ -67,12 +67,12 @@ class Parser:
             return Unscored("cut" if is_cut and reasoning else "empty")
         if _REFUSAL.match(said) and not any(_REFUSAL.match(target) for target in references(example)):
             return Unscored("refused")
-        found = self.find(said, example)
-        if is_cut and not (found and found.is_settled):
+        parsed = self.find(said, example)
+        if is_cut and not (parsed and parsed.is_settled):
             return Unscored("cut")
-        if found is None:
+        if parsed is None:
             return Unscored("not-parsed")
-        return found.answer.strip() or Unscored("empty")
+        return parsed.answer.strip() or Unscored("empty")
 
 
 def references(example: Example) -> tuple[str, ...]:
@@ -105,8 +105,8 @@ def after_marker(*, marker: str, which: Literal["first", "last"] = "first") -> P
         places = [match.end() for match in pattern.finditer(text)]
         if not places:
             return None
-        found = _line(text[places[0] if which == "first" else places[-1] :])
-        return Found(found.answer, found.is_settled and which == "first")
+        line = _line(text[places[0] if which == "first" else places[-1] :])
+        return Found(line.answer, line.is_settled and which == "first")
 
     return Parser(find)
 

@@ -30,11 +30,11 @@ def json_field(*, field: str) -> Parser:
     def find(text: str, _: Example) -> Found | None:
         is_settled = True
         for start in [match.start() for match in re.finditer(r"\{", text)][:_OBJECTS]:
-            found = _object(text, start)
-            if found is None:
+            parsed = _object(text, start)
+            if parsed is None:
                 is_settled = False  # it may be one that is not closed yet
-            elif found.get(field) is not None:
-                value = found[field]
+            elif parsed.get(field) is not None:
+                value = parsed[field]
                 return Found(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), is_settled)
         return None
 
@@ -88,7 +88,7 @@ def code_block() -> Parser:
 
 def _object(text: str, start: int) -> dict[str, Any] | None:
     try:
-        found, _ = json.JSONDecoder().raw_decode(text, start)
+        parsed, _ = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return parsed if isinstance(parsed, dict) else None

@@ -319,8 +319,8 @@ def spaces(
         if name is not None:
             sys.stdout.write(f"{copied(name, to)}\n")
             return
-        for found, line in listed():
-            sys.stdout.write(f"{found:16} {line}\n")
+        for space, line in listed():
+            sys.stdout.write(f"{space:16} {line}\n")
 
 
 @app.command()

@@ -236,16 +236,16 @@ def _samples(config: SearchConfig, splits: Splits, book: PromptBook, backend: Ba
     """A few rendered prompts: up to three templates, and the first with demonstrations."""
     example, k = splits.dev[0], min(2, most_demonstrations(config))
     is_auto = config.space.baseline(config.baseline).get("verbalizer") == AUTO
-    for place, (name, prompt) in enumerate(_prompts(config, book)):
+    for number, (name, prompt) in enumerate(_prompts(config, book)):
         answers = ("label words: proposed by the model",) if is_auto else tuple(_answers(prompt, book.form.labels))
-        if place < 3:
+        if number < 3:
             yield _sample(f"template {name}", as_read(render(prompt, example), backend), answers)
-        chats = [point for point in chat_points(config.space) if point] if place == 0 and prompt.chat is None else []
+        chats = [point for point in chat_points(config.space) if point] if number == 0 and prompt.chat is None else []
         for chat in chats[:1]:
             turns = book.compose({**config.space.baseline(config.baseline), **chat})
             shown = as_read(render(turns, example), backend)
             yield _sample(f"template {name} in the chat template", shown, tuple(_answers(turns, book.form.labels)))
-        if place == 0 and k:
+        if number == 0 and k:
             title = f"template {name} with {k} demonstration{'s' if k > 1 else ''}"
             yield _sample(title, as_read(render(prompt, example, splits.train[:k]), backend), answers)
 
@@ -263,8 +263,8 @@ def _answers(prompt: Prompt, labels: Sequence[str]) -> Iterator[str]:
     if not isinstance(prompt.answers, LabelAnswers):
         return
     answers, groups = answer_words(prompt, labels)
-    for place, label in enumerate(labels):
-        yield f"{label}: {' | '.join(repr(a) for a, g in zip(answers, groups, strict=True) if g == place)}"
+    for index, label in enumerate(labels):
+        yield f"{label}: {' | '.join(repr(a) for a, g in zip(answers, groups, strict=True) if g == index)}"
 
 
 def _advice(config: SearchConfig, prices: Mapping[str, float]) -> Iterator[str]:

@@ -28,5 +28,5 @@ def probe_endpoint(url: str, model: str, key_from: str, api: str, longest: int) 
     backend: Any = BACKENDS.build(ComponentSpec(type="openai", **options))
     if problems := backend.problems([], []):
         raise ConfigError(problems)
-    found = backend.probe(longest)
-    return Probed(tuple(found.rows), sum(backend.metered().values(), Cost()))
+    certificate = backend.probe(longest)
+    return Probed(tuple(certificate.rows), sum(backend.metered().values(), Cost()))

@@ -20,7 +20,7 @@ def listed() -> Iterator[tuple[str, str]]:
 
 def copied(name: str, to: Path | None) -> Path:
     """Copy a space to `to`, or to NAME.yaml here. `ConfigError` for an unknown name and for a file that is there."""
-    known = [found for found, _ in listed()]
+    known = [space for space, _ in listed()]
     stem = name.removesuffix(".yaml")
     if stem not in known:
         near = difflib.get_close_matches(stem, known, n=1)

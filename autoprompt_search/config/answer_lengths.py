@@ -51,8 +51,8 @@ def _words(config: SearchConfig, prompt: Prompt, example: Example, backend: Back
         return
     tokens: dict[int, list[str]] = {}
     for label, words in prompt.answers.verbalizer.items():
-        found = count(render(prompt, example), [as_answer(prompt, word) for word in words])
-        tokens.setdefault(min(found), []).append(label)
+        lengths = count(render(prompt, example), [as_answer(prompt, word) for word in words])
+        tokens.setdefault(min(lengths), []).append(label)
     if len(tokens) > 1:
         few, many = min(tokens), max(tokens)
         yield (

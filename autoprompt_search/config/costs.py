@@ -62,7 +62,7 @@ def expected_cost(config: SearchConfig, book: PromptBook, splits: Splits, backen
 def _per_prediction(config: SearchConfig, book: PromptBook, splits: Splits, backend: Estimates) -> dict[str, float]:
     """The mean over points of the space, drawn as blindly as a search begins."""
     rng, examples = derive_rng(config.seed, "expected cost"), splits.dev[:_EXAMPLES]
-    found: list[Mapping[str, float]] = []
+    estimates: list[Mapping[str, float]] = []
     for _ in range(_POINTS):
         point = config.space.point(lambda _, param: param.random(rng))
         if point.get("verbalizer") == "auto":
@@ -72,5 +72,5 @@ def _per_prediction(config: SearchConfig, book: PromptBook, splits: Splits, back
         demos = rng.sample(splits.train, min(k, len(splits.train)))
         answers = sum(map(len, prompt.answers.verbalizer.values())) if isinstance(prompt.answers, LabelAnswers) else 0
         written = prompt.answers.limits.tokens if isinstance(prompt.answers, TextAnswers) else 0
-        found.append(backend.estimate([render(prompt, e, demos) for e in examples], written, answers))
-    return {unit: sum(one[unit] for one in found) / len(found) for unit in found[0]} if found else {}
+        estimates.append(backend.estimate([render(prompt, e, demos) for e in examples], written, answers))
+    return {unit: sum(one[unit] for one in estimates) / len(estimates) for unit in estimates[0]} if estimates else {}

@@ -49,20 +49,20 @@ def check_model(config: SearchConfig, book: PromptBook, splits: Splits, backend:
         return [misfit]
     queries = _queries(config, splits)
     demos = _longest(splits.train, most_demonstrations(config))
-    found: dict[str, list[str]] = {}
+    problems_of: dict[str, list[str]] = {}
     fitting: dict[int, str] = {}
     most_soft, soft_beside = most_tokens(config), most_tokens(config, beside_demonstrations=True)
     for where, prompt, answers in _prompts(config, book):
         bare = _unfit(backend, prompt, [(q, render(prompt, q)) for q in queries], answers, most_soft)
         for line in bare:
-            found.setdefault(line, []).append(where)
+            problems_of.setdefault(line, []).append(where)
         for k in range(len(demos), 0, -1) if not bare else ():
             prompts = [(q, render(prompt, q, demos[:k])) for q in queries]
             lines = _unfit(backend, prompt, prompts, answers, soft_beside)
             if not lines:
                 break
             fitting[k - 1] = f"{where} with {k} of them: {lines[0]}"
-    problems = [f"{', '.join(dict.fromkeys(places))}: {line}" for line, places in found.items()]
+    problems = [f"{', '.join(dict.fromkeys(places))}: {line}" for line, places in problems_of.items()]
     return problems + ([_too_many(len(demos), *min(fitting.items()))] if fitting else [])
 
 

@@ -37,11 +37,11 @@ def _kept(data: Any) -> Any:
             file = Path(draft) / "data.parquet"
             # a data frame has an index, which is no column of the task; a data set has none
             data.to_parquet(file, index=False) if hasattr(data, "iloc") else data.to_parquet(str(file))
-            place = folder / f"{sha256_file(file)[:16]}.parquet"
-            file.replace(place)
+            path = folder / f"{sha256_file(file)[:16]}.parquet"
+            file.replace(path)
     except OSError as exc:
         raise ConfigError(f"task.data: the table cannot be kept in {folder}: {exc.strerror or exc}") from exc
-    return str(place)
+    return str(path)
 
 
 def cache_folder() -> Path:

@@ -86,8 +86,8 @@ def task_problems(spec: ComponentSpec, exc: Exception) -> list[Problem]:
     for line in lines:
         name = line.split(":")[0].split(".")[0]
         is_option = name in options
-        place = ("task", name if is_option else "data")
-        problems.append(Problem(place, f"task.{line}" if is_option else f"task.data: {line}"))
+        path = ("task", name if is_option else "data")
+        problems.append(Problem(path, f"task.{line}" if is_option else f"task.data: {line}"))
     return problems
 
 

@@ -72,8 +72,8 @@ def _normalise(draft: Draft, ways: set[str]) -> Iterator[Problem]:
     if LIKELIHOOD not in ways and normalisations(config) - {NONE}:
         text = "means nothing where no answers are compared: leave it out, or ask by likelihood"
         is_searched = NORMALISE in config.space.root
-        place = ("space", NORMALISE) if is_searched else ("answer", "normalise")
-        yield Problem(place, f"{'space.' if is_searched else ''}{NORMALISE}: {text}")
+        path = ("space", NORMALISE) if is_searched else ("answer", "normalise")
+        yield Problem(path, f"{'space.' if is_searched else ''}{NORMALISE}: {text}")
     if config.answer.premise is not None and "pmi" not in normalisations(config):
         text = "is read where answer.normalise is pmi alone: add pmi, or leave the premise out"
         yield Problem(("answer", "premise"), f"answer.premise: {text} (got {config.answer.premise!r})")

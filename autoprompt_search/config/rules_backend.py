@@ -61,8 +61,8 @@ def _fits(draft: Draft) -> Iterator[Problem]:
             yield misplaced("soft.method", wrong, "values")
             continue
         takes_a_place = "placement" in choices("soft").get(str(method), {})
-        for place in possible(space, PLACEMENT) if takes_a_place else ():
-            wrong = misfit(backend, str(method), str(place))
+        for placement in possible(space, PLACEMENT) if takes_a_place else ():
+            wrong = misfit(backend, str(method), str(placement))
             if wrong and is_active(space, PLACEMENT, "soft.method", method):
                 yield misplaced(PLACEMENT, wrong, "values")
 

@@ -30,12 +30,12 @@ def uses_chat(space: SearchSpace) -> bool:
 
 def chat_points(space: SearchSpace) -> list[dict[str, Scalar]]:
     """Every way in which the space sets a prompt: as plain text, and in the chat template by all its parameters."""
-    found: list[dict[str, Scalar]] = [{}] if set(_values(space, CHAT)) != {TEMPLATE} else []
+    points: list[dict[str, Scalar]] = [{}] if set(_values(space, CHAT)) != {TEMPLATE} else []
     if uses_chat(space):
         names = [name for name in CHAT_PARAMS[1:] if _values(space, name)]
         values = [_values(space, name) for name in names]
-        found += [{CHAT: TEMPLATE, **dict(zip(names, point, strict=True))} for point in product(*values)]
-    return found
+        points += [{CHAT: TEMPLATE, **dict(zip(names, point, strict=True))} for point in product(*values)]
+    return points
 
 
 def chat_param_problems(draft: Draft, name: str, param: AnyParam) -> Iterator[Problem]:

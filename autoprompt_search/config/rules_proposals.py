@@ -70,17 +70,17 @@ def _all_named(draft: Draft, address: str, param: Choice) -> bool:
 def _proposers(draft: Draft, address: str, wanted: Proposals) -> Iterator[Problem]:
     seen: list[str] = []
     for i, spec in enumerate(wanted.proposers):
-        place = (_SECTION, address, "proposers", str(i))
-        where = ".".join(place)
+        path = (_SECTION, address, "proposers", str(i))
+        where = ".".join(path)
         problems = component_problems("proposers", spec)
-        yield from (Problem((*place, *line.split(":")[0].split(".")), f"{where}.{line}") for line in problems)
+        yield from (Problem((*path, *line.split(":")[0].split(".")), f"{where}.{line}") for line in problems)
         if problems:
             continue
         if spec.type in seen:
-            yield Problem(place, f"{where}: the proposer {spec.type!r} stands there twice")
+            yield Problem(path, f"{where}: the proposer {spec.type!r} stands there twice")
             continue
         seen.append(spec.type)
-        yield from (Problem(place, f"{where}: {text}") for text in _cannot(draft, address, spec))
+        yield from (Problem(path, f"{where}: {text}") for text in _cannot(draft, address, spec))
 
 
 def _cannot(draft: Draft, address: str, spec: ComponentSpec) -> Iterator[str]:

@@ -178,9 +178,9 @@ def _values(name: str, param: AnyParam, option: Option) -> Iterator[Problem]:
     if isinstance(param, Float) and option.is_whole:
         yield misplaced(name, "must be whole numbers (got kind 'float'): use kind int", "kind")
         return
-    for place, value in places:
+    for path, value in places:
         for line in value_problems(option, value):
-            yield misplaced(name, f"{line.partition(': ')[2]}", place)
+            yield misplaced(name, f"{line.partition(': ')[2]}", path)
 
 
 def _missing_options(draft: Draft, family: str, selector: str) -> Iterator[Problem]:

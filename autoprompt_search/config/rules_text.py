@@ -21,11 +21,11 @@ def text_rules(draft: Draft, fields: Sequence[str] | None, labels: Sequence[str]
     config = draft.config
     if draft.is_sound("templates"):
         for name, template in config.templates.items():
-            place = ("templates", name)
-            yield from _slots(place, template.text, fields)
-            yield from _marks(place, template.text, config.backend.type if draft.is_sound("backend") else None)
+            path = ("templates", name)
+            yield from _slots(path, template.text, fields)
+            yield from _marks(path, template.text, config.backend.type if draft.is_sound("backend") else None)
             if template.words:
-                yield from _words((*place, "words"), template.words, labels)
+                yield from _words((*path, "words"), template.words, labels)
     for section, (name, meaning) in _TAKEN.items():
         if draft.is_sound(section) and name in getattr(config, section):
             text = f"{section}.{name}: this name is taken: it means {meaning}; choose another name"

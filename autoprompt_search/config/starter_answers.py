@@ -104,21 +104,21 @@ def _options(task: str, columns: Sequence[str], text: list[str], target: str | N
     """The options of the task that name columns."""
     if task not in COLUMNS:
         raise ConfigError(f"--task: no starter for {task!r}; there is one for classification, {', '.join(COLUMNS)}")
-    found = {role: next((n for n in usual if n in columns), None) for role, usual in COLUMNS[task].items()}
-    target = target or found["target"]
+    guessed = {role: next((n for n in usual if n in columns), None) for role, usual in COLUMNS[task].items()}
+    target = target or guessed["target"]
     if task == "dialogue":
-        turns = text[0] if text else _needed("--text", "the turns", found["turns"], columns)
+        turns = text[0] if text else _needed("--text", "the turns", guessed["turns"], columns)
         return {"turns": turns, **({"target": target} if target and target != turns else {})}
     right: str | list[str] = _needed("--label", "the right answer", target, columns)
-    shown = text or [n for n in (found.get("context"), found["text"]) if n and n != right]
+    shown = text or [n for n in (guessed.get("context"), guessed["text"]) if n and n != right]
     options: dict[str, Any] = {"text": {field(n, shown): n for n in shown}}
     if not shown:
         _needed("--text", "the text", None, columns)
     if task == "multiple-choice":
         several = [name for name in columns if _NUMBERED.fullmatch(name)]
-        options["options"] = found["options"] or several or _needed("--data", "the options", None, columns)
-    if found.get("rationale") and found.get("context") is None:
-        return {**options, "target": [found["rationale"], right], "metric": "numeric_equality"}
+        options["options"] = guessed["options"] or several or _needed("--data", "the options", None, columns)
+    if guessed.get("rationale") and guessed.get("context") is None:
+        return {**options, "target": [guessed["rationale"], right], "metric": "numeric_equality"}
     return {**options, "target": right}
 
 

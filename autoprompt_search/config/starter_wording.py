@@ -163,14 +163,14 @@ def verbalizers(labels: Sequence[str], words: Asking) -> dict[str, dict[str, str
     names = {label: spoken(label) for label in labels}
     if len(set(names.values())) < len(labels):
         names = {label: label.strip() for label in labels}
-    found = {"names": names}
+    tables = {"names": names}
     others = {"answers": words.relation.words} if words.relation else {"plain": _PLAIN}
     for name, table in others.items():
         lowered = {label: spoken(label).lower() for label in labels}
         if all(said in table for said in lowered.values()):
             chosen = {label: table[said] for label, said in lowered.items()}
-            found |= {name: chosen} if len(set(chosen.values())) == len(labels) else {}
-    return found
+            tables |= {name: chosen} if len(set(chosen.values())) == len(labels) else {}
+    return tables
 
 
 def differ_in_length(words: Mapping[str, str]) -> bool:

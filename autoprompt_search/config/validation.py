@@ -98,28 +98,28 @@ def _note(error: Mapping[str, Any], left: dict[Any, Any], draft: Draft) -> None:
 
 
 def _problems(error: Mapping[str, Any]) -> list[Problem]:
-    place = _place(error)
-    where, got = ".".join(place), shown(error["input"])
+    path = _place(error)
+    where, got = ".".join(path), shown(error["input"])
     kind, message = error["type"], str(error["msg"]).removeprefix("Value error, ")
     if kind == "missing":
-        return [Problem(place, f"{where}: is required")]
+        return [Problem(path, f"{where}: is required")]
     if kind == "extra_forbidden":
-        return [Problem(place, f"{where}: {unknown('key', place[-1], _known_keys(place))} (got {got})")]
+        return [Problem(path, f"{where}: {unknown('key', path[-1], _known_keys(path))} (got {got})")]
     if kind == "union_tag_not_found":
-        return [Problem((*place, "kind"), f"{where}.kind: is required: choice, int, float or fixed (got {got})")]
+        return [Problem((*path, "kind"), f"{where}.kind: is required: choice, int, float or fixed (got {got})")]
     if kind == "union_tag_invalid":
         text = unknown("kind", str(error["ctx"]["tag"]), _TAGS)
-        return [Problem((*place, "kind"), f"{where}.kind: {text}")]
-    if place == ("space",) and kind == "value_error":
+        return [Problem((*path, "kind"), f"{where}.kind: {text}")]
+    if path == ("space",) and kind == "value_error":
         return _space_problems(message)
     if "[key]" in map(str, error["loc"]):
-        return [Problem(place[:-1], f"{where}: this name must be a text: put it in quotes (got {got})")]
+        return [Problem(path[:-1], f"{where}: this name must be a text: put it in quotes (got {got})")]
     if _is_scalar_union(error["loc"]):
-        return [Problem(place, f"{where}: must be a text, a number, true or false (got {got}){_null_hint(error)}")]
+        return [Problem(path, f"{where}: must be a text, a number, true or false (got {got}){_null_hint(error)}")]
     if isinstance(error["input"], (bool, int, float)) and kind == "string_type":
         message += ": put it in quotes"
     message = message.replace("Input should be", "must be", 1)
-    return [Problem(place, f"{where}: {message} (got {got})")]
+    return [Problem(path, f"{where}: {message} (got {got})")]
 
 
 def _space_problems(message: str) -> list[Problem]:
@@ -128,8 +128,8 @@ def _space_problems(message: str) -> list[Problem]:
     for part in _NEXT_RULE.split(message):
         name = part.partition(": `when`")[0]
         is_named = name != part
-        place = ("space", name, "when") if is_named else ("space",)
-        problems.append(Problem(place, f"space.{part}" if is_named else f"space: {part}"))
+        path = ("space", name, "when") if is_named else ("space",)
+        problems.append(Problem(path, f"space.{part}" if is_named else f"space: {part}"))
     return problems
 
 

@@ -65,7 +65,7 @@ class ScoreComparison:
     def further_differences(self, ours: Measurement, theirs: Measurement) -> dict[str, Difference]:
         """Ours minus theirs by each further metric, on the same examples."""
         pairs = {
-            name: [Scorecard.of(made.outcomes, metric) for made in (ours, theirs)]
+            name: [Scorecard.of(measured.outcomes, metric) for measured in (ours, theirs)]
             for name, metric in self.further.items()
         }
         return {name: paired_difference(*cards, confidence=self.confidence) for name, cards in pairs.items()}

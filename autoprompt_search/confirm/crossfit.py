@@ -56,13 +56,13 @@ def cross_fitted(
     for part in parts:
         held = set(part)
         try:
-            winners.append(choose([place for place in range(len(targets)) if place not in held]))
+            winners.append(choose([row for row in range(len(targets)) if row not in held]))
         except SearchError:
             return None
         outcomes = outcomes_of(winners[-1])
-        for place in part:
-            answers[place] = outcomes[place]
-    card = Scorecard.of([answers[place] for place in range(len(targets))], comparison.metric)
+        for row in part:
+            answers[row] = outcomes[row]
+    card = Scorecard.of([answers[row] for row in range(len(targets))], comparison.metric)
     return CrossFit(card.score, stderr(card), tuple(winners))
 
 
@@ -72,11 +72,11 @@ def folds(seed: int, targets: Sequence[str], count: int = FOLDS) -> list[list[in
     Of few examples there are fewer parts, so that each has two at least.
     """
     places: dict[str, list[int]] = defaultdict(list)
-    for place, target in enumerate(targets):
-        places[target].append(place)
+    for row, target in enumerate(targets):
+        places[target].append(row)
     rng = derive_rng(seed, "folds")
     for label in sorted(places):
         rng.shuffle(places[label])
-    dealt = [place for label in sorted(places) for place in places[label]]
+    dealt = [row for label in sorted(places) for row in places[label]]
     count = min(count, len(dealt) // 2)
     return [sorted(dealt[start::count]) for start in range(count)]

@@ -32,11 +32,11 @@ def _nested(answers: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     ordered = [texts[i] for i in order]
     pairs = []
     for short, text in enumerate(texts):
-        for place in range(bisect_left(ordered, text), len(ordered)):
-            if not ordered[place].startswith(text):
+        for index in range(bisect_left(ordered, text), len(ordered)):
+            if not ordered[index].startswith(text):
                 break
-            if order[place] != short:
-                pairs.append((short, order[place]))
+            if order[index] != short:
+                pairs.append((short, order[index]))
     return tuple(sorted(pairs))
 
 

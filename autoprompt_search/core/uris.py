@@ -27,8 +27,8 @@ def public_uri(uri: str) -> str:
     if rest.startswith("/"):
         path, end = _until(rest, "?#")
         return f"{scheme}://{path}{_hidden(end)}"
-    user, at, place = rest.rpartition("@")
-    path, end = _until(place, "?#")
+    user, at, host = rest.rpartition("@")
+    path, end = _until(host, "?#")
     return f"{scheme}://{HIDDEN + at if user else ''}{path}{_hidden(end)}"
 
 
@@ -62,8 +62,8 @@ def _without_word(text: str, word: str) -> str:
 
 
 def _until(text: str, marks: str) -> tuple[str, str]:
-    place = next((i for i, c in enumerate(text) if c in marks), len(text))
-    return text[:place], text[place:]
+    end = next((i for i, c in enumerate(text) if c in marks), len(text))
+    return text[:end], text[end:]
 
 
 def _hidden(end: str) -> str:
@@ -73,21 +73,21 @@ def _hidden(end: str) -> str:
 def _secrets(uri: str) -> list[str]:
     """User, password, and the values of query and fragment, as they stand in the URI."""
     _, mark, rest = uri.partition("://")
-    user, at, place = rest.rpartition("@") if mark and not rest.startswith("/") else ("", "", rest)
-    end = _until(place, "?#")[1] if mark else ""
-    found = [user] if at and user else []
-    found += [part for i, c in enumerate(user) if c == ":" for part in (user[:i], user[i + 1 :])]
-    found += [part for pair in re.split("[?#&;]", end) if (part := pair.partition("=")[2] or pair)]
-    return [part for part in found if part]
+    user, at, host = rest.rpartition("@") if mark and not rest.startswith("/") else ("", "", rest)
+    end = _until(host, "?#")[1] if mark else ""
+    secrets = [user] if at and user else []
+    secrets += [part for i, c in enumerate(user) if c == ":" for part in (user[:i], user[i + 1 :])]
+    secrets += [part for pair in re.split("[?#&;]", end) if (part := pair.partition("=")[2] or pair)]
+    return [part for part in secrets if part]
 
 
 def _spellings(uri: str) -> list[str]:
     """The secrets of a URI, quoted and not, whole and in pieces, the longest first."""
-    found: set[str] = set()
+    spellings: set[str] = set()
     for secret in _secrets(uri):
         plain = {secret, unquote(secret), unquote_plus(secret)}
         whole = plain | {quote(p, safe="") for p in plain} | {quote_plus(p) for p in plain}
         whole |= {repr(p)[1:-1] for p in whole}
-        found |= {p for p in whole if len(p) >= _SHORTEST}
-        found |= {piece for p in whole for piece in _PARTS.split(p) if len(piece) >= _SHORTEST}
-    return sorted(found, key=lambda secret: (-len(secret), secret))
+        spellings |= {p for p in whole if len(p) >= _SHORTEST}
+        spellings |= {piece for p in whole for piece in _PARTS.split(p) if len(piece) >= _SHORTEST}
+    return sorted(spellings, key=lambda secret: (-len(secret), secret))

@@ -68,7 +68,7 @@ class Neighbours:
             similarities = _cosines(self._vectors([self._text(query) for query in block]), self._rows)
             for query, row in zip(block, similarities, strict=True):
                 same = SameInputs(query)
-                others = (place for place in np.argsort(-row, kind="stable") if not same(self._pool[place]))
+                others = (index for index in np.argsort(-row, kind="stable") if not same(self._pool[index]))
                 places = np.fromiter(islice(others, number), dtype=np.int64)
                 yield Near(places, row[places])
 

@@ -103,7 +103,7 @@ def _encode(tokenizer: PreTrainedTokenizerFast, document: Document, rng: random.
     room = CONTEXT - tokenizer.num_special_tokens_to_add()
     places = [len(junk) + encoding.char_to_token(offset) for offset in document.answers]
     ids = [*junk, *encoding.ids][:room]
-    return Item(ids, [place for place in places if place < room], len(junk))
+    return Item(ids, [position for position in places if position < room], len(junk))
 
 
 def _groups(items: Sequence[Item], tokens: int) -> Iterator[list[Item]]:
@@ -132,7 +132,7 @@ def hidden(item: Item, answers: float, words: float) -> list[int]:
         return [last]
     chances = torch.rand(last).tolist()
     share = dict.fromkeys(range(item.junk, last), words if kind > 0.75 else 0.0) | dict.fromkeys(others, answers)
-    return [place for place in sorted(share) if chances[place] < share[place]] + [last]
+    return [position for position in sorted(share) if chances[position] < share[position]] + [last]
 
 
 def padded(rows: Sequence[Sequence[int]], padding: int = 0) -> torch.Tensor:

@@ -61,7 +61,7 @@ class Causal:
         ids = padded([item.ids for item in items])
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
         head = model.lm_head.weight
-        cells = [(row, place) for row, item in enumerate(items) for place in item.places]
+        cells = [(row, position) for row, item in enumerate(items) for position in item.places]
         rows, places = (torch.tensor(column) for column in zip(*cells, strict=True))
         weights = torch.tensor([weight for item in items for weight in _weights(len(item.places))])
         answer = functional.cross_entropy(hidden[rows, places - 1] @ head.T, ids[rows, places], reduction="none")

@@ -68,11 +68,11 @@ class Masked:
         rows, cells, wanted, is_answer = [], [], [], []
         for number, item in enumerate(items):
             ids = [tokenizer.cls_token_id, *item.ids[: item.places[-1] + 1], tokenizer.sep_token_id]
-            for place in hidden(item, _HIDDEN_ANSWERS, _HIDDEN_WORDS):
-                cells.append((number, place + 1))
-                wanted.append(item.ids[place])
-                is_answer.append(place in item.places)
-                ids[place + 1] = tokenizer.mask_token_id
+            for position in hidden(item, _HIDDEN_ANSWERS, _HIDDEN_WORDS):
+                cells.append((number, position + 1))
+                wanted.append(item.ids[position])
+                is_answer.append(position in item.places)
+                ids[position + 1] = tokenizer.mask_token_id
             rows.append(ids)
         loss = functional.cross_entropy(_at(model, rows, cells), torch.tensor(wanted), reduction="none")
         answers = torch.tensor(is_answer)

@@ -76,10 +76,10 @@ class Seq2Seq:
         for item in items:
             *others, last = hidden(item, _HIDDEN_ANSWERS, _HIDDEN_WORDS)
             text, target, is_answer = item.ids[:last], [item.ids[last]], [1]
-            for place, sentinel in zip(others, sentinels, strict=False):
-                text[place] = sentinel
-                target += [sentinel, item.ids[place]]
-                is_answer += [0, place in item.places]
+            for position, sentinel in zip(others, sentinels, strict=False):
+                text[position] = sentinel
+                target += [sentinel, item.ids[position]]
+                is_answer += [0, position in item.places]
             texts.append([*text, tokenizer.eos_token_id])
             targets.append([*target, tokenizer.eos_token_id])
             kinds.append([*is_answer, 0])

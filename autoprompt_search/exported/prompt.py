@@ -185,24 +185,24 @@ class ExportedPrompt:
             return self._text_problems(examples)
         words, _ = answer_words(prompt, self.labels)
         prompts = render_all(prompt, examples, embedder(self._backend))
-        found = [
+        problems = [
             f"row {number}: {problem}"
             for number, (one, example) in enumerate(zip(prompts, examples, strict=True), start=1)
             for problem in self._backend.problems([one], words or [as_answer(prompt, o) for o in example.options])
         ]
-        return counted(found)
+        return counted(problems)
 
     def _text_problems(self, examples: Sequence[Example]) -> list[str]:
         """The same where text is written: the longest rows are asked alone until one is answered."""
         prompts = render_all(self._document.prompt, examples, embedder(self._backend))
-        found: dict[int, str] = {}
+        problems: dict[int, str] = {}
         for number in sorted(range(len(examples)), key=lambda i: -len(prompts[i].text)):
             try:
                 predict(self._document.prompt, [examples[number]], self._backend)
                 break
             except TrialError as exc:
-                found[number] = str(exc)
-        return counted([f"row {number + 1}: {found[number]}" for number in sorted(found)])
+                problems[number] = str(exc)
+        return counted([f"row {number + 1}: {problems[number]}" for number in sorted(problems)])
 
     def _notes(self, items: Sequence[Example]) -> Iterator[str]:
         shown = [dict(e.inputs) for e in self._document.prompt.demos.examples]
@@ -236,23 +236,23 @@ def _model(document: Document, options: Mapping[str, Any]) -> Backend:
     """The recorded backend, some of its options replaced, on the very model the prompt was made for."""
     is_same_type = options.get("type", document.backend.get("type")) == document.backend.get("type")
     section = {**document.backend, **options} if is_same_type else dict(options)
-    made = BACKENDS.build(ComponentSpec(**section))
+    backend = BACKENDS.build(ComponentSpec(**section))
     answers = document.prompt.answers
     is_normalised = isinstance(answers, LabelAnswers) and answers.normalise != "none"
     needed, does = _NEEDS["options" if is_normalised else answers.way]
-    if not isinstance(made, needed):
+    if not isinstance(backend, needed):
         raise ConfigError(f"type: the backend {section['type']!r} cannot {does}, and this prompt needs that")
     name = section.get("model", document.model)
     try:
-        found = made.fingerprint
+        fingerprint = backend.fingerprint
     except ConfigError as exc:
         hint = (
             f"the prompt was made for the model {document.model!r}: say where it is now by the backend option `model`"
         )
         raise ConfigError([*exc.problems, hint]) from exc
-    if found != document.model_fingerprint:
+    if fingerprint != document.model_fingerprint:
         raise ConfigError(
-            f"the model {name!r} has fingerprint {found}, and this prompt was made for {document.model!r} with "
+            f"the model {name!r} has fingerprint {fingerprint}, and this prompt was made for {document.model!r} with "
             f"fingerprint {document.model_fingerprint}: neither wording nor soft prompt carries over to another model"
         )
-    return made
+    return backend

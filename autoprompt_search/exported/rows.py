@@ -29,11 +29,11 @@ def sound_rows(texts: Iterable[Row], fields: Sequence[str], *, are_options_asked
     rows: list[Example] = []
     problems: list[str] = []
     for number, row in enumerate(texts, start=1):
-        found = _option_problems(row) if are_options_asked else []
-        given, options = _with_options(row) if are_options_asked and not found else (row, ())
-        found += _row_problems(given, fields)
-        problems += [f"row {number}: {problem}" for problem in found]
-        if not found:
+        of_options = _option_problems(row) if are_options_asked else []
+        given, options = _with_options(row) if are_options_asked and not of_options else (row, ())
+        of_options += _row_problems(given, fields)
+        problems += [f"row {number}: {problem}" for problem in of_options]
+        if not of_options:
             inputs = dict.fromkeys(fields, given) if isinstance(given, str) else {f: str(given[f]) for f in fields}
             rows.append(Example("", inputs, "", options=options))
     if problems:
@@ -78,13 +78,17 @@ def _with_options(row: Row) -> tuple[Row, tuple[str, ...]]:
 
 
 def _option_problems(given: object) -> list[str]:
-    found = given.get(OPTIONS) if isinstance(given, Mapping) else None
-    if found is None:
+    options = given.get(OPTIONS) if isinstance(given, Mapping) else None
+    if options is None:
         return [f"{OPTIONS!r} is missing: a list of what may be answered"]
-    if isinstance(found, str) or not isinstance(found, Sequence) or not all(_is_text(o) and o.strip() for o in found):
-        return [f"{OPTIONS!r} is no list of texts (got {found!r:.60})"]
-    if len(set(found)) < max(2, len(found)):
-        return [f"{OPTIONS!r} must be two different texts or more (got {found!r:.60})"]
+    if (
+        isinstance(options, str)
+        or not isinstance(options, Sequence)
+        or not all(_is_text(o) and o.strip() for o in options)
+    ):
+        return [f"{OPTIONS!r} is no list of texts (got {options!r:.60})"]
+    if len(set(options)) < max(2, len(options)):
+        return [f"{OPTIONS!r} must be two different texts or more (got {options!r:.60})"]
     return []
 
 

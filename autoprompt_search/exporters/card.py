@@ -68,8 +68,8 @@ def _scores(final: FinalPrompt) -> str:
     name = f" ({inline(str(metric))})" if metric else ""
     rows = [(where, *_row(values)) for where, values in _scored(plain(final.scores), ())]
     if final.text_alone is not None:
-        found = _scored(plain(final.text_alone.scores), ("text alone",))
-        rows += [(where, *_row(values)) for where, values in found]
+        lines = _scored(plain(final.text_alone.scores), ("text alone",))
+        rows += [(where, *_row(values)) for where, values in lines]
     if not rows:
         return "## Scores\n\nNo scores were recorded."
     return f"## Scores{name}\n\n" + table(("", "score", "interval", "examples", "p"), rows)

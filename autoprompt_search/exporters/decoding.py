@@ -90,8 +90,8 @@ def read_answers(content: Mapping[str, Any]) -> Answers:
 
 
 def _read_labels(content: Mapping[str, Any], labels: tuple[str, ...], words: Verbalizer) -> LabelAnswers:
-    found = _read_comparison(content) if content["format"] > OF_LABELS else ("none", None)
-    return LabelAnswers(labels, words, _read_calibration(content.get("calibration"), labels), *found)
+    comparison = _read_comparison(content) if content["format"] > OF_LABELS else ("none", None)
+    return LabelAnswers(labels, words, _read_calibration(content.get("calibration"), labels), *comparison)
 
 
 def _read_options(content: Mapping[str, Any], _labels: tuple[str, ...], _words: Verbalizer) -> OptionAnswers:

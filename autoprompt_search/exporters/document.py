@@ -113,13 +113,13 @@ def read(files: Mapping[str, bytes]) -> Document:
     """
     content = _content(files[DOCUMENT])
     try:
-        made = _assemble(content, files)
-        is_whole = content["rendered"] == rendered(made.prompt, made.labels, made.backend)
+        document = _assemble(content, files)
+        is_whole = content["rendered"] == rendered(document.prompt, document.labels, document.backend)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise TamperedError(f"{DOCUMENT} is incomplete or malformed: {_explain(exc)}") from exc
     if not is_whole:
         raise TamperedError(f"{DOCUMENT}: the text under `rendered` is not what its `parts` give")
-    return made
+    return document
 
 
 def golden_lines(final: FinalPrompt) -> list[dict[str, Any]]:
@@ -232,12 +232,12 @@ def _read_soft(content: Mapping[str, Any] | None, files: Mapping[str, bytes]) ->
 def _read_reading(content: Mapping[str, Any], labels: Sequence[str]) -> Reading:
     if content["format"] <= 2:
         return Reading()
-    found = TypeAdapter(Reading).validate_python(content["reading"])
-    if strange := set(found.labels.values()) - set(labels):
+    reading = TypeAdapter(Reading).validate_python(content["reading"])
+    if strange := set(reading.labels.values()) - set(labels):
         raise ValueError(f"reading.labels: {min(strange)!r} is none of the labels")
-    if found.max_chars is not None and found.max_chars < 1:
-        raise ValueError(f"reading.max_chars: must be 1 or more (got {found.max_chars})")
-    return found
+    if reading.max_chars is not None and reading.max_chars < 1:
+        raise ValueError(f"reading.max_chars: must be 1 or more (got {reading.max_chars})")
+    return reading
 
 
 def _read_json(data: bytes, name: str) -> Any:

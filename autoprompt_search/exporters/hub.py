@@ -25,17 +25,17 @@ class HubFolder:
         listed = {path: data for path, data in files.items() if path != MANIFEST and not path.startswith("text/")}
         listed |= {path: data for path, data in files.items() if path == "text/manifest.json"}
         files[MANIFEST] = manifest_of(listed)
-        place = folder / FOLDER / "hub"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".hub-", dir=place.parent) as draft:
+        target = folder / FOLDER / "hub"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".hub-", dir=target.parent) as draft:
             fresh = Path(draft) / "hub"
             for path, data in files.items():
                 (fresh / path).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / path).write_bytes(data)
-            if place.exists():
-                shutil.rmtree(place)
-            fresh.rename(place)
-        return place
+            if target.exists():
+                shutil.rmtree(target)
+            fresh.rename(target)
+        return target
 
 
 def _head(final: FinalPrompt) -> dict[str, object]:

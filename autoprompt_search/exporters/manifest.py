@@ -94,7 +94,7 @@ def _present(folder: Path) -> list[str]:
     """Paths of all files, `/` between parts; links and special files are refused, never followed."""
     if not folder.is_dir():
         raise ConfigError(f"there is no exported prompt at {folder}: no such folder")
-    found = []
+    present = []
     for base, folders, names in os.walk(folder):
         for name in (*folders, *names):
             path = Path(base, name)
@@ -104,12 +104,12 @@ def _present(folder: Path) -> list[str]:
                     f"{relative} in {folder} is a link or a special file: exports hold plain files only"
                 )
             if name in names:
-                found.append(relative)
-    if MANIFEST not in found:
-        if DOCUMENT in found:
+                present.append(relative)
+    if MANIFEST not in present:
+        if DOCUMENT in present:
             raise TamperedError(f"{MANIFEST} in {folder} is missing: nothing says what was exported")
         raise ConfigError(f"{folder} is not an exported prompt: it holds no {DOCUMENT}")
-    return found
+    return present
 
 
 def _entries(file: Path) -> dict[str, _Entry]:

@@ -39,9 +39,9 @@ class MlflowModel:
         said = messages(shown.turns, write)
         text = {"name": final.name, "template": said if shown.is_chat else said[0]["content"]}
         files = {"prompt.json": as_json(text), "register.py": _REGISTER}
-        place = write_folder(folder, "mlflow", files, shown)
+        target = write_folder(folder, "mlflow", files, shown)
         with tempfile.TemporaryDirectory() as draft:
             prompt = PromptFolder().export(final, Path(draft))
             pyfunc.save(prompt, Path(draft) / "model")
-            shutil.copytree(Path(draft) / "model", place / "model")
-        return place
+            shutil.copytree(Path(draft) / "model", target / "model")
+        return target

@@ -77,21 +77,21 @@ def messages(turns: Sequence[SlottedTurn], write: Any) -> list[dict[str, str]]:
 
 def write_folder(folder: Path, name: str, files: Mapping[str, str | bytes], shown: Portable) -> Path:
     """Write `exports/name` with these files, golden items and notes, in place of an earlier one."""
-    place = folder / FOLDER / name
-    place.parent.mkdir(parents=True, exist_ok=True)
+    target = folder / FOLDER / name
+    target.parent.mkdir(parents=True, exist_ok=True)
     extra: dict[str, str | bytes] = {GOLDEN: to_jsonl(shown.golden)}
     if shown.notes:
         extra[NOTES] = "\n\n".join(shown.notes) + "\n"
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=place.parent) as draft:
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as draft:
         fresh = Path(draft) / name
         for path, content in {**files, **extra}.items():
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             data = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
             (fresh / path).write_bytes(data)
-        if place.exists():
-            shutil.rmtree(place)
-        fresh.rename(place)
-    return place
+        if target.exists():
+            shutil.rmtree(target)
+        fresh.rename(target)
+    return target
 
 
 def as_json(value: object) -> str:
@@ -101,14 +101,14 @@ def as_json(value: object) -> str:
 
 def _variables(fields: Sequence[str]) -> dict[str, str]:
     """Names that every template language takes, each once."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for field in fields:
         name = re.sub(r"\W", "_", field, flags=re.ASCII)
         name = name if name[:1].isalpha() else f"field_{name}"
-        while name in found.values():
+        while name in variables.values():
             name += "_"
-        found[field] = name
-    return found
+        variables[field] = name
+    return variables
 
 
 def _golden(final: FinalPrompt, turns: Sequence[SlottedTurn], variables: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -135,9 +135,9 @@ def _golden(final: FinalPrompt, turns: Sequence[SlottedTurn], variables: Mapping
 
 def _between(text: str, pieces: Sequence[Piece], values: Mapping[str, str]) -> str:
     """What stands in the place of the demonstrations."""
-    place = next(i for i, piece in enumerate(pieces) if piece.is_field and piece.text == DEMONSTRATIONS)
+    index = next(i for i, piece in enumerate(pieces) if piece.is_field and piece.text == DEMONSTRATIONS)
     before, after = (
         "".join(values.get(p.text, "") if p.is_field else p.text for p in part)
-        for part in (pieces[:place], pieces[place + 1 :])
+        for part in (pieces[:index], pieces[index + 1 :])
     )
     return text[len(before) : len(text) - len(after)]

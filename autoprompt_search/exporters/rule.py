@@ -47,8 +47,8 @@ def rule_of(backend: Mapping[str, Any], answers: LabelAnswers, *, nests: bool = 
     family = family_of(backend)
     excluded = [_EXCLUSIVE] if nests and family.continues else []
     calibrated = [_CALIBRATED] if answers.calibration is not None else []
-    found = [family.rule, *excluded, *_normalised(answers.normalise, "word"), _SUM, *calibrated, _CHOICE]
-    return (_CHAT if chats else "") + "; ".join(found)
+    sentences = [family.rule, *excluded, *_normalised(answers.normalise, "word"), _SUM, *calibrated, _CHOICE]
+    return (_CHAT if chats else "") + "; ".join(sentences)
 
 
 def options_rule(backend: Mapping[str, Any], normalise: str, *, chats: bool = False) -> str:
@@ -77,7 +77,7 @@ def text_rule(answers: TextAnswers, *, chats: bool = False) -> str:
         else f"tokens are drawn at temperature {limits.temperature:g}, top-p {limits.top_p:g}, seed {limits.seed}"
     )
     stops = f", before the first of {', '.join(map(repr, limits.stop))}" if limits.stop else ""
-    found = PARSERS.get(answers.parser, f"the parser {answers.parser!r} finds the answer")
+    sentence = PARSERS.get(answers.parser, f"the parser {answers.parser!r} finds the answer")
     cut = "a text that ended at the cap has an answer only where more text could not have changed it"
     asked = _CHAT if chats else ""
-    return f"{asked}{drawn}, until its end token{stops}, or until {limits.tokens} tokens are written; {found}; {cut}"
+    return f"{asked}{drawn}, until its end token{stops}, or until {limits.tokens} tokens are written; {sentence}; {cut}"

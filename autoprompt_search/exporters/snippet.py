@@ -29,8 +29,8 @@ def snippet(final: FinalPrompt) -> str | None:
         tokens = [part for part in scoring.parts if "def loglik" not in part]
         vector = scoring.vector if case.embeds else ""
         ids = pieces.CHAT_IDS if final.chat.get(IDS) else ""
-        made = [_load(case), *tokens, vector, _retrieval(case), _cut(case), writing(case, scoring, answers), ids]
-        body = "".join(made).rstrip("\n")
+        steps = [_load(case), *tokens, vector, _retrieval(case), _cut(case), writing(case, scoring, answers), ids]
+        body = "".join(steps).rstrip("\n")
         return _imports(case, body) + body
     parts = [
         _load(case),

@@ -243,6 +243,6 @@ def filled(piece: str, **values: str) -> str:
     """The piece with its marks filled; a line that was nothing but an empty mark goes."""
     lines = []
     for line in piece.split("\n"):
-        made = re.sub(r"<<(\w+)>>", lambda mark: values[mark[1]], line)
-        lines += [made] if made or not line else []
+        code = re.sub(r"<<(\w+)>>", lambda mark: values[mark[1]], line)
+        lines += [code] if code or not line else []
     return "\n".join(lines)

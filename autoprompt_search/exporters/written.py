@@ -43,11 +43,11 @@ def rendered(prompt: Prompt, labels: Sequence[str], backend: Mapping[str, Any]) 
     prefix, query, rest = prefix_and_query(prompt, () if family.compares else fixed)
     if family.compares and rest:  # nothing stands in an answer's place: both sides of it are one text
         query, rest = (*query[:-1], query[-1] + rest[0], *rest[1:]), ()
-    found: Written = {"prefix": prefix, "query": _flat(query)}
-    found |= {"rest": _flat(rest)} if rest and family.reads_rest else {}
-    found |= _answered(prompt, labels)
-    found |= {"prototypes": _prototypes(prompt, fixed)} if family.compares and fixed else {}
-    return found
+    written: Written = {"prefix": prefix, "query": _flat(query)}
+    written |= {"rest": _flat(rest)} if rest and family.reads_rest else {}
+    written |= _answered(prompt, labels)
+    written |= {"prototypes": _prototypes(prompt, fixed)} if family.compares and fixed else {}
+    return written
 
 
 def _answered(prompt: Prompt, labels: Sequence[str]) -> Written:
@@ -96,10 +96,10 @@ def _text(prompt: Prompt, example: Example, *, answer: bool = False) -> str:
 
 
 def _prototypes(prompt: Prompt, examples: Sequence[Example]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    prototypes: dict[str, list[str]] = {}
     for example in examples:
-        found.setdefault(answer_word(prompt, example), []).append(_text(prompt, example))
-    return found
+        prototypes.setdefault(answer_word(prompt, example), []).append(_text(prompt, example))
+    return prototypes
 
 
 def _flat(pieces: Sequence[str]) -> str | list[str]:

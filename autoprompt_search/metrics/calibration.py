@@ -33,9 +33,9 @@ class _Calibration:
 
     def statistics(self, outcome: Outcome) -> Sequence[float]:
         confidence = min(math.exp(max(outcome.logprobs)), 1.0) if outcome.logprobs else 1.0
-        place = min(max(math.ceil(confidence * BINS) - 1, 0), BINS - 1)
+        bin_index = min(max(math.ceil(confidence * BINS) - 1, 0), BINS - 1)
         row = [0.0] * (2 * BINS)
-        row[place], row[BINS + place] = confidence, float(outcome.is_right)
+        row[bin_index], row[BINS + bin_index] = confidence, float(outcome.is_right)
         return row
 
     def score(self, sums: Doubles, n: Doubles | int) -> Doubles:

@@ -175,11 +175,11 @@ class _CountMetric:
     def statistics(self, outcome: Outcome) -> Sequence[float]:
         count, row = len(self.labels), [0.0] * (3 * len(self.labels))
         predicted, gold = self._places(outcome.prediction), self._places(outcome.target)
-        for place in predicted:
-            row[count + place] = 1.0
-            row[place] = float(place in gold)
-        for place in gold:
-            row[2 * count + place] = 1.0
+        for column in predicted:
+            row[count + column] = 1.0
+            row[column] = float(column in gold)
+        for column in gold:
+            row[2 * count + column] = 1.0
         return row
 
     def _places(self, answer: str) -> list[int]:

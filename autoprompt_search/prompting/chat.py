@@ -57,7 +57,7 @@ def _plain(segments: Segments) -> Segments:
 
 
 def _joined(blocks: Sequence[Segments], gap: str) -> Segments:
-    found: list[Segment] = []
+    joined: list[Segment] = []
     for block in blocks:
-        found += [Segment(gap), *block] if found else block
-    return tuple(segment for segment in found if segment.text)
+        joined += [Segment(gap), *block] if joined else block
+    return tuple(segment for segment in joined if segment.text)

@@ -80,7 +80,7 @@ def prefix_and_query(prompt: Prompt, demos: Sequence[Example] = ()) -> tuple[str
     blocks += [render_text(_bare(prompt), demo, answer=True) for demo in demos]
     prefix = "".join(block + prompt.layout.demo_separator for block in blocks)
     parts = parse(prompt.template.text)
-    marks = {part.kind: place for place, part in enumerate(parts) if part.kind in MARKS}  # the last of each counts
+    marks = {part.kind: index for index, part in enumerate(parts) if part.kind in MARKS}  # the last of each counts
     answer, border = marks.get("answer", len(parts)), marks.get("pair", -1)
 
     def pieces(start: int, end: int) -> tuple[str, ...]:
@@ -140,8 +140,8 @@ def premise_of(text: str, layout: Layout) -> str:
     The domain premise of Holtzman et al. 2021 (arXiv 2104.08315, section 3.1); `Answer:` where it says nothing there.
     """
     parts = parse(text)
-    end = next((place for place, part in enumerate(parts) if part.kind == "answer"), len(parts))
-    start = max((place + 1 for place, part in enumerate(parts[:end]) if part.kind == "field"), default=0)
+    end = next((index for index, part in enumerate(parts) if part.kind == "answer"), len(parts))
+    start = max((index + 1 for index, part in enumerate(parts[:end]) if part.kind == "field"), default=0)
     return "".join(_set(part.kind, part.value, layout) for part in parts[start:end]).strip() or NO_PREMISE
 
 
@@ -157,8 +157,8 @@ def render_premise(prompt: Prompt, premise: str) -> Rendered:
 
 def _solved(shot: Shot) -> tuple[Segment, ...]:
     """The filled template with its answer in place."""
-    place = next((i for i, s in enumerate(shot.segments) if s.origin == "answer"), len(shot.segments))
-    return (*shot.segments[:place], Segment(shot.answer), *shot.segments[place + 1 :])
+    index = next((i for i, s in enumerate(shot.segments) if s.origin == "answer"), len(shot.segments))
+    return (*shot.segments[:index], Segment(shot.answer), *shot.segments[index + 1 :])
 
 
 def _joined(blocks: Sequence[tuple[Segment, ...]], gap: Segment) -> tuple[Segment, ...]:

@@ -44,19 +44,19 @@ def said_in_turns(shown: Rendered) -> tuple[tuple[str, str], ...]:
 
 def _parsed(template: str) -> tuple[Piece, ...]:
     """The pieces of a text for `str.format`."""
-    found = []
+    pieces = []
     for text, name, _, _ in Formatter().parse(template):
-        found += [Piece(text)] if text else []
-        found += [Piece(name, is_field=True)] if name is not None else []
-    return _joined(found)
+        pieces += [Piece(text)] if text else []
+        pieces += [Piece(name, is_field=True)] if name is not None else []
+    return _joined(pieces)
 
 
 def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """Literal texts that stand beside each other are one: no language may find a mark of its own between them."""
-    found: list[Piece] = []
+    joined: list[Piece] = []
     for piece in pieces:
-        if found and not piece.is_field and not found[-1].is_field:
-            found[-1] = Piece(found[-1].text + piece.text)
+        if joined and not piece.is_field and not joined[-1].is_field:
+            joined[-1] = Piece(joined[-1].text + piece.text)
         else:
-            found.append(piece)
-    return tuple(found)
+            joined.append(piece)
+    return tuple(joined)

@@ -59,10 +59,10 @@ class Formats:
         changes: list[Callable[[str, random.Random], Change | None]] = [_separate, _punctuate, _rename, _quote, _ask]
 
         def make() -> Proposal | None:
-            place = pick(rng, parents)
-            text = parents[place].text
+            parent = pick(rng, parents)
+            text = parents[parent].text
             change = rng.choice(changes)(text, rng)
-            return Proposal(change[0], (place,), change[1]) if change and _kept(change[0]) == _kept(text) else None
+            return Proposal(change[0], (parent,), change[1]) if change and _kept(change[0]) == _kept(text) else None
 
         return distinct(make, parents, count)
 
@@ -80,8 +80,8 @@ def _separate(text: str, rng: random.Random) -> Change | None:
     places = list(_BETWEEN.finditer(text))
     if not places:
         return None
-    place, new = rng.choice(places), rng.choice(SEPARATORS)
-    return text[: place.start()] + new + text[place.end() :], f"put {new!r} for {place.group()!r}"
+    match, new = rng.choice(places), rng.choice(SEPARATORS)
+    return text[: match.start()] + new + text[match.end() :], f"put {new!r} for {match.group()!r}"
 
 
 def _punctuate(text: str, rng: random.Random) -> Change | None:
@@ -89,9 +89,9 @@ def _punctuate(text: str, rng: random.Random) -> Change | None:
     places = list(_BEHIND_NAME.finditer(text))
     if not places:
         return None
-    place, new = rng.choice(places), rng.choice(COLONS)
-    changed = text[: place.start("colon")] + new + text[place.end() :]
-    return changed.rstrip("\n"), f"put {new!r} behind {place.group('name')!r}"
+    match, new = rng.choice(places), rng.choice(COLONS)
+    changed = text[: match.start("colon")] + new + text[match.end() :]
+    return changed.rstrip("\n"), f"put {new!r} behind {match.group('name')!r}"
 
 
 def _rename(text: str, rng: random.Random) -> Change | None:
@@ -113,9 +113,9 @@ def _quote(text: str, rng: random.Random) -> Change | None:
     places = list(_QUOTED.finditer(text))
     if not places:
         return None
-    place, quotes = rng.choice(places), rng.choice(QUOTES)
-    quoted = quotes.replace("{}", place.group("data"))
-    return text[: place.start()] + quoted + text[place.end() :], f"write {place.group('data')} as {quoted}"
+    match, quotes = rng.choice(places), rng.choice(QUOTES)
+    quoted = quotes.replace("{}", match.group("data"))
+    return text[: match.start()] + quoted + text[match.end() :], f"write {match.group('data')} as {quoted}"
 
 
 def _ask(text: str, rng: random.Random) -> Change | None:

@@ -46,15 +46,15 @@ class Phrases:
         """See `Proposer.propose`."""
 
         def make() -> Proposal | None:
-            place = pick(rng, parents)
-            pieces, done = phrases(parents[place].text), []
+            parent = pick(rng, parents)
+            pieces, done = phrases(parents[parent].text), []
             for _ in range(self._edits):
-                edited = self._edit(pieces, parents[place], rng)
+                edited = self._edit(pieces, parents[parent], rng)
                 if edited is None:
                     return None
                 pieces, how = edited
                 done.append(how)
-            return Proposal(joined(pieces, parents[place].text), (place,), ", ".join(done))
+            return Proposal(joined(pieces, parents[parent].text), (parent,), ", ".join(done))
 
         return distinct(make, parents, count)
 
@@ -65,12 +65,12 @@ class Phrases:
         return next((edited for edit in edits if (edited := edit(pieces, parent, rng)) is not None), None)
 
     def _paraphrase(self, pieces: Pieces, _: Parent, rng: random.Random) -> Edit | None:
-        candidates = [(i, place) for i, piece in enumerate(pieces) for place in self._synonyms.places(piece)]
+        candidates = [(i, word) for i, piece in enumerate(pieces) for word in self._synonyms.places(piece)]
         if not candidates:
             return None
-        i, place = rng.choice(candidates)
-        was, now = pieces[i][place.start : place.end], rng.choice(place.others)
-        changed = _with_article(pieces[i][: place.start], now) + now + pieces[i][place.end :]
+        i, word = rng.choice(candidates)
+        was, now = pieces[i][word.start : word.end], rng.choice(word.others)
+        changed = _with_article(pieces[i][: word.start], now) + now + pieces[i][word.end :]
         return (*pieces[:i], changed, *pieces[i + 1 :]), f"say {now!r} for {was!r}"
 
 

@@ -22,8 +22,8 @@ def alerts(data: ReportData) -> tuple[str, ...]:
     outcomes = data.best_outcomes
     if not data.labels or len(outcomes) < _FEWEST:
         return ()
-    found = [_one_answer(outcomes), _guessing(outcomes)]
-    said = [one for one in found if one]
+    warnings = [_one_answer(outcomes), _guessing(outcomes)]
+    said = [one for one in warnings if one]
     return (*said, _ADVICE) if said else ()
 
 

@@ -23,10 +23,10 @@ def marked(one: str, other: str) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
     left, right = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (one, other))
     if max(len(left), len(right)) > _LONGEST or not one or not other:
         return (Run(one, differs=False),), (Run(other, differs=False),)
-    found: tuple[list[Run], list[Run]] = ([], [])
+    runs: tuple[list[Run], list[Run]] = ([], [])
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
-        for side, text in zip(found, ("".join(left[a:b]), "".join(right[c:d])), strict=True):
+        for side, text in zip(runs, ("".join(left[a:b]), "".join(right[c:d])), strict=True):
             if text:
                 side.append(Run(text, differs=tag != "equal"))
-    return tuple(found[0]), tuple(found[1])
+    return tuple(runs[0]), tuple(runs[1])

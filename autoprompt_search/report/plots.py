@@ -40,15 +40,15 @@ def plots(records: Sequence[TrialRecord], result: Mapping[str, Any]) -> dict[str
     """`history`, `rungs` (with more than one rung) and `intervals` (where something was confirmed)."""
     style = {name: _COLOURS.get(value, value) if isinstance(value, str) else value for name, value in STYLE.items()}
     with mpl.rc_context(style):
-        found = {
+        drawn = {
             "history": history_figure(records, result["baseline"].get("dev", {}).get("score")) if records else None,
             "rungs": rungs_figure(records, result["best"].get("trial", -1)),
             "intervals": intervals_figure(whiskers(result)),
         }
-    made = {name: figure for name, figure in found.items() if figure is not None}
-    for figure in made.values():
+    figures = {name: figure for name, figure in drawn.items() if figure is not None}
+    for figure in figures.values():
         _recolour(figure)
-    return made
+    return figures
 
 
 def _recolour(figure: Figure) -> None:

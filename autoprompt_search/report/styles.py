@@ -26,7 +26,7 @@ def style_rows(records: Sequence[TrialRecord], config: Mapping[str, Any]) -> tup
     for record in records:
         if record.last is not None and record.last.fidelity.is_full:
             scores.setdefault(_style(record.params, config.get("templates", {})), []).append(record.last.score)
-    rows = [StyleRow(style, len(found), sum(found) / len(found), max(found)) for style, found in scores.items()]
+    rows = [StyleRow(style, len(scored), sum(scored) / len(scored), max(scored)) for style, scored in scores.items()]
     return tuple(sorted(rows, key=lambda row: (-row.best, row.style))) if len(rows) > 1 else ()
 
 

@@ -150,7 +150,7 @@ def _test_metrics(result: Mapping[str, Any]) -> tuple[str, ...]:
 def whiskers(result: Mapping[str, Any]) -> list[Whisker]:
     """Test scores of the baseline and of the finalists."""
     rows: Sequence[Mapping[str, Any]] = [result["baseline"], *result.get("finalists", ())]
-    found = []
+    spans = []
     for i, row in enumerate(rows):
         test = row.get("test", {})
         if i and row.get("trial") == rows[0].get("trial"):
@@ -158,8 +158,8 @@ def whiskers(result: Mapping[str, Any]) -> list[Whisker]:
         if all(isinstance(test.get(key), (int, float)) for key in ("score", "low", "high")):
             label = f"#{row.get('trial')} {row.get('kind')}" if i else "baseline"
             chosen = bool(row.get("chosen"))
-            found.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
-    return found
+            spans.append(Whisker(label, test["score"], test["low"], test["high"], chosen))
+    return spans
 
 
 def _plain(value: object) -> Any:

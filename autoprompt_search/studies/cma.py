@@ -70,7 +70,7 @@ class Cma(BaseSampler):
             strategy.tell([(self._place(t, strategy.ask()), -float(t.value or 0.0)) for t in generation])
         strategy.reseed_rng(self._seed)
         places = zip(self._numbers.items(), strategy.ask(), strict=True)
-        return {name: from_unit(distribution, float(place)) for (name, distribution), place in places}
+        return {name: from_unit(distribution, float(coordinate)) for (name, distribution), coordinate in places}
 
     def _place(self, trial: FrozenTrial, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         known = trial.params

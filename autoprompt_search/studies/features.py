@@ -35,8 +35,8 @@ def blocks(space: SearchSpace, texts: Texts, points: Sequence[Params]) -> list[F
     columns: dict[int, list[Floats]] = {}
     for name, param in space.root.items():
         if param.size > 1:
-            found = _columns(param, texts.get(name, {}), [point.get(name) for point in points])
-            columns.setdefault(BLOCKS.get(name.split(".")[0], _OTHERS), []).append(found)
+            encoded = _columns(param, texts.get(name, {}), [point.get(name) for point in points])
+            columns.setdefault(BLOCKS.get(name.split(".")[0], _OTHERS), []).append(encoded)
     joined = [np.concatenate(columns[block], axis=1) for block in sorted(columns)]
     return [block / scale for block in joined if (scale := np.sqrt(2 * block.var(axis=0).sum())) > 0]
 

@@ -38,11 +38,11 @@ def initial_design(space: SearchSpace, baseline: Params, count: int) -> list[dic
 
 def _candidates(space: SearchSpace, baseline: Params) -> Iterator[dict[str, Scalar]]:
     crossed = {name: _values(space.root[name]) for name in _CROSSED if name in space.root}
-    for place, chosen in enumerate(product(*crossed.values())):
+    for index, chosen in enumerate(product(*crossed.values())):
         given: dict[str, Scalar] = dict(zip(crossed, chosen, strict=True))
         for step, (name, param) in enumerate(space.root.items()):
             if name not in crossed:
-                given[name] = _turned(param, place + step)
+                given[name] = _turned(param, index + step)
         point = space.baseline({**baseline, **given, **_plain(space)})
         if space.contains(point):
             yield point

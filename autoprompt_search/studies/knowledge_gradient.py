@@ -179,7 +179,7 @@ class KnowledgeGradient:
         lead = -np.abs(fit.score - self._rivals(fit))
         step = np.sqrt(np.maximum(fit.variance - fit.variance_after(rungs), 0.0))
         cost = np.array([self._prices(n, seen) for n, seen in zip(fit.numbers, fit.examples, strict=True)]).T
-        column = {number: place for place, number in enumerate(fit.numbers)}
+        column = {number: index for index, number in enumerate(fit.numbers)}
         self._known = _Prospects(fit, expected_improvement(lead, step), cost, column)
         return self._known
 

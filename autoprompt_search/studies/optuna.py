@@ -122,9 +122,9 @@ class OptunaStudy:
         is_modelled = scores == "modelled" or (scores is None and is_usual)
         if sampler == "surrogate" and not (is_modelled and terms.rungs):
             raise ConfigError("study.sampler: surrogate needs the rungs of the search, and scores: modelled")
-        place = Path("the study's database") if storage else terms.folder / "study.journal"
-        with reading(place, optuna.exceptions.OptunaError):
-            self._study = stored_study(terms.name, place, storage)
+        where = Path("the study's database") if storage else terms.folder / "study.journal"
+        with reading(where, optuna.exceptions.OptunaError):
+            self._study = stored_study(terms.name, where, storage)
             self._scheduler = self._scheduled(pruner, rules, space.size, is_modelled and sampler not in BLIND)
             self._remember()
         self._close_slots()

@@ -256,7 +256,7 @@ def training_trials(trials: list[FrozenTrial], score: Callable[[FrozenTrial], fl
         return trials
     split = len(trials) - (MOST - _BEST)
     scored = ((-math.inf if (s := score(trials[n])) is None else s, -n) for n in range(1, split))
-    best = sorted(-place for _, place in heapq.nlargest(_BEST, scored))
+    best = sorted(-index for _, index in heapq.nlargest(_BEST, scored))
     return [trials[0], *(trials[n] for n in best), *trials[split:]]
 
 

@@ -110,7 +110,7 @@ class ProposalSlots:
         measured = best_first(records(), scores) if growing else []
         if len(measured) < (1 if must else _FIRST):
             return None
-        return next((made for growth in growing if (made := self._written(growth, number, measured))), None)
+        return next((written for growth in growing if (written := self._written(growth, number, measured))), None)
 
     def _turn(self, number: int) -> Iterator[GrowingParameter]:
         """Whose text is new in trial `number`, if any is."""
@@ -153,9 +153,9 @@ class ProposalSlots:
             text=proposal.text,
             proposer=proposer,
             how=proposal.how,
-            parents=tuple(trials[place].number for place in proposal.parents),
+            parents=tuple(trials[index].number for index in proposal.parents),
             like=root if growth.address == "template" else "",
-            ancestors=self._line([trials[place] for place in proposal.parents], growth),
+            ancestors=self._line([trials[index] for index in proposal.parents], growth),
         )
 
     def _line(self, trials: Sequence[TrialRecord], growth: GrowingParameter) -> tuple[str, ...]:
@@ -175,4 +175,4 @@ class ProposalSlots:
 
 def slots(number: int) -> tuple[str, ...]:
     """Their names."""
-    return tuple(f"{SLOT}{place}" for place in range(1, number + 1))
+    return tuple(f"{SLOT}{n}" for n in range(1, number + 1))

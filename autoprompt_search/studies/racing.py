@@ -84,11 +84,11 @@ def wealth(gaps: Floats, total: int, control: Floats | None = None) -> Floats:
     pairs, seen = gaps.shape
     ahead = _Ahead(control if control is not None and len(control) == total else np.zeros(total))
     past, log_capital, lead = _Past(pairs), np.zeros(pairs), np.zeros(pairs)
-    for place in range(seen):
-        gap, fair = gaps[:, place], -lead / (total - place)
+    for look in range(seen):
+        gap, fair = gaps[:, look], -lead / (total - look)
         slope = past.slope
-        news = ahead.news[place]
-        worst = 1.0 + fair + np.maximum(slope * ahead.above[place], slope * ahead.below[place])
+        news = ahead.news[look]
+        worst = 1.0 + fair + np.maximum(slope * ahead.above[look], slope * ahead.below[look])
         bet = np.where(worst > 0, np.minimum(past.bet(fair), _CAUTION / np.maximum(worst, 1e-9)), 0.0)
         log_capital += np.log1p(bet * np.maximum(gap - fair - slope * news, -worst))
         lead = lead + gap

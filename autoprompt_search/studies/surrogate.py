@@ -55,7 +55,7 @@ def most_promising(
         most: Trials that are learned from, and
         fitted: those of them that the length scales are learned from; see `training_indices`.
     """
-    seen = [seen[place] for place in training_indices([estimate for _, estimate in seen], most)]
+    seen = [seen[index] for index in training_indices([estimate for _, estimate in seen], most)]
     parts = blocks(space, texts, [*(params for params, _ in seen), *waiting, *candidates])
     if not parts:
         return 0
@@ -88,7 +88,7 @@ def training_indices(estimates: Sequence[Estimate], most: int) -> list[int]:
     by_score = sorted(range(len(estimates)), key=lambda place: (-estimates[place].score, place))
     best = by_score[: most // 3]
     rest, wanted = sorted(by_score[most // 3 :]), most - most // 3
-    return sorted([*best, *(rest[place * len(rest) // wanted] for place in range(wanted))])
+    return sorted([*best, *(rest[step * len(rest) // wanted] for step in range(wanted))])
 
 
 def _told(model: GaussianProcessRegressor, rows: Floats, heights: Floats, noise: Floats) -> GaussianProcessRegressor:

@@ -153,10 +153,10 @@ class ClassificationTask:
         option = self._option
         if self._is_several and option is None:
             option = several_names(self._columns.label, tables.values())
-        found = Labels(option, self._columns.label, tables.values())
-        if self._is_several and (bad := [name for name in found.names if members(name) != (name,)]):
+        labels = Labels(option, self._columns.label, tables.values())
+        if self._is_several and (bad := [name for name in labels.names if members(name) != (name,)]):
             raise ConfigError(f"labels: {bad[0]!r} cannot be one of several: it is a list, or says that there is none")
-        return found
+        return labels
 
 
 _LEFT_OUT = {"missing": "without a label", "unknown": "with a label that is not among `labels`"}

@@ -113,23 +113,23 @@ def _is_slot(field: str) -> bool:
 
 
 def _size_mistakes(sizes: Mapping[str, int]) -> list[str]:
-    found = [f"splits.{name}: {unknown('split', name, SPLITS)}" for name in sizes if name not in SPLITS]
-    return found + [f"splits.{name}: must be 1 or more (got {size})" for name, size in sizes.items() if size < 1]
+    mistakes = [f"splits.{name}: {unknown('split', name, SPLITS)}" for name in sizes if name not in SPLITS]
+    return mistakes + [f"splits.{name}: must be 1 or more (got {size})" for name, size in sizes.items() if size < 1]
 
 
 def _data_mistakes(data: str | Mapping[str, str]) -> list[str]:
     if isinstance(data, str):
-        found = (
+        mistakes = (
             [f"data: {unknown('data set', data, [REVIEWS])}"] if data.startswith(BUILTIN) and data != REVIEWS else []
         )
-        return found if data.strip() else [*found, "data: is blank"]
-    found = [f"data.{name}: {unknown('split', name, SPLITS)}" for name in data if name not in SPLITS]
-    return found if "train" in data else [*found, "data.train: is required"]
+        return mistakes if data.strip() else [*mistakes, "data: is blank"]
+    mistakes = [f"data.{name}: {unknown('split', name, SPLITS)}" for name in data if name not in SPLITS]
+    return mistakes if "train" in data else [*mistakes, "data.train: is required"]
 
 
 def format_mistakes(wanted: Format) -> list[str]:
     """What is wrong with the options `encoding` and `delimiter`."""
-    found = [mistake_in(wanted.encoding)] if wanted.encoding is not None else []
+    mistakes = [mistake_in(wanted.encoding)] if wanted.encoding is not None else []
     if wanted.delimiter is not None and (len(wanted.delimiter) != 1 or wanted.delimiter in '\r\n"'):
-        found.append(f"delimiter: must be one character, such as ';' or a tab (got {wanted.delimiter!r})")
-    return [problem for problem in found if problem]
+        mistakes.append(f"delimiter: must be one character, such as ';' or a tab (got {wanted.delimiter!r})")
+    return [problem for problem in mistakes if problem]

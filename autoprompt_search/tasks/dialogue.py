@@ -152,11 +152,11 @@ def _turns(row: Row, column: str) -> tuple[Turn, ...]:
     if isinstance(value, str):
         kind = f"{column!r} is one text"
         raise BadRowError(f"{kind}, where a list of turns is needed; name the column of the answer: `target`", kind)
-    found = turns_of(value, column)
-    if len(found) < 2:
+    turns = turns_of(value, column)
+    if len(turns) < 2:
         kind = f"fewer than two turns in {column!r}"
         raise BadRowError(f"{kind}: nothing that a response could answer", kind, "missing")
-    return found
+    return turns
 
 
 def _latest(turns: Sequence[Turn], number: int | None) -> Sequence[Turn]:

@@ -44,12 +44,12 @@ def near_duplicates(groups: Mapping[str, Sequence[Example]]) -> Iterator[Pair]:
     sets, common = _ranked([shingles(normalised(e)) for examples in groups.values() for e in examples])
     index: dict[int, list[int]] = defaultdict(list)
     for number in sorted(range(len(sets)), key=lambda i: len(sets[i])):
-        found = sets[number]
-        rarest = sorted(found)[: len(found) - math.ceil(NEAR * len(found)) + 1]
+        own = sets[number]
+        rarest = sorted(own)[: len(own) - math.ceil(NEAR * len(own)) + 1]
         shared = [shingle for shingle in rarest if shingle >= common]
         for other in sorted({other for shingle in shared for other in index[shingle]}):
-            if names[other][0] != names[number][0] and len(sets[other]) >= NEAR * len(found):
-                similarity = _jaccard(found, sets[other])
+            if names[other][0] != names[number][0] and len(sets[other]) >= NEAR * len(own):
+                similarity = _jaccard(own, sets[other])
                 if similarity >= NEAR:
                     # By place, so that groups come in the given order.
                     (one, first), (two, second) = names[min(other, number)], names[max(other, number)]

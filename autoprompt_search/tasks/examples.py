@@ -208,8 +208,8 @@ def as_text(value: object, column: str) -> str:
 
 
 def _several(row: Row, column: str, labels: Labels, classes: tuple[str, ...]) -> str:
-    found = {_named(part, column, labels, classes) for part in parts_of(raw_value(row, column))}
-    return joined(name for name in labels.names if name in found)
+    names = {_named(part, column, labels, classes) for part in parts_of(raw_value(row, column))}
+    return joined(name for name in labels.names if name in names)
 
 
 def is_image(value: object) -> bool:

@@ -54,9 +54,9 @@ def raw_values(option: LabelNames) -> dict[str, str]:
 
 def names_of(labels: Sequence[str], raw: Mapping[str, str]) -> dict[str | int | float | bool, str]:
     """The `labels` option that takes the raw values of a search and its labels alike."""
-    found: dict[str | int | float | bool, str] = {name: name for name in labels}
-    found.update(raw)
-    return found
+    names: dict[str | int | float | bool, str] = {name: name for name in labels}
+    names.update(raw)
+    return names
 
 
 def is_missing(value: object, classes: Sequence[str] = ()) -> bool:
@@ -102,15 +102,15 @@ def mistakes(option: LabelNames) -> list[str]:
     if option is None:
         return []
     names = list(option.values()) if isinstance(option, Mapping) else list(option)
-    found = [f"labels: {name!r} is blank" for name in names if not name.strip()]
+    problems = [f"labels: {name!r} is blank" for name in names if not name.strip()]
     if len(set(names)) < 2:
-        found.append(f"labels: a classification needs two labels or more (got {names})")
+        problems.append(f"labels: a classification needs two labels or more (got {names})")
     if isinstance(option, Mapping):
         raw = [spelling(value) for value in option]
-        found += [f"labels: the value {value!r} stands there twice" for value in _twice(raw)]
+        problems += [f"labels: the value {value!r} stands there twice" for value in _twice(raw)]
     else:
-        found += [f"labels: {name!r} stands there twice" for name in _twice(names)]
-    return found
+        problems += [f"labels: {name!r} stands there twice" for name in _twice(names)]
+    return problems
 
 
 def _twice(values: Sequence[str | None]) -> list[str | None]:
@@ -123,8 +123,8 @@ def _found(column: str, tables: Sequence[Table]) -> tuple[str, ...]:
     if known:
         return known
     values = list(_values(tables, column))
-    found = {spelling(value) for value in values if not is_missing(value)} - {None}
-    names = sorted((name for name in found if name is not None), key=_rank)
+    spellings = {spelling(value) for value in values if not is_missing(value)} - {None}
+    names = sorted((name for name in spellings if name is not None), key=_rank)
     if len(names) > _MOST:
         raise ConfigError(f"label: column {column!r} holds {len(names)} different values; is it the label?")
     if len(names) < 2:
@@ -137,12 +137,12 @@ def _found(column: str, tables: Sequence[Table]) -> tuple[str, ...]:
 def doubts(column: str, tables: Sequence[Table]) -> list[str]:
     """What is odd about the labels that the data hold, one sentence each: a search goes on all the same."""
     raw = {value for value in _values(tables, column) if isinstance(value, str) and value.strip()}
-    found = sorted({name for value in raw if (name := spelling(value)) is not None})
+    spellings = sorted({name for value in raw if (name := spelling(value)) is not None})
     bare = {" ".join(value.split()) for value in raw}
     forms = len({unicodedata.normalize("NFC", value) for value in bare}) < len(bare)
     notes = [f"some labels in {column!r} differ in their Unicode form only: they are read as one"] if forms else []
     folded: dict[str, list[str]] = {}
-    for name in found:
+    for name in spellings:
         folded.setdefault(name.casefold(), []).append(name)
     notes += [
         f"the labels {' and '.join(map(repr, alike))} differ in case only and are searched as two; to make them one "
@@ -153,7 +153,7 @@ def doubts(column: str, tables: Sequence[Table]) -> list[str]:
     notes += [
         f"{name!r} is searched as a label; if it says that there is none, name the labels (`labels: [...]`) and write "
         "`leave_out: [unknown]`"
-        for name in found
+        for name in spellings
         if name.casefold() in _NOTHING
     ]
     return notes

@@ -84,8 +84,8 @@ def rows(reading: Reading) -> RowFormat:
         return {**texts_of(row, fields), FIELD: listed(options_of(row, columns).texts)}
 
     def settled(tables: Sequence[Table]) -> RowFormat:
-        found = kind_of_gold(tables, columns, reading.label)
-        return rows(replace(reading, settings={"gold": found}))
+        kind_found = kind_of_gold(tables, columns, reading.label)
+        return rows(replace(reading, settings={"gold": kind_found}))
 
     return RowFormat(
         reading,

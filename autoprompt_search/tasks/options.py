@@ -59,18 +59,18 @@ def listed(texts: Sequence[str]) -> str:
 
 def gold_reader(columns: Sequence[str], target: str, kind: str) -> ReadGold:
     """The reader of right options, named in the way `kind`; as texts where the data have yet to decide."""
-    place = _PLACES.get(kind, _text)
+    index_of = _PLACES.get(kind, _text)
 
     def read(row: Row) -> Gold:
         options, value = options_of(row, columns), raw_value(row, target)
         if is_missing(value) or value == -1:
             what = f"no right option in {target!r}"
             raise BadRowError(f"{what}; `leave_out: [missing]` leaves such rows out", what, "missing")
-        found = place(value, options)
-        if found is None:
+        index = index_of(value, options)
+        if index is None:
             shown = "; ".join(f"{label}: {text}" for label, text in zip(options.labels, options.texts, strict=True))
             raise BadRowError(f"{target!r} is none of the options (got {value!r}): {shown}", "no right option")
-        return Gold(options.texts[found], (), options.texts)
+        return Gold(options.texts[index], (), options.texts)
 
     return read
 
@@ -86,9 +86,9 @@ def kind_of_gold(tables: Sequence[Table], columns: Sequence[str], target: str) -
             continue  # named when rows are read
         if not (is_missing(value) or value == -1):
             are_named = are_named and options.are_named
-            for kind, place in _PLACES.items():
-                places[kind].append(place(value, options))
-    fits = {kind: sum(found is not None for found in all_) for kind, all_ in places.items()}
+            for kind, index_of in _PLACES.items():
+                places[kind].append(index_of(value, options))
+    fits = {kind: sum(index is not None for index in all_) for kind, all_ in places.items()}
     most = max(fits.values())
     best = [kind for kind, number in fits.items() if number == most]
     if are_named and "letter" in best:
@@ -113,8 +113,8 @@ def _counted(value: object, options: Options, *, start: int) -> int | None:
     spelled = None if isinstance(value, bool) else spelling(value)
     if spelled is None or not (spelled.isascii() and spelled.isdigit()):
         return None
-    place = int(spelled) - start
-    return place if 0 <= place < len(options.texts) else None
+    index = int(spelled) - start
+    return index if 0 <= index < len(options.texts) else None
 
 
 def _letter(value: object, options: Options) -> int | None:

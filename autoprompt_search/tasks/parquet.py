@@ -18,10 +18,10 @@ def class_names(path: Path) -> dict[str, tuple[str, ...]]:
     """Column of class numbers -> names, from what the `datasets` library writes beside the data; {} without it."""
     try:
         features = json.loads((pq.read_schema(path).metadata or {})[b"huggingface"])["info"]["features"]
-        found = {name: feature["names"] for name, feature in features.items() if feature.get("_type") == "ClassLabel"}
+        classes = {name: feature["names"] for name, feature in features.items() if feature.get("_type") == "ClassLabel"}
     except (pa.ArrowException, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
-    return {name: tuple(names) for name, names in found.items() if all(isinstance(one, str) for one in names)}
+    return {name: tuple(names) for name, names in classes.items() if all(isinstance(one, str) for one in names)}
 
 
 def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:

@@ -55,7 +55,7 @@ def make_splits(
         pool = pools.get(name, pools["train"])
         _check_labels(name, parts.get(name, ()), pool, labels, problems)
     problems.check()
-    places = {identity: place for pool in pools.values() for identity, place in pool.places.items()}
+    places = {identity: part for pool in pools.values() for identity, part in pool.places.items()}
     notes += _near_notes({name: parts[name] for name in SPLITS}, places)
     return Splits(parts["train"], parts["dev"], parts["test"], tuple(notes))
 
@@ -123,9 +123,9 @@ def _fits(pool: Pool, sizes: Mapping[str, int], problems: Problems) -> bool:
 def _check_labels(name: str, part: Sequence[Example], pool: Pool, labels: Sequence[str], problems: Problems) -> None:
     if not part:
         return
-    found = {example.target for example in part}
+    present = {example.target for example in part}
     counts = Counter(example.target for example in pool.examples)
-    for label in (label for label in labels if label not in found):
+    for label in (label for label in labels if label not in present):
         what = f"none of the {len(part)} examples has the label {label!r}; {pool.origin} has {counts[label]} in all"
         if counts[label] < _FEW:
             what += "; to search without it name the others (`labels: [...]`) and write `leave_out: [unknown]`"
@@ -136,10 +136,10 @@ def _near_notes(parts: Mapping[str, Sequence[Example]], places: Mapping[str, str
     pairs: dict[tuple[str, str], list[Pair]] = {}
     for pair in near_duplicates({name: part[:COMPARED] for name, part in parts.items()}):
         pairs.setdefault(pair.groups, []).append(pair)
-    for (one, other), found in sorted(pairs.items()):
-        best = max(found, key=lambda pair: (pair.similarity, pair.ids))
+    for (one, other), near in sorted(pairs.items()):
+        best = max(near, key=lambda pair: (pair.similarity, pair.ids))
         first, second = (places[identity] for identity in best.ids)
-        number = "1 near-duplicate" if len(found) == 1 else f"{len(found)} near-duplicates"
+        number = "1 near-duplicate" if len(near) == 1 else f"{len(near)} near-duplicates"
         yield f"{one} and {other} share {number} (overlap of {NEAR:.0%} or more), e.g. {first} and {second}"
     for name, part in parts.items():
         if len(part) > COMPARED:

@@ -137,8 +137,8 @@ def _object(value: object, number: int, where: str, problems: Problems) -> Itera
 
 def _separated(path: Path, wanted: Format, problems: Problems) -> Content:
     decoded = decode(path.read_bytes(), path, wanted.encoding, problems, guesses=True)
-    made = read_separated(decoded.text, path, wanted.delimiter, problems)
-    return Content(made.rows, notes=(*([decoded.note] if decoded.note else []), *made.notes))
+    table = read_separated(decoded.text, path, wanted.delimiter, problems)
+    return Content(table.rows, notes=(*([decoded.note] if decoded.note else []), *table.notes))
 
 
 def _parquet(path: Path, _: Format, problems: Problems) -> Content:

@@ -68,8 +68,8 @@ def _header(cells: list[str]) -> list[str]:
     names = [name.strip() for name in cells]
     counts = Counter(names)
     return [
-        f"column {place}" if not name else f"{name} (column {place})" if counts[name] > 1 else name
-        for place, name in enumerate(names, 1)
+        f"column {column}" if not name else f"{name} (column {column})" if counts[name] > 1 else name
+        for column, name in enumerate(names, 1)
     ]
 
 
@@ -83,8 +83,8 @@ def _guessed(text: str, path: Path) -> str:
         lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[:50] if one]
         fits = [mark for mark in others if len({one.count(mark) for one in lines}) == 1]
         return fits[0] if fits and len({one.count(usual) for one in lines}) > 1 else usual
-    found = {mark: bare.count(mark) for mark in (",", *_OTHERS) if mark in bare}
-    return max(found, key=lambda mark: found[mark]) if found else usual
+    counts = {mark: bare.count(mark) for mark in (",", *_OTHERS) if mark in bare}
+    return max(counts, key=lambda mark: counts[mark]) if counts else usual
 
 
 def _unquoted(text: str, start: int) -> list[_Record] | None:

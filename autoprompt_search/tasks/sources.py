@@ -83,17 +83,17 @@ def _folder(folder: Path, columns: Sequence[str], problems: Problems, wanted: Fo
         from autoprompt_search.tasks.hub import saved_tables
 
         return saved_tables(folder, columns, problems)
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in READERS and path.stem in _STEMS:
-            found.setdefault(_STEMS[path.stem], []).append(path)
-    for split, paths in found.items():
+            files.setdefault(_STEMS[path.stem], []).append(path)
+    for split, paths in files.items():
         if len(paths) > 1:
             problems.add(str(folder), f"has several files for {split}: {', '.join(p.name for p in paths)}")
-    if "train" not in found:
+    if "train" not in files:
         problems.add(str(folder), "is a folder without a train file and was not written by save_to_disk")
         return {}
-    return _files({split: paths[0] for split, paths in found.items()}, problems, wanted)
+    return _files({split: paths[0] for split, paths in files.items()}, problems, wanted)
 
 
 def _files(paths: Mapping[str, Path], problems: Problems, wanted: Format) -> dict[str, Table]:

@@ -110,8 +110,8 @@ def stratified_order(
     ready: list[tuple[int, float, str, int]] = []
     ordered: list[Example] = []
     heapq.heapify(waiting)
-    for place in range(1, total + 1):
-        while waiting and waiting[0][0] <= place:
+    for rank in range(1, total + 1):
+        while waiting and waiting[0][0] <= rank:
             _, label, j = heapq.heappop(waiting)
             deadline = -(-(j + 1) * total // counts[label])
             heapq.heappush(ready, (deadline, rng.random(), label, j))

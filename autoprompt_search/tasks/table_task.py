@@ -103,9 +103,9 @@ class TableTask:
     ) -> None:
         self._dataset, self._rows, self._form, self._sizes = dataset, rows, form, sizes
         self._metric, *self._metrics = map(metric_name, metrics)
-        found = [*dataset.mistakes(), *rows.mistakes(), *problems]
-        if found:
-            raise ConfigError(found)
+        mistakes = [*dataset.mistakes(), *rows.mistakes(), *problems]
+        if mistakes:
+            raise ConfigError(mistakes)
 
     @property
     def answers(self) -> AnswerForm:

@@ -103,12 +103,12 @@ class EndpointModel:
         """Piece -> probability of the next token, most likely first; `swaps` exchanges the first two."""
         cues = [cue for cue in self.replies if cue in _words(_query(prompt))]
         if cues and not written:
-            found = self._replies(prompt, cues[0])
+            replies = self._replies(prompt, cues[0])
         elif cues:
-            found = self._rest_of_reply(written)
+            replies = self._rest_of_reply(written)
         else:
-            found = self._story(prompt, written)
-        ordered = sorted(found.items(), key=lambda pair: -pair[1])
+            replies = self._story(prompt, written)
+        ordered = sorted(replies.items(), key=lambda pair: -pair[1])
         if swaps and len(ordered) > 1 and not written:
             (first, p), (second, q) = ordered[:2]
             ordered[:2] = [(second, p), (first, q)]
@@ -139,19 +139,19 @@ class EndpointModel:
             text += piece
             places = [(at, s) for at, s in ((text.find(s), s) for s in stop) if at >= 0]
             if places:
-                at, found = min(places)
-                return Written(text[:at], "stop", len(chosen), tuple(steps), tuple(chosen), found)
+                at, stop_text = min(places)
+                return Written(text[:at], "stop", len(chosen), tuple(steps), tuple(chosen), stop_text)
         return Written(text, "length", len(chosen), tuple(steps), tuple(chosen))
 
     def logprobs_of(self, text: str) -> list[float | None]:
         """Per token of a text, its log-probability behind those before it; None for the first."""
         parts = pieces(text)
-        found: list[float | None] = [None]
+        logprobs: list[float | None] = [None]
         before = ""
         for last, piece in pairwise(parts):
             before += last
-            found.append(math.log(self.next(before).get(piece, _FLOOR)))
-        return found[: len(parts)]
+            logprobs.append(math.log(self.next(before).get(piece, _FLOOR)))
+        return logprobs[: len(parts)]
 
     def choose(self, prompt: str, choices: Sequence[str]) -> str:
         """The choice whose first token is the most likely one: how constrained decoding commits itself."""
@@ -166,12 +166,12 @@ class EndpointModel:
         chosen = right if is_right else others[derive_seed("other", query) % len(others)]
         sure = 0.6 + 0.3 * _draw("sure", prompt)
         rest = [word for word in words if word != chosen]
-        found = {chosen: sure}
-        for place, word in enumerate(rest):
-            found[word] = _FLOOR if word in self.rare else 0.8 * (1 - sure) / 2 ** (place + 1)
-        left = 1 - sum(found.values())
-        found |= {word: left * 2.0 ** -(n + 1) for n, word in enumerate(_WORDS[:30]) if word not in found}
-        return {_spaced(prompt, word): p for word, p in found.items()}
+        chances = {chosen: sure}
+        for rank, word in enumerate(rest):
+            chances[word] = _FLOOR if word in self.rare else 0.8 * (1 - sure) / 2 ** (rank + 1)
+        left = 1 - sum(chances.values())
+        chances |= {word: left * 2.0 ** -(n + 1) for n, word in enumerate(_WORDS[:30]) if word not in chances}
+        return {_spaced(prompt, word): p for word, p in chances.items()}
 
     def _rest_of_reply(self, written: Sequence[str]) -> dict[str, float]:
         text = "".join(written).strip()
@@ -180,10 +180,10 @@ class EndpointModel:
         return {following: 0.9, " indeed": 0.06, " then": 0.04}
 
     def _story(self, prompt: str, written: Sequence[str]) -> dict[str, float]:
-        place = len(written)
-        if place >= _LEAST + derive_seed("long", prompt) % _MORE:
+        index = len(written)
+        if index >= _LEAST + derive_seed("long", prompt) % _MORE:
             return {END: 0.9, " and": 0.1}
-        first = derive_seed("story", prompt, place)
+        first = derive_seed("story", prompt, index)
         return {_spaced(prompt + "".join(written), _WORDS[(first + n) % len(_WORDS)]): 0.55 * 0.5**n for n in range(8)}
 
 

@@ -132,7 +132,7 @@ def distinct(value: Scalar, choices: Sequence[Scalar]) -> Scalar:
 def _common(one: str, other: str) -> int:
     """Characters with which both begin."""
     pairs = zip(one, other, strict=False)
-    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def fenced(text: str) -> str:

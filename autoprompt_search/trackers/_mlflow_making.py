@@ -72,15 +72,15 @@ def _state_of(database: Path) -> _State:
             return _State.IN_USE
         if _VERSION not in tables:
             return _State.HALF_MADE
-        found = connection.execute(f"SELECT version_num FROM {_VERSION}").fetchall()  # noqa: S608 - our own name
-        return _State.UNUSED if found == [(_latest_version(),)] else _State.HALF_MADE
+        versions = connection.execute(f"SELECT version_num FROM {_VERSION}").fetchall()  # noqa: S608 - our own name
+        return _State.UNUSED if versions == [(_latest_version(),)] else _State.HALF_MADE
 
 
 def _has_rows(connection: sqlite3.Connection, tables: set[str]) -> bool:
     """Whether something was recorded, also where a table is just being remade by a newer MLflow."""
     holding = [name for name in tables if name in {"experiments", "runs"} or name.startswith("_alembic_tmp_")]
-    found = [connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone() for name in holding]  # noqa: S608
-    return any(row[0] for row in found)
+    answers = [connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone() for name in holding]  # noqa: S608
+    return any(row[0] for row in answers)
 
 
 def _are_all_mlflows(tables: set[str]) -> bool:

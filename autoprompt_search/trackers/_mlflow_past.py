@@ -31,12 +31,12 @@ _MEGABYTES = 64
 def earlier(uri: str, experiment: str) -> list[EarlierSearch]:
     """The searches of `experiment` with complete trials, the latest first. Raises what MLflow raises."""
     client = MlflowClient(uri)
-    found = client.get_experiment_by_name(experiment)
-    if found is None or found.lifecycle_stage != "active":
+    known = client.get_experiment_by_name(experiment)
+    if known is None or known.lifecycle_stage != "active":
         names = [e.name for e in client.search_experiments(max_results=_PAGE)]
         raise ConfigError(unknown("MLflow experiment", experiment, names))
     trials: dict[str, list[EarlierTrial]] = {}
-    for run in _complete(client, str(found.experiment_id)):
+    for run in _complete(client, str(known.experiment_id)):
         if (trial := _trial(run)) is not None:
             trials.setdefault(run.data.tags.get(PARENT, ""), []).append(trial)
     parents = []

@@ -32,9 +32,9 @@ class Spool:
                 return str(known["id"])
         self._marker.parent.mkdir(parents=True, exist_ok=True)
         self.clear()
-        made = uuid.uuid4().hex[:16]
-        self._marker.write_text(json.dumps({"fingerprint": fingerprint, "id": made}) + "\n", encoding="utf-8")
-        return made
+        new_id = uuid.uuid4().hex[:16]
+        self._marker.write_text(json.dumps({"fingerprint": fingerprint, "id": new_id}) + "\n", encoding="utf-8")
+        return new_id
 
     def append(self, entry: TrialEntry) -> None:
         """One line, handed to the operating system before this returns; a full disk costs only a warning."""

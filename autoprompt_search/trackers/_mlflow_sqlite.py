@@ -20,9 +20,9 @@ BUSY_SECONDS = 20.0
 
 def database_of(uri: str) -> Path | None:
     """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
-    found = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    is_file = found and found[1] != ":memory:" and not found[1].startswith("file:")
-    return Path(unquote(found[1])).absolute() if found and is_file else None
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
+    is_file = match and match[1] != ":memory:" and not match[1].startswith("file:")
+    return Path(unquote(match[1])).absolute() if match and is_file else None
 
 
 def check(database: Path) -> None:

@@ -121,8 +121,8 @@ class MlflowStore:
         run_id = self._runs.get(entry.number)
         if run_id is None:
             tags = {**self._identity(), PARENT: self._parent, **entry.tags, NOTE: entry.note}
-            made = client.create_run(self._experiment_id, start_time=entry.started_ms, tags=tags, run_name=entry.name)
-            run_id = self._runs[entry.number] = made.info.run_id
+            run = client.create_run(self._experiment_id, start_time=entry.started_ms, tags=tags, run_name=entry.name)
+            run_id = self._runs[entry.number] = run.info.run_id
         client.log_batch(
             run_id,
             params=[Param(name, value[:6000]) for name, value in entry.params.items()],
@@ -204,18 +204,20 @@ class MlflowStore:
         self._plotted.update(point.step for point in points)
 
     def _find_experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self._experiment)
-        if found is None:
+        experiment = self._client.get_experiment_by_name(self._experiment)
+        if experiment is None:
             try:
-                made = self._client.create_experiment(self._experiment, artifact_location=self._artifacts, tags=KIND)
-                return str(made)
+                experiment_id = self._client.create_experiment(
+                    self._experiment, artifact_location=self._artifacts, tags=KIND
+                )
+                return str(experiment_id)
             except MlflowException:
-                found = self._client.get_experiment_by_name(self._experiment)
-                if found is None:
+                experiment = self._client.get_experiment_by_name(self._experiment)
+                if experiment is None:
                     raise
-        if found.lifecycle_stage != "active":
+        if experiment.lifecycle_stage != "active":
             raise MlflowException(f"its experiment {self._experiment!r} is deleted: restore it or name another")
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
     def _search_runs(self) -> Sequence[Any]:
         runs: list[Any] = []
@@ -236,8 +238,8 @@ class MlflowStore:
     def _start_parent(self) -> None:
         card = self._card
         tags = {**{safe_key(k): v for k, v in card.tags.items()}, **self._identity(), NOTE: card.description}
-        made = self._client.create_run(self._experiment_id, tags=tags, run_name=card.name)
-        self._parent = str(made.info.run_id)
+        run = self._client.create_run(self._experiment_id, tags=tags, run_name=card.name)
+        self._parent = str(run.info.run_id)
         self._client.log_batch(self._parent, params=[Param(safe_key(k), v[:6000]) for k, v in card.params.items()])
         if card.data:
             self._client.log_inputs(self._parent, inputs_of(card.data))

@@ -102,8 +102,8 @@ def _in_double_braces(turn: SlottedTurn) -> str:
     """Raises `ValueError` for a prompt that has MLflow's slots as words of its own."""
     text = "".join("{{" + p.text + "}}" if p.is_field else p.text for p in turn.pieces)
     slots = [p.text for p in turn.pieces if p.is_field]
-    found = re.findall(r"\{\{\s*([^{}]*?)\s*\}\}|\{%|\{#", text)
-    if found != slots:
+    braces = re.findall(r"\{\{\s*([^{}]*?)\s*\}\}|\{%|\{#", text)
+    if braces != slots:
         raise ValueError("its text holds braces that MLflow would take for a slot")
     return text
 
@@ -115,13 +115,13 @@ def _register(client: Any, parent: str, chosen: str, winner: Winner, shown: Show
     known = run.data.tags.get("prompt_version", "")
     number = known.rpartition("/")[2]
     if not known:
-        made = client.register_prompt(
+        registered = client.register_prompt(
             name=name,
             template=template_of(winner),
             commit_message=f"{winner.verdict}: {winner.metric} {winner.test:.4f} on test"[:250],
             tags={"run_id": parent, "trial": str(winner.trial), "verdict": winner.verdict},
         )
-        number = str(made.version)
+        number = str(registered.version)
         client.set_tag(parent, "prompt_version", f"{name}/{number}")
         for run_id in filter(None, (parent, chosen)):
             # MLflow's own call for this looks for the run in the store of the environment, not in this one.
@@ -137,9 +137,9 @@ def _log_model(client: Any, parent: str, winner: Winner) -> None:
     if any(file.path == MODEL for file in client.list_artifacts(parent)):
         return
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / MODEL
-        pyfunc.save(winner.folder, place)
-        client.log_artifacts(parent, str(place), MODEL)
+        target = Path(folder) / MODEL
+        pyfunc.save(winner.folder, target)
+        client.log_artifacts(parent, str(target), MODEL)
     client.set_tag(parent, "model_uri", f"runs:/{parent}/{MODEL}")
 
 

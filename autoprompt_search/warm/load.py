@@ -49,7 +49,7 @@ def remember(config: SearchConfig, splits: Splits) -> WarmStart:
     folder that cannot be read or chose its prompts on this test split, an experiment with no search that is any better.
     """
     problems: list[str] = []
-    found: list[list[Params]] = []
+    earlier_points: list[list[Params]] = []
     sources: list[str] = []
     left_out: list[str] = []
     for name in config.study.options.get(OPTION, ()):
@@ -58,13 +58,13 @@ def remember(config: SearchConfig, splits: Splits) -> WarmStart:
         except ConfigError as exc:
             problems += [f"study.{OPTION}: {line}" for line in exc.problems]
             continue
-        found += taken.points
+        earlier_points += taken.points
         sources.append(taken.told(name))
         left_out += [f"{name}: {line}" for line in taken.left_out]
     if problems:
         raise ConfigError(problems)
     baseline = fingerprint(config.space.baseline(config.baseline))
-    in_turn = [point for rank in zip_longest(*found) for point in rank if point is not None]
+    in_turn = [point for rank in zip_longest(*earlier_points) for point in rank if point is not None]
     distinct = {fingerprint(point): point for point in in_turn}
     first = [point for mark, point in distinct.items() if mark != baseline][:MOST]
     return WarmStart(tuple(first), tuple(sources), tuple(left_out))
@@ -105,26 +105,26 @@ def _of_folder(config: SearchConfig, splits: Splits, name: str) -> _Taken:
 
 def _of_experiment(config: SearchConfig, splits: Splits, name: str) -> _Taken:
     searches = from_experiment(config, name.removeprefix(EXPERIMENT))
-    found: list[list[Params]] = []
+    per_trial: list[list[Params]] = []
     used: list[SearchConfig] = []
     refused: dict[str, list[str]] = {}
     for search in searches:
         try:
             old = _config_of(search)
             _refuse_unsealing(search, splits)
-            found.append(list(points(config, old, search)))
+            per_trial.append(list(points(config, old, search)))
             used.append(old)
         except _UNREADABLE as exc:
             why = str(exc) if isinstance(exc, _UnusableError) else f"cannot be read: {first_line(exc)}"
             refused.setdefault(why, []).append(search.name)
     left_out = [*(_named(names, why) for why, names in refused.items()), *_only_texts(used, config)]
     trials = sum(len(search.trials) for search in searches)
-    if not any(found):
+    if not any(per_trial):
         reasons = "; ".join([*left_out, *(["the others are no points of this space"] if used else [])])
         raise ConfigError(
             f"{name} holds {trials} complete trials, of which none can be used{reasons and ': '}{reasons}"
         )
-    return _Taken(found, trials, left_out)
+    return _Taken(per_trial, trials, left_out)
 
 
 def _named(names: Sequence[str], why: str) -> str:

@@ -104,9 +104,9 @@ class OpenAIBackend:
     def certificate(self) -> Certificate:
         """What is known of the endpoint: from the journal, else from the options, else from a probe."""
         with self._probing:
-            found = self._certificate()
-        self.client.served = found.served
-        return found
+            certificate = self._certificate()
+        self.client.served = certificate.served
+        return certificate
 
     def _certificate(self) -> Certificate:
         if self._given:
@@ -116,9 +116,9 @@ class OpenAIBackend:
         if self._api != "auto" and self._wanted != "auto":
             ways: tuple[Way, ...] = (self._wanted,)
             return Certificate(self.address.shown, self._fixed.model, apis=(self._api,), ways=ways, chat_ways=ways)
-        found = self.probe()
-        self.journal.remember(self._name, found.plain())
-        return self._narrowed(found)
+        certificate = self.probe()
+        self.journal.remember(self._name, certificate.plain())
+        return self._narrowed(certificate)
 
     @property
     def _name(self) -> str:
@@ -212,8 +212,8 @@ class OpenAIBackend:
     def _counted(self, prompt: Rendered, known: Certificate) -> int:
         if known.tokenizes and api_of(prompt, known) == "completions":
             body = {"model": self._fixed.model, "prompt": prompt.text, "content": prompt.text}
-            made = self.client.free(f"{self.address.root}/tokenize", body) or {}
-            if tokens := made.get("tokens"):
+            reply = self.client.free(f"{self.address.root}/tokenize", body) or {}
+            if tokens := reply.get("tokens"):
                 return len(tokens)
         return estimated(known, prompt)
 
@@ -230,8 +230,8 @@ class OpenAIBackend:
     @property
     def _known(self) -> Certificate:
         """The certificate, or what one question says beforehand of how the server counts."""
-        found: Certificate | None = self.__dict__.get("certificate")
-        return found or self._kept or self._counted_first or Certificate(self.address.shown, self._fixed.model)
+        certificate: Certificate | None = self.__dict__.get("certificate")
+        return certificate or self._kept or self._counted_first or Certificate(self.address.shown, self._fixed.model)
 
     @property
     def _kept(self) -> Certificate | None:
@@ -306,26 +306,26 @@ class OpenAIBackend:
         distinct = list(dict.fromkeys(prompts))
         if not distinct:
             return []
-        found = {distinct[0]: one(distinct[0])}
+        answers = {distinct[0]: one(distinct[0])}
         rest = sorted(distinct[1:], key=lambda prompt: prompt.text)
         if rest:
             with ThreadPoolExecutor(min(len(rest), self.around.concurrency)) as pool:
                 begun = [pool.submit(contextvars.copy_context().run, one, prompt) for prompt in rest]
                 try:
-                    found |= {prompt: made.result() for prompt, made in zip(rest, begun, strict=True)}
+                    answers |= {prompt: future.result() for prompt, future in zip(rest, begun, strict=True)}
                 except BaseException:  # Ctrl-C too: what is not yet asked is not asked any more
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
-        return [found[prompt] for prompt in prompts]
+        return [answers[prompt] for prompt in prompts]
 
     def _generated(
         self, prompts: Sequence[Rendered], one: Callable[[Rendered], tuple[Completion, int, bool]]
     ) -> Generated:
         with tallied() as tally:
-            made = self._spread(prompts, one)
-        tokens = tuple(count for _, count, _ in made)
-        new = self._new([new for *_, new in made], prompts)
-        return Generated(tuple(said for said, _, _ in made), tokens, new, self._cost(tally))
+            answers = self._spread(prompts, one)
+        tokens = tuple(count for _, count, _ in answers)
+        new = self._new([new for *_, new in answers], prompts)
+        return Generated(tuple(said for said, _, _ in answers), tokens, new, self._cost(tally))
 
     def _cost(self, usages: Sequence[Usage]) -> Cost:
         return cost_of(Spent.of(usages, self.journal.tariff))

@@ -109,8 +109,8 @@ class Client:
 
     def models(self) -> list[Mapping[str, Any]]:
         """What the server says of its models; costs nothing. Raises `EndpointError` where no server answers."""
-        found = self._tried(self._get_models, patience=0.0)
-        listed = found.get("data")
+        listing = self._tried(self._get_models, patience=0.0)
+        listed = listing.get("data")
         return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
     def _get_models(self) -> httpx2.Response:
@@ -128,8 +128,8 @@ class Client:
 
     def known(self, route: str, body: Mapping[str, Any], scope: str = "") -> Mapping[str, Any] | None:
         """The answer to an equal request of earlier; None where there was none."""
-        found: Mapping[str, Any] | None = self.journal.answer(self._key(route, body, scope))
-        return found
+        reply: Mapping[str, Any] | None = self.journal.answer(self._key(route, body, scope))
+        return reply
 
     def ask(self, route: str, body: Mapping[str, Any], most: Usage, scope: str = "") -> Answer:
         """The answer to a request, from the journal or from the server.
@@ -145,21 +145,21 @@ class Client:
             EndpointError: The server takes no requests now.
             BudgetError: It could pass the budget; it was not sent.
         """
-        found = self.known(route, body, scope)
-        if found is not None:
-            return Answer(found, is_new=False)
+        kept = self.known(route, body, scope)
+        if kept is not None:
+            return Answer(kept, is_new=False)
         number, lost = self.journal.reserve(most), list[Usage | None]()
         try:
-            made = self._tried(lambda: self._post(route, body), lost=lost)
-            used = usage_of(made) or most
-            self._same_model(made, used)
-            self.journal.book(used, self._key(route, body, scope), made, [usage or used for usage in lost])
+            reply = self._tried(lambda: self._post(route, body), lost=lost)
+            used = usage_of(reply) or most
+            self._same_model(reply, used)
+            self.journal.book(used, self._key(route, body, scope), reply, [usage or used for usage in lost])
         except SearchError:
             self.journal.book_lost([usage or most for usage in lost])
             raise
         finally:
             self.journal.release(number)
-        return Answer(made, is_new=True)
+        return Answer(reply, is_new=True)
 
     def _same_model(self, made: Mapping[str, Any], used: Usage) -> None:
         named = str(made.get("model") or "")
@@ -199,11 +199,11 @@ class Client:
         for wait in _WAITS.waits(self._rng):
             self._seen.head = False
             try:
-                made = _json(send())
-                if lost is None or _has_text(made):
+                reply = _json(send())
+                if lost is None or _has_text(reply):
                     self.gate.succeeded()
-                    return made
-                lost.append(usage_of(made))
+                    return reply
+                lost.append(usage_of(reply))
                 reason, delay = "it answers without choices", wait
             except openai.APIStatusError as exc:
                 self._end_on(exc)
@@ -269,13 +269,13 @@ def usage_of(made: Mapping[str, Any]) -> Usage | None:
 
 def _json(response: httpx2.Response) -> Mapping[str, Any]:
     try:
-        made = response.json()
+        content = response.json()
     except ValueError as exc:
         kind = response.headers.get("content-type", "nothing known").partition(";")[0]
         raise _NoJsonError(f"it answers with {kind} instead of JSON") from exc
-    if not isinstance(made, dict):
+    if not isinstance(content, dict):
         raise _NoJsonError("it answers with JSON that is no object")
-    return made
+    return content
 
 
 def _has_text(made: Mapping[str, Any]) -> bool:

@@ -17,16 +17,16 @@ def from_tops(tops: Mapping[str, float], answers: Sequence[str]) -> tuple[list[f
     leaves over, and at most what the last token of the list has; it is never impossible.
     """
     bare = [answer.strip() for answer in answers]
-    found: list[list[float]] = [[] for _ in answers]
+    logliks: list[list[float]] = [[] for _ in answers]
     for token, value in tops.items():
         said = token.strip()
         begun = [i for i, answer in enumerate(bare) if said and answer.startswith(said)]
         exact = [i for i in begun if bare[i] == said]
         if len(exact or begun) == 1:
-            found[(exact or begun)[0]].append(value)
+            logliks[(exact or begun)[0]].append(value)
     bound = _left_over(tops)
-    values = [_total(logprobs) if logprobs else bound for logprobs in found]
-    return values, [not logprobs for logprobs in found]
+    values = [_total(logprobs) if logprobs else bound for logprobs in logliks]
+    return values, [not logprobs for logprobs in logliks]
 
 
 def _left_over(tops: Mapping[str, float]) -> float:

@@ -38,28 +38,28 @@ def unreachable(client: Client, model: str) -> list[str]:
 def unfit(prompts: Sequence[Rendered], answers: Sequence[str]) -> list[str]:
     """What no endpoint can do with these prompts and answers."""
     bare = [answer.strip() for answer in answers]
-    found = [f"the answer {answers[i]!r} has no tokens" for i, text in enumerate(bare) if not text]
-    found += [
+    problems = [f"the answer {answers[i]!r} has no tokens" for i, text in enumerate(bare) if not text]
+    problems += [
         f"the answers {answers[bare.index(text)]!r} and {answers[i]!r} have the same tokens"
         for i, text in enumerate(bare)
         if text and bare.index(text) < i
     ]
     if any(prompt.conversation is not None and prompt.conversation.prefix for prompt in prompts):
-        found.append("an endpoint begins its answers itself: leave layout.answer_prefix at none")
-    return found
+        problems.append("an endpoint begins its answers itself: leave layout.answer_prefix at none")
+    return problems
 
 
 def counted_by(client: Client, fixed: Fixed, apis: Sequence[Api], texts: Sequence[str]) -> Certificate:
     """What two requests for one token, of one text and of all, say of how a server counts; else a guess."""
     whole = "\n\n".join(texts)
     for api in apis:
-        found = Certificate(client.address.shown, fixed.model, apis=(api,), ways=("exact",), chat_ways=("exact",))
-        one, all_ = (_count(client, fixed, found, text) for text in (texts[0], whole))
+        certificate = Certificate(client.address.shown, fixed.model, apis=(api,), ways=("exact",), chat_ways=("exact",))
+        one, all_ = (_count(client, fixed, certificate, text) for text in (texts[0], whole))
         if one and all_ and len(whole) > len(texts[0]):
             rate = max(0.01, (all_ - one) / (len(whole) - len(texts[0])))
-            return replace(found, tokens_per_character=rate, overhead=max(0, round(one - rate * len(texts[0]))))
+            return replace(certificate, tokens_per_character=rate, overhead=max(0, round(one - rate * len(texts[0]))))
         if one:
-            return replace(found, tokens_per_character=one / max(1, len(texts[0])), overhead=0)
+            return replace(certificate, tokens_per_character=one / max(1, len(texts[0])), overhead=0)
     return Certificate(client.address.shown, fixed.model, ways=("exact",))
 
 

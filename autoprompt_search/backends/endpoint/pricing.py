@@ -46,11 +46,11 @@ def estimate_of(
     """Unit of `Cost` -> what one prompt is expected to take; `answer` as `Estimates.estimate` has it."""
     written, answers = answer
     calls = answers if answers and certificate.way == "echo" else 1
-    found = {"tokens": calls * (fmean(lengths) + (written or 1) + certificate.thinks), "requests": float(calls)}
+    amounts = {"tokens": calls * (fmean(lengths) + (written or 1) + certificate.thinks), "requests": float(calls)}
     if tariff is not None:
         share = cached_part([prompt.text for prompt in prompts])
-        found["usd"] = calls * price_of(tariff, certificate, lengths, share, written or 1) / 1000
-    return found
+        amounts["usd"] = calls * price_of(tariff, certificate, lengths, share, written or 1) / 1000
+    return amounts
 
 
 def probe_estimate(
@@ -66,7 +66,7 @@ def probe_estimate(
     """
     long = longest // 3 or _LONG
     prompt, completion = (0, 0) if is_known else (_SHORT + 2 * max(long, 500), _WRITTEN + _CALLS * certificate.thinks)
-    found = {"tokens": float(prompt + completion), "requests": 0.0 if is_known else float(_CALLS)}
+    amounts = {"tokens": float(prompt + completion), "requests": 0.0 if is_known else float(_CALLS)}
     if tariff is not None:
-        found["usd"] = (prompt * tariff.prompt + completion * tariff.completion) / 1e6
-    return found
+        amounts["usd"] = (prompt * tariff.prompt + completion * tariff.completion) / 1e6
+    return amounts

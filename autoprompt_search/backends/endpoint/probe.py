@@ -67,7 +67,7 @@ class Prober:
         for api in self._apis:
             self._found = replace(self._found, apis=(api,))
             try:
-                made = self._agreed(told(STORY.format("a lamp"), api))
+                answer = self._agreed(told(STORY.format("a lamp"), api))
             except RefusedError as exc:
                 problem = exc
                 self._say(f"{api} route", f"refused: {exc}" if exc.status != 404 else "absent")
@@ -78,9 +78,9 @@ class Prober:
                     ) from None
                 continue
             there.append(api)
-            usage = made.get("usage") or {}
+            usage = answer.get("usage") or {}
             thinks = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-            self._found = replace(self._found, served=str(made.get("model") or ""), owner=owner, thinks=int(thinks))
+            self._found = replace(self._found, served=str(answer.get("model") or ""), owner=owner, thinks=int(thinks))
         if not there:
             raise ConfigError(f"backend.model: the endpoint does not answer for {self._fixed.model!r}: {problem}")
         ordered = tuple(api for api in ("completions", "chat") if api in there)
@@ -95,7 +95,7 @@ class Prober:
         """An answer, after leaving out one by one what the server refuses by name."""
         for _ in _FIELDS:
             try:
-                made = self._answer(prompt, self._limits)
+                answer = self._answer(prompt, self._limits)
             except RefusedError as exc:
                 field = exc.field if exc.field in _FIELDS else next((f for f in _FIELDS if f in str(exc)), None)
                 if field is None or field in self._found.dropped or exc.status == 404:
@@ -105,8 +105,8 @@ class Prober:
                 else:
                     self._found = replace(self._found, dropped=(*self._found.dropped, field))
             else:
-                if completion_of(made, self._limits).text or self._limits is _MANY:
-                    return made
+                if completion_of(answer, self._limits).text or self._limits is _MANY:
+                    return answer
                 self._limits = _MANY
         return self._answer(prompt, self._limits)
 
@@ -171,12 +171,12 @@ class Prober:
 
     def _labels(self) -> None:
         """Which ways to score labels hold, for plain prompts and for conversations."""
-        found: dict[Api, tuple[Way, ...]] = {}
+        ways: dict[Api, tuple[Way, ...]] = {}
         for api in self._found.apis:
             prompt = told(_QUESTION.format("\n" if api == "completions" else " "), api)
-            found[api] = self._ways(prompt, api)
-        plain = found.get("completions") or found["chat"]
-        self._found = replace(self._found, ways=plain, chat_ways=found.get("chat", ("text",)))
+            ways[api] = self._ways(prompt, api)
+        plain = ways.get("completions") or ways["chat"]
+        self._found = replace(self._found, ways=plain, chat_ways=ways.get("chat", ("text",)))
 
     def _ways(self, prompt: Rendered, api: Api) -> tuple[Way, ...]:
         ways: list[Way] = []
@@ -223,10 +223,10 @@ class Prober:
     def _keeps(self, prompt: Rendered, choices: Sequence[str], field: str) -> bool:
         limits = Limits(32)
         try:
-            made = self._answer(prompt, limits, choosing(choices, field))
+            answer = self._answer(prompt, limits, choosing(choices, field))
         except RefusedError:
             return False
-        return chosen(completion_of(made, limits).text, choices, field) is not None
+        return chosen(completion_of(answer, limits).text, choices, field) is not None
 
     def _stops(self) -> None:
         whole = self._text(STORY.format("a lamp"))
@@ -239,12 +239,12 @@ class Prober:
         stop = f" {words[len(words) // 2]}"
         limits = replace(self._limits, stop=(stop,))
         try:
-            made = self._answer(self._told(STORY.format("a lamp")), limits)
+            answer = self._answer(self._told(STORY.format("a lamp")), limits)
         except RefusedError:
             self._found = replace(self._found, dropped=(*self._found.dropped, "stop"))
             self._say("stop strings", "refused: texts are cut here")
             return
-        said = completion_of(made, self._limits).text
+        said = completion_of(answer, self._limits).text
         at = whole.find(stop)
         if said == whole[:at]:
             self._say("stop strings", "kept")

@@ -79,10 +79,10 @@ def chosen(text: str, choices: Sequence[str], field: str) -> str | None:
     """The choice that an answer names; None where the server did not keep to them."""
     if field == "response_format":
         try:
-            made = json.loads(text)
+            content = json.loads(text)
         except ValueError:
             return None
-        text = made.get(_ANSWER, "") if isinstance(made, dict) else ""
+        text = content.get(_ANSWER, "") if isinstance(content, dict) else ""
     return text if text in choices else None
 
 

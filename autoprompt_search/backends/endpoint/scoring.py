@@ -78,13 +78,13 @@ class Scoring:
         field = self.certificate.structured if way == "constrained" else ""
         cap = Limits(max(map(len, bare)) + _ROOM)
         body = body_of(prompt, cap, self.certificate, self.fixed)
-        made, is_new = self._ask(prompt, {**body, **(choosing(bare, field) if field else {})})
-        said = completion_of(made, cap)
-        found = chosen(said.text, bare, field) if field else None
-        place = bare.index(found) if found is not None else named(said.text, answers)
-        if place is not None:
-            said = Completion(answers[place], "end", said.tokens)
-        return said, self._tokens(made, prompt), is_new
+        reply, is_new = self._ask(prompt, {**body, **(choosing(bare, field) if field else {})})
+        said = completion_of(reply, cap)
+        word = chosen(said.text, bare, field) if field else None
+        index = bare.index(word) if word is not None else named(said.text, answers)
+        if index is not None:
+            said = Completion(answers[index], "end", said.tokens)
+        return said, self._tokens(reply, prompt), is_new
 
     def most(self, prompt: Rendered, tokens: int) -> Usage:
         """What a request may cost: the prompt's tokens by its length, and as many new ones as it may have."""
@@ -93,11 +93,11 @@ class Scoring:
     def token_id(self, answer: str) -> int | None:
         """The one token that an answer is; None where it has several, or the server does not say."""
         if answer not in self._ids:
-            made = self.client.free(
+            reply = self.client.free(
                 f"{self.client.address.root}/tokenize",
                 {"model": self.fixed.model, "prompt": answer, "content": answer, "add_special_tokens": False},
             )
-            tokens: list[Any] = list((made or {}).get("tokens") or [])
+            tokens: list[Any] = list((reply or {}).get("tokens") or [])
             self._ids[answer] = int(tokens[0]) if len(tokens) == 1 and isinstance(tokens[0], int) else None
         return self._ids[answer]
 
@@ -109,13 +109,13 @@ class Scoring:
             return self._native(prompt, ids) if api == "completions" else None
         asked = {"logprob_token_ids": ids, "return_tokens_as_token_ids": True}
         body = {**self._plain(prompt), **_logprobs(api, 1), **asked}
-        made, is_new = self._ask(prompt, body)
-        tops = first_tops(made)
+        reply, is_new = self._ask(prompt, body)
+        tops = first_tops(reply)
         names = [f"token_id:{number}" for number in ids]
         if not all(name in tops for name in names):
             return None
         values = tuple(tops[name] for name in names)
-        return Row(values, tuple(False for _ in values), self._tokens(made, prompt), is_new)
+        return Row(values, tuple(False for _ in values), self._tokens(reply, prompt), is_new)
 
     def _native(self, prompt: Rendered, ids: Sequence[int | None]) -> Row | None:
         body = {
@@ -127,10 +127,10 @@ class Scoring:
         url = f"{self.client.address.root}/generate"
         answer = self.client.ask(url, body, self.most(prompt, 1), self.scope)
         rows = (answer.body.get("meta_info") or {}).get("output_token_ids_logprobs") or ()
-        found = {one[1]: float(one[0]) for one in rows[0]} if rows and rows[0] else {}
-        if not all(number in found for number in ids):
+        logprobs = {one[1]: float(one[0]) for one in rows[0]} if rows and rows[0] else {}
+        if not all(number in logprobs for number in ids):
             return None
-        values = tuple(found[number] for number in ids if number is not None)
+        values = tuple(logprobs[number] for number in ids if number is not None)
         return Row(values, tuple(False for _ in values), self._tokens(answer.body, prompt), answer.is_new)
 
     def _echo(self, prompt: Rendered, answers: Sequence[str]) -> Row | None:
@@ -138,23 +138,23 @@ class Scoring:
         for answer in answers:
             whole = Rendered((Segment(prompt.text + answer),))
             body = {**self._plain(whole), "echo": True, "logprobs": 1}
-            made, is_new = self._ask(whole, body)
-            value = echoed(made, prompt.text, answer)
+            reply, is_new = self._ask(whole, body)
+            value = echoed(reply, prompt.text, answer)
             if value is None:
                 return None
-            tokens = max(1, self._tokens(made, whole) - 1)
+            tokens = max(1, self._tokens(reply, whole) - 1)
             values.append(value)
             any_new = any_new or is_new
         return Row(tuple(values), tuple(False for _ in values), tokens, any_new)
 
     def _top(self, prompt: Rendered, api: Api, answers: Sequence[str]) -> Row | None:
         body = {**self._plain(prompt), **_logprobs(api, _MOST_TOPS if api == "chat" else _MOST_TOPS_OF_TEXT)}
-        made, is_new = self._ask(prompt, body)
-        tops = first_tops(made)
+        reply, is_new = self._ask(prompt, body)
+        tops = first_tops(reply)
         if len(tops) < 2:
             return None
         values, censored = from_tops(tops, answers)
-        return Row(tuple(values), tuple(censored), self._tokens(made, prompt), is_new)
+        return Row(tuple(values), tuple(censored), self._tokens(reply, prompt), is_new)
 
     def _plain(self, prompt: Rendered) -> dict[str, Any]:
         return body_of(prompt, ONE, self.certificate, self.fixed)

@@ -9,15 +9,15 @@ from autoprompt_search.core.nesting import nested
 
 def same_tokens(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:
     """Answers that leave no tokens, and pairs that cannot be told apart."""
-    found: list[str] = []
+    problems: list[str] = []
     seen: dict[tuple[int, ...], str] = {}
     for answer, ids in zip(answers, tokens, strict=True):
         if not ids:
-            found.append(f"the answer {answer!r} has no tokens")
+            problems.append(f"the answer {answer!r} has no tokens")
         elif ids in seen:
-            found.append(f"the answers {seen[ids]!r} and {answer!r} have the same tokens")
+            problems.append(f"the answers {seen[ids]!r} and {answer!r} have the same tokens")
         seen.setdefault(ids, answer)
-    return found
+    return problems
 
 
 def swallowed(answers: Sequence[str], tokens: Sequence[tuple[int, ...]]) -> list[str]:

@@ -63,20 +63,20 @@ class HfBackend:
 
     def problems(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int = 0) -> list[str]:
         """See `Backend.problems`. Reads files and tokenizer, never weights."""
-        found = self._spec.problems(self._family.refusal)
-        if found:
-            return found
+        problems = self._spec.problems(self._family.refusal)
+        if problems:
+            return problems
         try:
             prompts = self.set_chats(prompts)
         except ConfigError as exc:
             return list(exc.problems)
-        found += self._family.answer_problems(self._spec.tokenizer.text_of(prompts[0]) if prompts else "", answers)
-        if prompts and answers and not found:
+        problems += self._family.answer_problems(self._spec.tokenizer.text_of(prompts[0]) if prompts else "", answers)
+        if prompts and answers and not problems:
             fitting = self._fitting(prompts, answers, soft)
             units = self._family.units(fitting, answers, None)
             problem = self._length_problem(units, soft, outside=soft)
-            found += [problem] if problem else []
-        return found
+            problems += [problem] if problem else []
+        return problems
 
     def nested_answers(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> list[tuple[int, int]]:
         """Pairs of answers, as indices, whose shorter one is scored without what goes on to the longer one."""
@@ -252,10 +252,10 @@ class HfBackend:
         soft = Soft(asked.soft, asked.place)
         layout = (asked.place, soft.length, tuple(asked.answers))
         new = [prompt for prompt in dict.fromkeys(asked.prompts) if (layout, prompt) not in self._laid_out]
-        found = self._rows(new, asked.answers, soft) if new else {}
-        found |= {prompt: self._laid_out[layout, prompt] for prompt in asked.prompts if prompt not in found}
-        self._lay_out(layout, {prompt: found[prompt] for prompt in new})
-        rows = [row.of(number) for number, prompt in enumerate(asked.prompts) for row in found[prompt]]
+        layouts = self._rows(new, asked.answers, soft) if new else {}
+        layouts |= {prompt: self._laid_out[layout, prompt] for prompt in asked.prompts if prompt not in layouts}
+        self._lay_out(layout, {prompt: layouts[prompt] for prompt in new})
+        rows = [row.of(number) for number, prompt in enumerate(asked.prompts) for row in layouts[prompt]]
         return TrainingBatch(rows, soft, asked.prompts, asked.answers)
 
     def _lay_out(self, layout: object, found: Mapping[Rendered, list[Row]]) -> None:
@@ -268,10 +268,10 @@ class HfBackend:
         fitting = self._fitting(self.set_chats(prompts), answers, soft.length)
         units = self._family.units(fitting, answers, soft)
         self._check_lengths(units, soft.length, outside(soft))
-        found: dict[Rendered, list[Row]] = {prompt: [] for prompt in prompts}
+        rows_of: dict[Rendered, list[Row]] = {prompt: [] for prompt in prompts}
         for row in (row for unit in units for row in unit):
-            found[prompts[row.wants[0].prompt]].append(row)
-        return found
+            rows_of[prompts[row.wants[0].prompt]].append(row)
+        return rows_of
 
     def _fitting(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: int) -> Sequence[Rendered]:
         """The prompts, cut where that is wanted and needed."""
@@ -324,8 +324,8 @@ class HfBackend:
     def _vectors(self, ids: Sequence[int]) -> torch.Tensor:
         model = self._loaded.model
         with torch.no_grad():
-            found = model.get_input_embeddings()(torch.tensor(list(ids), dtype=torch.long, device=model.device))
-        return found.float()  # type: ignore[no-any-return]
+            vectors = model.get_input_embeddings()(torch.tensor(list(ids), dtype=torch.long, device=model.device))
+        return vectors.float()  # type: ignore[no-any-return]
 
 
 def outside(soft: Soft | None) -> int:

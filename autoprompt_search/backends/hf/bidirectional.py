@@ -19,7 +19,7 @@ def framed(tokenizer: PromptTokenizer, prompts: Sequence[Rendered]) -> list[tupl
 
     The parts on both sides of the answer are tokenised as the tokenizer does around a mask: apart.
     """
-    made = []
+    bases = []
     for prompt in prompts:
         first, second = _parts(prompt)
         between, has_types = tokenizer.between if second is not None else ([], False)
@@ -34,8 +34,8 @@ def framed(tokenizer: PromptTokenizer, prompts: Sequence[Rendered]) -> list[tupl
                 ids += tokenizer.encode([right])[0]
         if answer < 0:
             answer = len(ids)
-        made.append((Base(ids + tokenizer.after, answer), border))
-    return made
+        bases.append((Base(ids + tokenizer.after, answer), border))
+    return bases
 
 
 Part = tuple[str, str | None]

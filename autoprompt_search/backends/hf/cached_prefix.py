@@ -150,8 +150,8 @@ def _layers(prefix: Prefix) -> list[Layer]:
 
 def _cache(model: Any, layers: Sequence[Layer]) -> Any:
     """A cache that holds these very tensors."""
-    made = DynamicCache(config=model.config.get_text_config())
-    for kept, (keys, values) in zip(made.layers, layers, strict=True):
+    cache = DynamicCache(config=model.config.get_text_config())
+    for kept, (keys, values) in zip(cache.layers, layers, strict=True):
         kept.lazy_initialization(keys, values)
         kept.keys, kept.values = keys, values
-    return made
+    return cache

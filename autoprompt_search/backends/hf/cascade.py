@@ -85,10 +85,10 @@ def attend_shared(
     groups = keys.shape[1]
     split = (rows, groups, heads // groups, tokens)
     flat = query.view(*split, width).permute(1, 2, 0, 3, 4).reshape(1, groups, -1, width)
-    found, sums = attend(flat, keys, values, None, scale, is_causal=False)
+    attended, sums = attend(flat, keys, values, None, scale, is_causal=False)
     parts = (groups, heads // groups, rows, tokens)
-    found = found.view(*parts, width).permute(2, 0, 1, 3, 4).reshape(rows, heads, tokens, width)
-    return found, sums.view(*parts).permute(2, 0, 1, 3).reshape(rows, heads, tokens)
+    attended = attended.view(*parts, width).permute(2, 0, 1, 3, 4).reshape(rows, heads, tokens, width)
+    return attended, sums.view(*parts).permute(2, 0, 1, 3).reshape(rows, heads, tokens)
 
 
 def attend(
@@ -103,13 +103,13 @@ def attend(
     """Attention and the log-sum of exponentials per query, float32 [rows, heads, tokens]."""
     ops = torch.ops.aten
     if query.device.type == "cpu":
-        found, sums = ops._scaled_dot_product_flash_attention_for_cpu(
+        attended, sums = ops._scaled_dot_product_flash_attention_for_cpu(
             query, keys, values, 0.0, is_causal, attn_mask=mask, scale=scale
         )
-        return found, sums
+        return attended, sums
     if query.device.type == "cuda" and mask is None and query.dtype.itemsize == 2 and query.shape[-1] % 8 == 0:
-        found, sums, *_ = ops._scaled_dot_product_flash_attention(query, keys, values, 0.0, is_causal, scale=scale)
-        return found, sums[..., : query.shape[2]]
+        attended, sums, *_ = ops._scaled_dot_product_flash_attention(query, keys, values, 0.0, is_causal, scale=scale)
+        return attended, sums[..., : query.shape[2]]
     return _by_hand(query, keys, values, mask, scale, is_causal=is_causal)
 
 

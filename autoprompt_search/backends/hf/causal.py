@@ -151,9 +151,9 @@ class CausalFamily:
     def pooled(self, loaded: LoadedModel, ids: Sequence[Ids]) -> torch.Tensor:
         """See `ModelFamily.pooled`. Mean of the last hidden states over the text's tokens, BOS included."""
         rows = [self._spec.tokenizer.before + row for row in ids]
-        found = loaded.model.base_model(input_ids=padded(rows, loaded.model.device), use_cache=False)
+        output = loaded.model.base_model(input_ids=padded(rows, loaded.model.device), use_cache=False)
         return torch.stack(
-            [h[: len(row)].float().mean(0) for h, row in zip(found.last_hidden_state, rows, strict=True)]
+            [h[: len(row)].float().mean(0) for h, row in zip(output.last_hidden_state, rows, strict=True)]
         )
 
 
@@ -209,16 +209,16 @@ def _rows(number: int, one: Joined, soft: Soft | None) -> list[Row]:
     on from the same prompt.
     """
     placed = [insert(Base(whole, start), soft) for whole, start in zip(one.whole, one.starts, strict=True)]
-    found: list[tuple[Ids, list[TokenTarget]]] = []
+    merged: list[tuple[Ids, list[TokenTarget]]] = []
     for answer in sorted(range(len(placed)), key=lambda a: (-len(placed[a].ids), a)):
         whole, start = placed[answer].ids, placed[answer].answer
         wants = [TokenTarget(number, answer, i - 1, whole[i]) for i in range(start, len(whole))]
         if not wants:
             continue
         read = whole[:-1]
-        row = next((r for r in found if r[0][: len(read)] == read), None)
+        row = next((r for r in merged if r[0][: len(read)] == read), None)
         if row is None:
-            found.append((read, wants))
+            merged.append((read, wants))
         else:
             row[1].extend(wants)
-    return [Row(ids, tuple(wants)) for ids, wants in found]
+    return [Row(ids, tuple(wants)) for ids, wants in merged]

@@ -54,13 +54,13 @@ class ChatTemplate:
     def source(self) -> str:
         """The template, its clock stopped."""
         try:
-            found = str(self._tokenizer.get_chat_template())
+            source = str(self._tokenizer.get_chat_template())
         except ValueError as exc:
             raise ConfigError(
                 "the model has no chat template: its tokenizer names none; leave layout.chat at none, or use a model "
                 "that was trained on conversations"
             ) from exc
-        return CLOCK + found if "strftime_now" in found else found
+        return CLOCK + source if "strftime_now" in source else source
 
     @property
     def options(self) -> dict[str, Any]:
@@ -81,11 +81,11 @@ class ChatTemplate:
         roles = tuple(turn.role for turn in said.turns)
         is_new = roles not in self._frames
         frame = self._frames[roles] if not is_new else self._frame(roles)
-        found = frame.around(said.turns)
+        segments = frame.around(said.turns)
         if is_new:
-            self._check(said, "".join(segment.text for segment in found))
+            self._check(said, "".join(segment.text for segment in segments))
             self._frames[roles] = frame
-        return (*found, Segment(said.prefix)) if said.prefix else found
+        return (*segments, Segment(said.prefix)) if said.prefix else segments
 
     def _frame(self, roles: tuple[str, ...]) -> _Frame:
         sentinels = [f"Sentinel{number:03}Text" for number in range(len(roles))]
@@ -132,11 +132,11 @@ class _Frame:
 
     def around(self, turns: Sequence[Turn]) -> tuple[Segment, ...]:
         """The turns with everything around them."""
-        found = [Segment(self.pieces[0], "chat")]
+        segments = [Segment(self.pieces[0], "chat")]
         for turn, piece, left, right in zip(turns, self.pieces[1:], self.keeps_left, self.keeps_right, strict=True):
-            found += _stripped(turn.segments, left=not left, right=not right)
-            found.append(Segment(piece, "chat"))
-        return tuple(segment for segment in found if segment.text)
+            segments += _stripped(turn.segments, left=not left, right=not right)
+            segments.append(Segment(piece, "chat"))
+        return tuple(segment for segment in segments if segment.text)
 
 
 def _without_demonstrations(said: Conversation) -> Conversation:
@@ -173,12 +173,12 @@ def _kept(piece: str, loose: str) -> tuple[bool, bool]:
 
 def _stripped(segments: Sequence[Segment], *, left: bool, right: bool) -> list[Segment]:
     """The segments without blanks at the ends of their whole text."""
-    found = list(segments)
-    for is_asked, place in ((left, 0), (right, -1)):
-        while is_asked and found:
-            text = found[place].text.lstrip() if place == 0 else found[place].text.rstrip()
+    stripped = list(segments)
+    for is_asked, end in ((left, 0), (right, -1)):
+        while is_asked and stripped:
+            text = stripped[end].text.lstrip() if end == 0 else stripped[end].text.rstrip()
             if text:
-                found[place] = replace(found[place], text=text)
+                stripped[end] = replace(stripped[end], text=text)
                 break
-            found.pop(place)
-    return found
+            stripped.pop(end)
+    return stripped

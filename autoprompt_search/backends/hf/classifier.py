@@ -59,8 +59,8 @@ class ClassifierFamily:
     def answer_problems(self, _prompt: str, answers: Sequence[str], /) -> list[str]:
         """See `ModelFamily.answer_problems`."""
         classes = _classes(self._spec.config)
-        found = [f"the answer {a!r} has no tokens" for a in answers if not a.strip()]
-        found += [
+        problems = [f"the answer {a!r} has no tokens" for a in answers if not a.strip()]
+        problems += [
             f"the answer {a.strip()!r} is no class of the model's head (it has {', '.join(map(repr, classes))})"
             for a in answers
             if a.strip() and _class(classes, a) is None
@@ -69,9 +69,9 @@ class ClassifierFamily:
         for answer in answers:
             index = _class(classes, answer)
             if index is not None and index in seen:
-                found.append(f"the answers {seen[index]!r} and {answer!r} have the same tokens: they are one class")
+                problems.append(f"the answers {seen[index]!r} and {answer!r} have the same tokens: they are one class")
             seen.setdefault(index, answer)
-        return found
+        return problems
 
     def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`."""

@@ -12,12 +12,12 @@ from autoprompt_search.core.errors import TrialError
 
 def alike(options: Sequence[Sequence[str]]) -> dict[tuple[str, ...], list[int]]:
     """Options -> the numbers of the prompts that have these. Raises `TrialError` for a prompt without any."""
-    found: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[tuple[str, ...], list[int]] = {}
     for number, own in enumerate(options):
         if not own:
             raise TrialError(f"prompt {number + 1} has no options to compare")
-        found.setdefault(tuple(own), []).append(number)
-    return found
+        groups.setdefault(tuple(own), []).append(number)
+    return groups
 
 
 def renumbered(units: Sequence[Unit], numbers: Sequence[int]) -> list[Unit]:
@@ -28,11 +28,11 @@ def renumbered(units: Sequence[Unit], numbers: Sequence[int]) -> list[Unit]:
 def token_counts(units: Sequence[Unit], options: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], ...]:
     """Per prompt and option the tokens that are read. Raises `TrialError` for an option that has none."""
     counts = Counter((want.prompt, want.answer) for unit in units for row in unit for want in row.wants)
-    found = tuple(tuple(counts[number, place] for place in range(len(own))) for number, own in enumerate(options))
-    for own, tokens in zip(options, found, strict=True):
+    lengths = tuple(tuple(counts[number, answer] for answer in range(len(own))) for number, own in enumerate(options))
+    for own, tokens in zip(options, lengths, strict=True):
         if 0 in tokens:
             raise TrialError(f"the option {own[tokens.index(0)]!r} has no tokens")
-    return found
+    return lengths
 
 
 def ended(row: Row, end: int) -> Row:

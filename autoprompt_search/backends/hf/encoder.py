@@ -152,8 +152,8 @@ class EncoderFamily:
         rows = [row[:limit] for row in tokenizer.encode(new)]
         for group in batches([len(row) for row in rows], _BATCH, loaded.sizer.passes):
             with torch.no_grad():
-                found = self.pooled(loaded, [rows[i] for i in group])
-            for i, vector in zip(group, torch.nn.functional.normalize(found, dim=-1), strict=True):
+                vectors = self.pooled(loaded, [rows[i] for i in group])
+            for i, vector in zip(group, torch.nn.functional.normalize(vectors, dim=-1), strict=True):
                 loaded.vectors[new[i]] = vector
 
 

@@ -34,8 +34,8 @@ class EncoderCache:
             self._kept.move_to_end(source)
         new = [source for source in sources if source not in known]
         if new:
-            made = encode(new).detach()
-            known |= {source: states[: len(source)] for source, states in zip(new, made, strict=True)}
+            encoded = encode(new).detach()
+            known |= {source: states[: len(source)] for source, states in zip(new, encoded, strict=True)}
             self._keep(known, new)
         return torch.nn.utils.rnn.pad_sequence([known[source] for source in sources], batch_first=True)
 

@@ -73,7 +73,7 @@ def exclusive(logliks: torch.Tensor, cells: Sequence[Cell]) -> torch.Tensor:
         return logliks
     device = logliks.device
     places = list(dict.fromkeys((prompt, short) for prompt, short, _ in cells))
-    number = {place: i for i, place in enumerate(places)}
+    number = {cell: i for i, cell in enumerate(places)}
     prompts, shorts, longs = torch.tensor(cells, device=device).T
     which = torch.tensor([number[prompt, short] for prompt, short, _ in cells], device=device)
     gaps = logliks[prompts, longs].double() - logliks[prompts, shorts].double()

@@ -88,19 +88,19 @@ def generated(
     def excess(one: Rendered) -> int:
         return writer.openings([one], soft)[0].longest + outside - most
 
-    found, most = writer.openings(prompts, soft), (context or 0) - limits.tokens
-    if truncate is not None and context is not None and any(one.longest + outside > most for one in found):
+    openings, most = writer.openings(prompts, soft), (context or 0) - limits.tokens
+    if truncate is not None and context is not None and any(one.longest + outside > most for one in openings):
         prompts = [shortened(prompt, truncate, spec.tokenizer, excess) for prompt in prompts]
-        found = writer.openings(prompts, soft)
-    problem = no_room([one.longest + outside for one in found], soft.length if soft else 0, limits.tokens, context)
+        openings = writer.openings(prompts, soft)
+    problem = no_room([one.longest + outside for one in openings], soft.length if soft else 0, limits.tokens, context)
     if problem:
         raise TrialError(problem)
-    made, computed = completions(
-        loaded, writer, decoding_of(spec.tokenizer.raw), found, limits, soft=soft, budget=budget
+    texts, computed = completions(
+        loaded, writer, decoding_of(spec.tokenizer.raw), openings, limits, soft=soft, budget=budget
     )
     inside = soft.length if soft is not None and soft.place.at == "decoder" else 0
-    counts = [len(one.source or one.ids) + outside + inside for one in found]
-    return Generated(tuple(made), tuple(counts), computed)
+    counts = [len(one.source or one.ids) + outside + inside for one in openings]
+    return Generated(tuple(texts), tuple(counts), computed)
 
 
 def no_room(lengths: Sequence[int], soft: int, new: int, context: int | None) -> str | None:
@@ -153,8 +153,8 @@ def completions(
     with torch.no_grad():
         for portion in writer.portions(loaded, distinct, limits, soft, budget):
             _write(loaded.sizer, portion, [rows[i] for i in portion.rows], limits, budget, _forced(loaded.model))
-    made = {key: row.script.completion() for key, row in zip(dict.fromkeys(keys), rows, strict=True)}
-    return [made[key] for key in keys], len(distinct)
+    texts = {key: row.script.completion() for key, row in zip(dict.fromkeys(keys), rows, strict=True)}
+    return [texts[key] for key in keys], len(distinct)
 
 
 class _Row:
@@ -226,14 +226,14 @@ def _together(portion: Portion, rows: Sequence[_Row], most: int, limits: Limits,
         active = there[begun:]
         for row, token in zip(active, next_tokens(logits, limits, [row.stream for row in active]), strict=True):
             row.script.add(token if row.script.tokens or forced is None else forced)
-        gone = [place for place in reversed(range(begun, len(there))) if there[place].script.finish]
+        gone = [index for index in reversed(range(begun, len(there))) if there[index].script.finish]
         decoder.leave(gone)
-        for place in gone:
-            swap_out(there, place)
+        for index in gone:
+            swap_out(there, index)
 
 
 def _forced(model: Any) -> int | None:
     """The first token of every text of some models: the language, or a mark."""
     settings = getattr(model, "generation_config", None)
-    found = getattr(settings, "forced_bos_token_id", None)
-    return int(found) if found is not None else None
+    token = getattr(settings, "forced_bos_token_id", None)
+    return int(token) if token is not None else None

@@ -36,8 +36,8 @@ def _split(
         if len(part) == 1 or depth == 0:
             rest += part
             continue
-        found, left = _split(part, sequences, run if is_group else known, least, depth - 1)
-        groups += found
+        inner, left = _split(part, sequences, run if is_group else known, least, depth - 1)
+        groups += inner
         rest += left
     return ([*groups, rest], []) if is_group else (groups, rest)
 

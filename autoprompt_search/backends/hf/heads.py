@@ -69,8 +69,8 @@ class HiddenStateCache:
         if not self._is_exact:
             return
         states, normalisers = found.states.detach().cpu(), found.logits.logsumexp(-1).cpu().tolist()
-        for (row, place), state, normaliser in zip(places, states, normalisers, strict=True):
-            key = (soft, rows[row].seen(place, self.one_way))
+        for (row, position), state, normaliser in zip(places, states, normalisers, strict=True):
+            key = (soft, rows[row].seen(position, self.one_way))
             if key not in self._kept:
                 self._bytes += state.numel() * state.element_size()
             self._kept[key] = (state.clone(), normaliser)
@@ -100,13 +100,13 @@ class HiddenStateCache:
 def _logits(model: Any, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """[n] float32: the logit of token i after state i, with what common models do after their heads."""
     head, config = model.get_output_embeddings(), model.config.get_text_config()
-    found = (states * head.weight[tokens]).sum(-1).float()
+    logits = (states * head.weight[tokens]).sum(-1).float()
     if getattr(head, "bias", None) is not None:
-        found = found + head.bias[tokens].float()
+        logits = logits + head.bias[tokens].float()
     if getattr(model, "final_logits_bias", None) is not None:
-        found = found + model.final_logits_bias[0, tokens].float()
+        logits = logits + model.final_logits_bias[0, tokens].float()
     cap = getattr(config, "final_logit_softcapping", None)
-    return torch.tanh(found / cap) * cap if cap else found  # type: ignore[no-any-return]
+    return torch.tanh(logits / cap) * cap if cap else logits  # type: ignore[no-any-return]
 
 
 def _agrees(model: Any, found: Heads) -> bool:
@@ -138,12 +138,12 @@ def token_logprobs(
     """
     spots = [(r, want.place) for r, row in enumerate(rows) for want in row.wants]
     unique = {spot: number for number, spot in enumerate(dict.fromkeys(spots))}
-    found = head_at(model, torch.tensor([(r, p + shift) for r, p in unique], device=model.device), inputs)
+    output = head_at(model, torch.tensor([(r, p + shift) for r, p in unique], device=model.device), inputs)
     if states is not None:
-        states.keep(model, rows, list(unique), found, soft)
-    pick = torch.tensor([unique[spot] for spot in spots], device=found.logits.device)
-    token = torch.tensor([want.token for row in rows for want in row.wants], device=found.logits.device)
-    return found.logits[pick, token] - found.logits.logsumexp(-1)[pick]
+        states.keep(model, rows, list(unique), output, soft)
+    pick = torch.tensor([unique[spot] for spot in spots], device=output.logits.device)
+    token = torch.tensor([want.token for row in rows for want in row.wants], device=output.logits.device)
+    return output.logits[pick, token] - output.logits.logsumexp(-1)[pick]
 
 
 @torch.no_grad()

@@ -94,9 +94,9 @@ def _text_digest(path: Path) -> str:
 
 
 def _cached_digest(path: Path, whole: bool) -> str:
-    found = path.resolve()
-    stat = found.stat()
-    return _digest(found, stat.st_size, stat.st_mtime_ns, whole)
+    resolved = path.resolve()
+    stat = resolved.stat()
+    return _digest(resolved, stat.st_size, stat.st_mtime_ns, whole)
 
 
 @lru_cache(maxsize=256)

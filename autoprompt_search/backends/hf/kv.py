@@ -39,8 +39,8 @@ def shape_of(model: Any) -> Shape:
 
 
 def _first(config: Any, *names: str, default: int | None = None) -> int:
-    found = (getattr(config, name, None) for name in names)
-    value = next((v for v in found if isinstance(v, int)), default)
+    values = (getattr(config, name, None) for name in names)
+    value = next((v for v in values if isinstance(v, int)), default)
     if value is None:
         raise ValueError(f"the model's configuration names none of {', '.join(names)}")
     return value

@@ -38,9 +38,9 @@ class HfLanguageModel(HfBackend):
         for own, numbers in alike(options).items():
             for number, prompt in zip(numbers, self._fitting([fitted[n] for n in numbers], own, offset), strict=True):
                 fitted[number] = prompt
-            found = renumbered(self._language.units([fitted[n] for n in numbers], own, placed), numbers)
-            cells += self._nested_cells(found, own)
-            units += found
+            own_units = renumbered(self._language.units([fitted[n] for n in numbers], own, placed), numbers)
+            cells += self._nested_cells(own_units, own)
+            units += own_units
         tokens = token_counts(units, options)
         self._check_lengths(units, offset, outside(placed))
         shape = (len(prompts), max(map(len, options), default=0))
@@ -118,8 +118,8 @@ class HfGeneratingModel(HfLanguageModel):
 
     def answer_logliks_together(self, asked: Sequence[Asked]) -> list[torch.Tensor]:
         """See `TunesTogether.answer_logliks_together`."""
-        found = super().answer_logliks_together(asked)
-        return [values[:, 0] if one.are_texts else values for one, values in zip(asked, found, strict=True)]
+        logliks = super().answer_logliks_together(asked)
+        return [values[:, 0] if one.are_texts else values for one, values in zip(asked, logliks, strict=True)]
 
     def _training_batch(self, asked: Asked) -> TrainingBatch:
         """The rows of one step; texts are laid out once each, as prompts are."""
@@ -130,8 +130,8 @@ class HfGeneratingModel(HfLanguageModel):
         for number, (prompt, text) in enumerate(zip(asked.prompts, asked.answers, strict=True)):
             layout = (asked.place, soft.length, text, asked.ends)
             if (layout, prompt) not in self._laid_out:
-                found = self._rows([prompt], [text], soft)[prompt]
-                self._lay_out(layout, {prompt: [row if end is None else ended(row, end) for row in found]})
+                laid_out = self._rows([prompt], [text], soft)[prompt]
+                self._lay_out(layout, {prompt: [row if end is None else ended(row, end) for row in laid_out]})
             rows += [row.of(number) for row in self._laid_out[layout, prompt]]
         return TrainingBatch(rows, soft, asked.prompts, ("",))
 

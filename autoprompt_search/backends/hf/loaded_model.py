@@ -144,7 +144,7 @@ class ModelSpec:
         return _LOADED[key]
 
     def _head_problem(self, folder: Path, refusal: Callable[[], str | None]) -> str | None:
-        found = refusal()
-        if found:
-            return f"model: {folder} {found}"
+        problem = refusal()
+        if problem:
+            return f"model: {folder} {problem}"
         return loading.head_problem(folder, self.config, self.form)

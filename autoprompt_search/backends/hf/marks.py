@@ -58,8 +58,8 @@ class Marks:
     def _names(self) -> dict[str, str]:
         """Mark -> the special token it stands for, longest first."""
         added = [token.content for token in self._tokenizer.added_tokens_decoder.values() if token.special]
-        found = sorted({*added, *self._tokenizer.all_special_tokens}, key=lambda name: (-len(name), name))
-        return {chr(_FIRST + 1 + number): name for number, name in enumerate(found[: _LAST - _FIRST])}
+        names = sorted({*added, *self._tokenizer.all_special_tokens}, key=lambda name: (-len(name), name))
+        return {chr(_FIRST + 1 + number): name for number, name in enumerate(names[: _LAST - _FIRST])}
 
     @cached_property
     def _special(self) -> re.Pattern[str]:

@@ -70,13 +70,13 @@ class MaskedFamily:
         """See `ModelFamily.units`."""
         tokenizer = self._spec.tokenizer
         words, mask = tokenizer.encode(answers), tokenizer.raw.mask_token_id
-        made: list[Unit] = []
+        units: list[Unit] = []
         for number, (bare, border) in enumerate(framed(tokenizer, prompts)):
             base = insert(bare, soft)
             is_behind = soft is not None and soft.place.at == "before-answer" and bare.answer >= border
             moved = border + len(base.ids) - len(bare.ids) if border and not is_behind else border
-            made += [(row,) for row in _rows(number, base, words, mask, moved)]
-        return made
+            units += [(row,) for row in _rows(number, base, words, mask, moved)]
+        return units
 
     def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
         """See `ModelFamily.read`."""
@@ -101,13 +101,13 @@ class MaskedFamily:
 
 def _rows(number: int, base: Base, words: Sequence[Ids], mask: int, border: int) -> list[Row]:
     """One row per distinct filling; answers of one length share the one whose masks are all empty."""
-    found: dict[tuple[int, ...], list[TokenTarget]] = {}
+    targets: dict[tuple[int, ...], list[TokenTarget]] = {}
     for answer, word in enumerate(words):
         for step, token in enumerate(word):
             filled = (*word[:step], *[mask] * (len(word) - step))
-            found.setdefault(filled, []).append(TokenTarget(number, answer, base.answer + step, token))
+            targets.setdefault(filled, []).append(TokenTarget(number, answer, base.answer + step, token))
     head, tail = base.ids[: base.answer], base.ids[base.answer :]
     return [
         Row([*head, *filled, *tail], tuple(wants), border=border + len(filled) if border > base.answer else border)
-        for filled, wants in found.items()
+        for filled, wants in targets.items()
     ]

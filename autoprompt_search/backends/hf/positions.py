@@ -56,8 +56,8 @@ def insert(base: Base, soft: Soft | None) -> Base:
     start = _start(base, soft.place)
     if not 0 <= start <= answer - replaces:
         raise TrialError(f"a prompt has {answer} tokens before its answer, and the soft prompt replaces {replaces}")
-    made = ids[:start] + soft.ids + ids[start + replaces :]
-    return Base(made, answer + len(soft.ids) - replaces)
+    inserted = ids[:start] + soft.ids + ids[start + replaces :]
+    return Base(inserted, answer + len(soft.ids) - replaces)
 
 
 def _start(base: Base, place: SoftPosition) -> int:

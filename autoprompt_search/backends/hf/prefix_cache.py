@@ -51,14 +51,14 @@ class Prefix:
 
     def expanded(self, rows: int) -> Any:
         """A cache for `rows` rows whose tensors are views of this one's."""
-        made = DynamicCache()
-        made.layer_class_to_replicate = None
+        cache = DynamicCache()
+        cache.layer_class_to_replicate = None
         for layer in self.cache.layers:
             # A layer's update rebinds its tensors and counters, so that a shallow copy is a copy on write.
             twin = copy.copy(layer)
             twin.keys, twin.values = (t.expand(rows, -1, -1, -1) for t in (layer.keys, layer.values))
-            made.layers.append(twin)
-        return made
+            cache.layers.append(twin)
+        return cache
 
 
 @dataclass(slots=True, eq=False)
@@ -125,7 +125,7 @@ class PrefixCache:
     def _find(self, path: Sequence[Key]) -> list[tuple[_Node, Layers]]:
         """Nodes that `path` begins with, the last one cut where it goes on otherwise; marked as used."""
         self._clock += 1
-        found: list[tuple[_Node, Layers]] = []
+        matched: list[tuple[_Node, Layers]] = []
         node, at = self._root, 0
         while at < len(path) and path[at] in node.children:
             node = node.children[path[at]]
@@ -133,9 +133,9 @@ class PrefixCache:
             if run < len(node.keys):
                 node = self._split(node, run)
             node.used = self._clock
-            found.append((node, node.layers))
+            matched.append((node, node.layers))
             at += run
-        return found
+        return matched
 
     def _split(self, node: _Node, run: int) -> _Node:
         """Make two of a node, the upper one with its first `run` positions; the upper one takes its place."""

@@ -35,8 +35,8 @@ def next_tokens(logits: torch.Tensor, limits: Limits, streams: Sequence[random.R
     ordered = shares.sort(stable=True, dim=-1, descending=True)
     before = ordered.values.cumsum(-1) - ordered.values
     kept = ordered.values.masked_fill(before >= limits.top_p, 0)
-    found = torch.tensor(_at(kept / kept.sum(-1, keepdim=True), numbers), device=logits.device)
-    return [int(token) for token in ordered.indices.gather(1, found[:, None])[:, 0].tolist()]
+    drawn = torch.tensor(_at(kept / kept.sum(-1, keepdim=True), numbers), device=logits.device)
+    return [int(token) for token in ordered.indices.gather(1, drawn[:, None])[:, 0].tolist()]
 
 
 def _at(shares: torch.Tensor, numbers: torch.Tensor) -> Ids:
@@ -44,4 +44,4 @@ def _at(shares: torch.Tensor, numbers: torch.Tensor) -> Ids:
     sums = shares.cumsum(-1)
     places = torch.searchsorted(sums, (numbers * sums[:, -1])[:, None], right=True)[:, 0]
     last = (shares > 0).long().cumsum(-1).argmax(-1)  # of rounding at the end
-    return [int(place) for place in torch.minimum(places, last).tolist()]
+    return [int(index) for index in torch.minimum(places, last).tolist()]

@@ -53,10 +53,10 @@ def _agree(plain: Callable[[], torch.Tensor], other: Callable[[], torch.Tensor],
     """Whether `other` gives what `plain` gives; a model that refuses its inputs does not."""
     wanted = plain()
     try:
-        found = other()
+        given = other()
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
         return False
-    off = (found - wanted).abs() / wanted.abs().clamp(min=1)
+    off = (given - wanted).abs() / wanted.abs().clamp(min=1)
     return bool(off.max() < _CLOSE if dtype.itemsize >= _FULL else off.mean() < _CLOSE_ON_AVERAGE)
 
 
@@ -78,6 +78,9 @@ def _probes(model: Any) -> list[Row]:
         ids = [(7 * i * i + 11 * i + 3) % vocabulary for i in range(_TRUNK)]
         ids += [(5 * i * i + 13 * i + 17 * number + 1) % vocabulary for i in range(length)]
         ends = range(_TRUNK - 1, len(ids))
-        wants = [TokenTarget(0, number * _LONGEST + place, place, (31 * place + number) % vocabulary) for place in ends]
+        wants = [
+            TokenTarget(0, number * _LONGEST + position, position, (31 * position + number) % vocabulary)
+            for position in ends
+        ]
         rows.append(Row(ids, tuple(wants)))
     return rows

@@ -71,8 +71,8 @@ class _Probes:
         for step in range(_STEPS):
             for number in there:
                 read[number] += 1
-            found = decoder.step([self.rows[number][read[number] - 1] for number in there])
-            if not self._are_close(found, there, read):
+            logits = decoder.step([self.rows[number][read[number] - 1] for number in there])
+            if not self._are_close(logits, there, read):
                 return False
             decoder.leave([1])
             swap_out(there, 1)

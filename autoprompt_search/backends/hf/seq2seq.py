@@ -81,25 +81,25 @@ class Seq2SeqFamily:
     def bases(self, prompts: Sequence[Rendered]) -> list[Base]:
         """See `ModelFamily.bases`. Of the encoder's side."""
         tokenizer, slot = self._spec.tokenizer, _slot(self._spec.tokenizer)
-        made = []
+        bases = []
         for prompt in prompts:
             left = tokenizer.before + tokenizer.encode([prompt.text])[0]
             right = [*slot, *tokenizer.encode([prompt.rest])[0]] if prompt.has_slot else []
-            made.append(Base(left + right + tokenizer.after, len(left)))
-        return made
+            bases.append(Base(left + right + tokenizer.after, len(left)))
+        return bases
 
     def units(self, prompts: Sequence[Rendered], answers: Sequence[str], soft: Soft | None) -> list[Unit]:
         """See `ModelFamily.units`. The rows of one prompt stay together: they share its encoder states."""
         tokenizer = self._spec.tokenizer
         words, slot = tokenizer.encode(answers), _slot(tokenizer)
         is_inside = soft is not None and soft.place.at == "decoder"
-        made: list[Unit] = []
+        units: list[Unit] = []
         for number, (prompt, bare) in enumerate(zip(prompts, self.bases(prompts), strict=True)):
             base = bare if is_inside else insert(bare, soft)
             opening = [self._start or 0, *(soft.ids if soft is not None and is_inside else ()), *tokenizer.before]
             opening += slot if prompt.has_slot and _is_sentinel(tokenizer) else []
-            made.append(_unit(number, tuple(base.ids), opening, words))
-        return made
+            units.append(_unit(number, tuple(base.ids), opening, words))
+        return units
 
     def read(self, loaded: LoadedModel, rows: Sequence[Row], reading: Reading) -> torch.Tensor:
         """See `ModelFamily.read`."""
@@ -152,8 +152,8 @@ class Seq2SeqFamily:
             ids = [list(source) for source in some]
             device = loaded.model.device
             inputs = embedded(loaded.model, padded(ids, device), soft)
-            found = loaded.model.get_encoder()(**inputs, attention_mask=mask_of(ids, device))
-            return found.last_hidden_state  # type: ignore[no-any-return]
+            output = loaded.model.get_encoder()(**inputs, attention_mask=mask_of(ids, device))
+            return output.last_hidden_state  # type: ignore[no-any-return]
 
         is_behind = soft is not None and (soft.is_prefix or soft.place.at == "decoder")
         return loaded.sources.read(sources, encode) if is_behind else encode(sources)
@@ -161,16 +161,16 @@ class Seq2SeqFamily:
 
 def _unit(number: int, source: tuple[int, ...], opening: Ids, words: Sequence[Ids]) -> Unit:
     """Answers of one token share one decoder row, and that of a longer answer with the same beginning."""
-    found: list[tuple[Ids, list[TokenTarget]]] = []
+    merged: list[tuple[Ids, list[TokenTarget]]] = []
     for answer in sorted(range(len(words)), key=lambda a: (-len(words[a]), a)):
         read = opening + words[answer][:-1]
         wants = [TokenTarget(number, answer, len(opening) - 1 + i, token) for i, token in enumerate(words[answer])]
-        row = next((r for r in found if r[0][: len(read)] == read), None)
+        row = next((r for r in merged if r[0][: len(read)] == read), None)
         if row is None:
-            found.append((read, wants))
+            merged.append((read, wants))
         else:
             row[1].extend(wants)
-    return tuple(Row(ids, tuple(wants), source=source) for ids, wants in found)
+    return tuple(Row(ids, tuple(wants), source=source) for ids, wants in merged)
 
 
 def _is_sentinel(tokenizer: PromptTokenizer) -> bool:

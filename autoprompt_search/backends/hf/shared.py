@@ -37,10 +37,10 @@ class SharedBackend:
             raise AttributeError(name)
         if name == "answer_logliks" and self.rendezvous is not None:
             return self._answer_logliks
-        found = getattr(self._backend, name)
+        attribute = getattr(self._backend, name)
         if name == "text_logliks" and self.rendezvous is not None:
             return self._text_logliks
-        return self._in_turn(found) if callable(found) else found
+        return self._in_turn(attribute) if callable(attribute) else attribute
 
     def _answer_logliks(
         self, soft: Tensor, place: SoftPosition, prompts: Sequence[Rendered], answers: Sequence[str]

@@ -136,12 +136,12 @@ class StepBatcher:
         with torch.enable_grad():
             leaves = [ticket.asked.soft.detach().requires_grad_() for ticket in batch]
             asked = [replace(t.asked, soft=leaf) for leaf, t in zip(leaves, batch, strict=True)]
-            made = self._model.answer_logliks_together(asked)
-        flat = torch.cat([values.detach().flatten() for values in made]).cpu()  # one wait for the device, not many
-        group = _Group(self, leaves, made)
-        for number, (ticket, values) in enumerate(zip(batch, flat.split([m.numel() for m in made]), strict=True)):  # type: ignore[no-untyped-call]
+            logliks = self._model.answer_logliks_together(asked)
+        flat = torch.cat([values.detach().flatten() for values in logliks]).cpu()  # one wait for the device, not many
+        group = _Group(self, leaves, logliks)
+        for number, (ticket, values) in enumerate(zip(batch, flat.split([m.numel() for m in logliks]), strict=True)):  # type: ignore[no-untyped-call]
             with torch.enable_grad():
-                ticket.answer = _Answer.apply(ticket.asked.soft, values.view(made[number].shape), group, number)  # type: ignore[no-untyped-call]
+                ticket.answer = _Answer.apply(ticket.asked.soft, values.view(logliks[number].shape), group, number)  # type: ignore[no-untyped-call]
 
 
 @dataclass(eq=False)
@@ -187,14 +187,14 @@ class _Group:
 
     def _take(self, batch: dict[int, torch.Tensor]) -> None:
         numbers, began = list(batch), time.monotonic()
-        found: dict[int, torch.Tensor | BaseException]
+        outcomes: dict[int, torch.Tensor | BaseException]
         try:
             with self.meeting.device:
-                found = dict(zip(numbers, self._gradients(batch), strict=True))
+                outcomes = dict(zip(numbers, self._gradients(batch), strict=True))
         except BaseException as exc:  # noqa: BLE001 - raised again in the threads that asked
-            found = dict.fromkeys(numbers, exc)
+            outcomes = dict.fromkeys(numbers, exc)
         with self.door:
-            self.found |= found
+            self.found |= outcomes
             self.is_busy = False
             self.door.notify_all()
         self.meeting.spent(time.monotonic() - began)

@@ -125,9 +125,9 @@ class PromptTokenizer:
     def _prompts(self, texts: Sequence[str]) -> list[Encoded]:
         """Ids and character spans, BOS included."""
         key = tuple(texts)
-        found = self._behind_shared(key) or self._encode(key, special=True)
-        self._last = key, [ids for ids, _ in found]
-        return found
+        encoded = self._behind_shared(key) or self._encode(key, special=True)
+        self._last = key, [ids for ids, _ in encoded]
+        return encoded
 
     def _behind_shared(self, texts: Sequence[str]) -> list[Encoded] | None:
         """The same as tokenising each text whole, with what all begin with tokenised once.
@@ -145,9 +145,9 @@ class PromptTokenizer:
         for keep, at in _cut_options(texts[0], [span for span in first[1] if span[1] < shared]):
             rests = self._encode([text[at:] for text in texts], special=False)
             begins = all(ids[:1] == first[0][keep : keep + 1] for ids, _ in rests)
-            made = [(first[0][:keep] + ids, first[1][: keep + 1] + _moved(spans[1:], at)) for ids, spans in rests]
-            if begins and made[0][0] == first[0] and made[-1][0] == last[0]:
-                return made
+            joined = [(first[0][:keep] + ids, first[1][: keep + 1] + _moved(spans[1:], at)) for ids, spans in rests]
+            if begins and joined[0][0] == first[0] and joined[-1][0] == last[0]:
+                return joined
         return None
 
     def _fill(self, texts: Sequence[str], answers: Sequence[str], wholes: list[list[Ids | None]]) -> None:

@@ -62,11 +62,13 @@ class KVCache:
         new = list({key: None for key in keys if key not in self._kept})
         if new:
             with torch.no_grad():
-                made = extend(loaded.model, [Continuation(base, list(ids[start:])) for _, ids in new], None)
-            found = {key: tail(loaded.model, whole, len(key[1]) - start) for key, whole in zip(new, made, strict=True)}
+                extended = extend(loaded.model, [Continuation(base, list(ids[start:])) for _, ids in new], None)
+            tails = {
+                key: tail(loaded.model, whole, len(key[1]) - start) for key, whole in zip(new, extended, strict=True)
+            }
         else:
-            found = {}
-        pieces = [found[key] if key in found else self._kept[key] for key in keys]
+            tails = {}
+        pieces = [tails[key] if key in tails else self._kept[key] for key in keys]
         for key, piece in zip(keys, pieces, strict=True):
             self._keep(key, piece)
         while self._bytes > loaded.prefixes.limit:
@@ -116,16 +118,16 @@ def apart(
 ) -> list[torch.Tensor]:
     """Per batch the same of models that read both ways: embeddings in one forward pass, prefixes in one each."""
     embedded = [batch for batch in batches if not batch.soft.is_prefix]
-    found: dict[int, torch.Tensor] = {}
+    logprobs: dict[int, torch.Tensor] = {}
     if embedded:
         soft, shifted = _together(embedded)
         rows = [row for batch in shifted for row in batch.rows]
         values = _split(read(rows, soft), embedded)
-        found |= {id(batch): one for batch, one in zip(embedded, values, strict=True)}
+        logprobs |= {id(batch): one for batch, one in zip(embedded, values, strict=True)}
     for batch in batches:
         if batch.soft.is_prefix:
-            found[id(batch)] = read(batch.rows, batch.soft)
-    return [found[id(batch)] for batch in batches]
+            logprobs[id(batch)] = read(batch.rows, batch.soft)
+    return [logprobs[id(batch)] for batch in batches]
 
 
 def _split(values: torch.Tensor, batches: Sequence[TrainingBatch]) -> list[torch.Tensor]:
@@ -137,12 +139,12 @@ def _together(batches: Sequence[TrainingBatch]) -> tuple[Soft | None, list[Train
     placed = [batch.soft for batch in batches if not batch.soft.is_prefix]
     if not placed:
         return None, list(batches)
-    made, first = [], 0
+    values, first = [], 0
     for batch in batches:
-        made.append(batch if not first or batch.soft.is_prefix else _moved(batch, first))
+        values.append(batch if not first or batch.soft.is_prefix else _moved(batch, first))
         first += 0 if batch.soft.is_prefix else batch.soft.length
     vectors = placed[0].vectors if len(placed) == 1 else torch.cat([soft.vectors for soft in placed])
-    return Soft(vectors, placed[0].place), made
+    return Soft(vectors, placed[0].place), values
 
 
 def _moved(batch: TrainingBatch, first: int) -> TrainingBatch:
@@ -185,8 +187,8 @@ def _shared(model: Any, parts: list[list[_Part]], soft: Soft | None, mixes: bool
         return parts
     asked = [Continuation(parts[n][0].past, parts[n][0].row.ids[parts[n][0].read :][: runs[n]]) for n in chosen]
     groups = [asked] if mixes else [[one] for one in asked]
-    made = dict(zip(chosen, (one for group in groups for one in extend(model, group, soft)), strict=True))
-    return [_after(some, (made[n],), runs[n]) if n in made else some for n, some in enumerate(parts)]
+    pasts = dict(zip(chosen, (one for group in groups for one in extend(model, group, soft)), strict=True))
+    return [_after(some, (pasts[n],), runs[n]) if n in pasts else some for n, some in enumerate(parts)]
 
 
 def _after(parts: Sequence[_Part], past: Past, run: int) -> list[_Part]:

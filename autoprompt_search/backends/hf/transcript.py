@@ -103,5 +103,5 @@ class Transcript:
 
     def _cut(self, text: str) -> tuple[int, str] | None:
         """Where the first stop string begins, and which it is; None where there is none."""
-        found = [(at, stop) for stop in self._limits.stop if (at := text.find(stop)) >= 0]
-        return min(found, key=lambda one: one[0], default=None)
+        matches = [(at, stop) for stop in self._limits.stop if (at := text.find(stop)) >= 0]
+        return min(matches, key=lambda one: one[0], default=None)

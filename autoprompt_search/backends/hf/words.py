@@ -36,7 +36,7 @@ def distinctive_words(
     words = {int(i): word for i in common if (word := tokenizer.word(int(i), gap)) is not None}
     ids = torch.tensor(sorted(words), dtype=torch.long)
     ranked = [
-        [words[int(ids[place])] for place in row.argsort(descending=True, stable=True)] for row in (own - other)[:, ids]
+        [words[int(ids[index])] for index in row.argsort(descending=True, stable=True)] for row in (own - other)[:, ids]
     ]
     chosen: list[list[str]] = [[] for _ in range(labels)]
     taken: set[str] = set()

@@ -72,14 +72,14 @@ class CausalWriter:
         )
         if not is_ragged and not loaded.can("remembered", lambda: writes_remembered(loaded.model)):
             return _reread(loaded, openings, soft)
-        made: list[Portion] = []
+        portions: list[Portion] = []
         for group in grouped([one.ids for one in openings], budget // _WORTH):
             front = _front(loaded, [openings[i] for i in group], soft)
             if is_ragged:
-                made.append(_ragged(loaded, group, limits, soft, front))
+                portions.append(_ragged(loaded, group, limits, soft, front))
             else:
-                made += _even(loaded, openings, group, soft, front)
-        return made
+                portions += _even(loaded, openings, group, soft, front)
+        return portions
 
 
 def _front(loaded: LoadedModel, openings: Sequence[Opening], soft: Soft | None) -> Prefix | None:
@@ -164,11 +164,11 @@ class Seq2SeqWriter:
             raise TrialError("the model's configuration names no decoder_start_token_id")
         vectors = [*soft.ids, *tokenizer.before] if soft is not None and soft.place.at == "decoder" else []
         mark = tokenizer.raw.get_vocab().get(_SPANS[0])
-        made = []
+        openings = []
         for prompt, base in zip(prompts, self._bases(prompts), strict=True):
             slot = [mark] if prompt.has_slot and mark is not None else []
-            made.append(Opening([start, *vectors, *slot], tuple(insert(base, soft).ids)))
-        return made
+            openings.append(Opening([start, *vectors, *slot], tuple(insert(base, soft).ids)))
+        return openings
 
     def ends(self, loaded: LoadedModel) -> frozenset[int]:
         """See `Writer.ends`. The mark of a next span ends the first one."""
@@ -198,5 +198,5 @@ def _encoded(loaded: LoadedModel, sources: Sequence[list[int]], soft: Soft | Non
     """[sources, longest, width] states of the encoder."""
     device = loaded.model.device
     inputs = embedded(loaded.model, padded(sources, device), soft)
-    found = loaded.model.get_encoder()(**inputs, attention_mask=mask_of(sources, device))
-    return found.last_hidden_state  # type: ignore[no-any-return]
+    output = loaded.model.get_encoder()(**inputs, attention_mask=mask_of(sources, device))
+    return output.last_hidden_state  # type: ignore[no-any-return]

@@ -218,9 +218,9 @@ class _Row:
         self.scores[measurement.fidelity.examples] = _Rung(measurement.score, measurement.stderr, measurement.prompt)
         self.reached = max(self.scores)
         before, points = 0, 0.0
-        for place, rung in enumerate(rungs):
+        for index, rung in enumerate(rungs):
             if rung > self.reached or (rung not in self.scores and not self.is_whole):
                 continue
             here = rung * (self.last.score if self.is_whole else self.scores[rung].score)
-            self.values[place], self.weights[place] = (here - points) / (rung - before), rung - before
+            self.values[index], self.weights[index] = (here - points) / (rung - before), rung - before
             before, points = rung, here

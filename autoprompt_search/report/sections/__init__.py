@@ -53,9 +53,9 @@ SECTIONS: Registry[Section] = Registry(
 
 def sections_of(data: ReportData) -> tuple[ShownSection, ...]:
     """Those that have something to say about these answers."""
-    found = []
+    sections = []
     for name in SECTIONS.names():
         section = SECTIONS.build(ComponentSpec(type=name))
         if (view := section.view(data)) is not None:
-            found.append(ShownSection(section.template, section.links(view), view, tuple(section.markdown(view))))
-    return tuple(found)
+            sections.append(ShownSection(section.template, section.links(view), view, tuple(section.markdown(view))))
+    return tuple(sections)

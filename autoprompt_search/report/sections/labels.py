@@ -93,12 +93,12 @@ class LabelSection:
         answered = [("Baseline", data.baseline_outcomes)] + ([] if same else [("Best", data.best_outcomes)])
         matrices = tuple((title, confusion(outcomes, data.labels)) for title, outcomes in answered if outcomes)
         is_large = len(data.labels) > MATRIX_LABELS
-        found = [matrix for _, matrix in matrices]
+        shown = [matrix for _, matrix in matrices]
         return LabelView(
             confusions=(() if is_large else matrices) if data.labels else None,
             sides=tuple(title for title, _ in matrices),
-            classes=tuple(class_rows(found)) if is_large else (),
-            mistakes=tuple(mistakes(found)) if is_large else (),
+            classes=tuple(class_rows(shown)) if is_large else (),
+            mistakes=tuple(mistakes(shown)) if is_large else (),
             changes=changes(data.baseline_outcomes, data.best_outcomes, data.texts),
             has_outcomes=bool(data.best_outcomes),
             is_baseline_best=same,

@@ -147,10 +147,10 @@ def _facts(sides: Sequence[Sequence[Outcome]]) -> tuple[tuple[str, tuple[str, ..
 def _of_stops(said: Sequence[Sequence[Completion]]) -> list[tuple[str, tuple[str, ...]]]:
     """How many answers each stop string ended, where there are several: one may stand where no answer ends."""
     counts = [Counter(one.stop for one in side if one.stop) for side in said]
-    found = sorted(set().union(*counts))
+    stops = sorted(set().union(*counts))
     sizes = [len(side) for side in said]
-    rows = [(stop, tuple(_share(c[stop], n) for c, n in zip(counts, sizes, strict=True))) for stop in found]
-    return [(f"Ended by {stop!r}", shares) for stop, shares in rows] if len(found) > 1 else []
+    rows = [(stop, tuple(_share(c[stop], n) for c, n in zip(counts, sizes, strict=True))) for stop in stops]
+    return [(f"Ended by {stop!r}", shares) for stop, shares in rows] if len(stops) > 1 else []
 
 
 def _any(counts: Sequence[Mapping[str, int]], name: str) -> bool:
