@@ -12,13 +12,14 @@ from autoprompt_search.core.answers import LabelAnswers, TextAnswers
 from autoprompt_search.core.errors import ConfigError, TamperedError, TrialError
 from autoprompt_search.core.measurements import Outcome
 from autoprompt_search.core.protocols.model import Backend, Compares, Generates, Scores
+from autoprompt_search.core.protocols.output import PortablePrompt
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
 from autoprompt_search.evaluate import embedder, predict, render_all
 from autoprompt_search.exported.results import Evaluation, Prediction, evaluation_of, prediction_of
 from autoprompt_search.exported.rows import Row, check_targets, counted, examples_of, sound_rows
-from autoprompt_search.exporters.document import GOLDEN, Document, read
+from autoprompt_search.exporters.document import GOLDEN, read
 from autoprompt_search.exporters.formats import from_jsonl
 from autoprompt_search.exporters.manifest import check_folder
 from autoprompt_search.metrics import metric_named
@@ -75,7 +76,7 @@ _NEEDS: Mapping[str, tuple[type, str]] = {
 class ExportedPrompt:
     """One prompt with its model. Made by `load_prompt`."""
 
-    def __init__(self, document: Document, backend: Backend, golden: Sequence[GoldenItem] = ()) -> None:
+    def __init__(self, document: PortablePrompt, backend: Backend, golden: Sequence[GoldenItem] = ()) -> None:
         self._document = document
         self._backend = backend
         self._golden = tuple(golden)
@@ -217,7 +218,7 @@ def _read_as(items: Sequence[Example], fields: Sequence[str]) -> list[Example]:
     return [replace(item, inputs=row.inputs) for item, row in zip(items, rows, strict=True)]
 
 
-def _open(folder: Path) -> tuple[Document, tuple[GoldenItem, ...]]:
+def _open(folder: Path) -> tuple[PortablePrompt, tuple[GoldenItem, ...]]:
     """The prompt and the golden items in a folder whose every file has been checked."""
     files = {path: (folder / path).read_bytes() for path in check_folder(folder)}
     document = read(files)
@@ -232,7 +233,7 @@ def _open(folder: Path) -> tuple[Document, tuple[GoldenItem, ...]]:
     return document, tuple(golden)
 
 
-def _model(document: Document, options: Mapping[str, Any]) -> Backend:
+def _model(document: PortablePrompt, options: Mapping[str, Any]) -> Backend:
     """The recorded backend, some of its options replaced, on the very model the prompt was made for."""
     is_same_type = options.get("type", document.backend.get("type")) == document.backend.get("type")
     section = {**document.backend, **options} if is_same_type else dict(options)

@@ -6,7 +6,6 @@ Knows the types of a prompt and nothing of models, searches or folders.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,8 +15,8 @@ from autoprompt_search.core.chat import Chat
 from autoprompt_search.core.errors import TamperedError
 from autoprompt_search.core.fingerprint import sha256_bytes
 from autoprompt_search.core.prompts import Demonstrations, Layout, Prompt, SoftPosition, SoftPrompt, Template
-from autoprompt_search.core.protocols.output import FinalPrompt
-from autoprompt_search.core.reading import AS_IT_IS, Reading
+from autoprompt_search.core.protocols.output import FinalPrompt, PortablePrompt
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Example, Scalar
 from autoprompt_search.exporters.decoding import OF_LABELS, calibration, decoding, is_of_labels, read_answers
 from autoprompt_search.exporters.formats import IDS, first_line, from_jsonl, from_yaml, plain, to_yaml
@@ -45,24 +44,6 @@ _HEAD = """\
 # One prompt, found and measured by autoprompt_search. README.md says how to use it, with this package or without it.
 # `rendered` is what the model reads; `parts` are what it is made of. manifest.json holds the hash of this file.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An exported prompt as read back, not yet tied to a model."""
-
-    name: str
-    prompt: Prompt
-    """Complete, demonstrations and soft weights included."""
-    labels: tuple[str, ...]
-    fields: tuple[str, ...]
-    backend: Mapping[str, Any]
-    model: str
-    model_fingerprint: str
-    data: Mapping[str, str]
-    scores: Mapping[str, Any]
-    created_with: str
-    reading: Reading = AS_IT_IS
 
 
 def write(final: FinalPrompt) -> bytes:
@@ -105,7 +86,7 @@ def document(final: FinalPrompt) -> dict[str, Any]:
     }
 
 
-def read(files: Mapping[str, bytes]) -> Document:
+def read(files: Mapping[str, bytes]) -> PortablePrompt:
     """The exported prompt in these files (path in the folder -> content), checked against itself.
 
     Raises:
@@ -147,7 +128,7 @@ def _content(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Document:
+def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> PortablePrompt:
     parts, model = content["parts"], content["model"]
     demos = _read_demonstrations(parts["demonstrations"], files)
     prompt = Prompt(
@@ -159,7 +140,7 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
         soft=_read_soft(content["soft_prompt"], files),
         chat=TypeAdapter(Chat).validate_python(parts["chat"]) if "chat" in parts else None,
     )
-    return Document(
+    return PortablePrompt(
         name=_TEXT.validate_python(content["name"]),
         prompt=prompt,
         labels=_TEXTS.validate_python(parts["labels"]),
@@ -167,7 +148,7 @@ def _assemble(content: Mapping[str, Any], files: Mapping[str, bytes]) -> Documen
         backend=_ANY.validate_python(model["backend"]),
         model=_TEXT.validate_python(model["name"]),
         model_fingerprint=_TEXT.validate_python(model["fingerprint"]),
-        data=TypeAdapter(dict[str, str]).validate_python(content["data"]),
+        data_fingerprints=TypeAdapter(dict[str, str]).validate_python(content["data"]),
         scores=_ANY.validate_python(content["scores"]),
         created_with=_TEXT.validate_python(content["created_with"]),
         reading=_read_reading(content, _TEXTS.validate_python(parts["labels"])),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Unpack
 
 from autoprompt_search.core.answers import AnswerForm, members
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.metric_names import WrittenMetric, metric_name
 from autoprompt_search.core.reading import Reading
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Splits
 from autoprompt_search.tasks.dataset import (
     Dataset,
@@ -25,6 +27,7 @@ from autoprompt_search.tasks.problems import Problems
 from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.sources import REVIEWS_LABELS
 from autoprompt_search.tasks.splitting import alike, by_target
+from autoprompt_search.tasks.table_options import TableOptions
 from autoprompt_search.tasks.tables import Table
 
 
@@ -40,14 +43,7 @@ class ClassificationTask:
         multi_label: Whether a text may have any number of the labels: a list, or a text with `,`, `;` or `|` between
             them. Answers are then generated and read by the parser `all-labels`.
         metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
-        metrics: Further metrics that are reported beside it.
-        splits: Wanted number per split. Without: all of a split that the data give; of what is split
-            here, a quarter each for train and dev and half for test.
-        max_chars: Longest text of a field; longer ones are cut where a word ends.
-        leave_out: Rows that are left out and counted instead of refused: `missing`, without a label; `unknown`, with
-            one that is not among `labels`.
-        encoding: Of text files, such as `windows-1252`; None guesses and says what.
-        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+        options: See `TableOptions`.
     """
 
     def __init__(
@@ -59,28 +55,24 @@ class ClassificationTask:
         labels: list[str] | dict[str | int | float | bool, str] | None = None,
         multi_label: bool = False,
         metric: WrittenMetric | None = None,
-        metrics: list[WrittenMetric] | None = None,
-        splits: dict[str, int] | None = None,
-        max_chars: int | None = None,
-        leave_out: list[str] | None = None,
-        encoding: str | None = None,
-        delimiter: str | None = None,
+        **options: Unpack[TableOptions],
     ) -> None:
-        self._columns = Columns(fields_of(text), label, max_chars)
+        given = complete(TableOptions, options)
+        self._columns = Columns(fields_of(text), label, given["max_chars"])
         self._option = labels
         self._is_several = multi_label
         usual = "micro_f1" if multi_label else "accuracy"
-        self._metric, self._metrics = metric_name(metric or usual), tuple(map(metric_name, metrics or ()))
+        self._metric, self._metrics = metric_name(metric or usual), tuple(map(metric_name, given["metrics"] or ()))
         self._known: Labels | None = None
-        self._sizes = dict(splits or {})
-        self._leave_out = tuple(leave_out or ())
-        self._dataset = Dataset(data, self._sizes, Format(encoding, delimiter))
+        self._sizes = dict(given["splits"] or {})
+        self._leave_out = tuple(given["leave_out"] or ())
+        self._dataset = Dataset(data, self._sizes, Format(given["encoding"], given["delimiter"]))
         fields = self._columns.fields
         problems = [
             *self._dataset.mistakes(),
             *field_mistakes(fields),
             *(f"text: {column!r} is the label" for column in fields.values() if column == label),
-            *length_mistakes(max_chars),
+            *length_mistakes(given["max_chars"]),
             *mistakes(labels),
             *reason_mistakes(self._leave_out, REASONS),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Unpack
 
 from pydantic import Field
 
@@ -11,12 +11,12 @@ from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.tasks.dataset import fields_of
 from autoprompt_search.tasks.examples import BadRowError, Gold, Texts, raw_value, text_of
 from autoprompt_search.tasks.generation import METRIC
-from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.references import gold_of
-from autoprompt_search.tasks.table_task import RowFormat, TableTask
+from autoprompt_search.tasks.table_options import TableOptions
+from autoprompt_search.tasks.table_task import RowFormat, table_task
 from autoprompt_search.tasks.tables import Row
 from autoprompt_search.tasks.turns import Turn, rendered, turns_of
 
@@ -33,13 +33,8 @@ def dialogue(
     *,
     text: str | list[str] | dict[str, str] | None = None,
     metric: WrittenMetric = METRIC,
-    metrics: list[WrittenMetric] | None = None,
     max_turns: Annotated[int, Field(ge=1)] | None = None,
-    splits: dict[str, int] | None = None,
-    max_chars: int | None = None,
-    leave_out: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    **options: Unpack[TableOptions],
 ) -> Task:
     """Conversations in three disjoint parts; templates show them as the field `dialogue`, one line per turn.
 
@@ -53,20 +48,15 @@ def dialogue(
             response to those before it.
         text: Further columns, or field -> column, that templates may show.
         metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
-        metrics: Further metrics that are reported beside it.
         max_turns: Latest turns that are shown; None shows all.
-        splits: Wanted number per split. Without: all of a split that the data give; of what is split
-            here, a quarter each for train and dev and half for test.
-        max_chars: Longest text of a field; longer ones are cut at their end, so it goes with a `target` only.
-        leave_out: `missing`: rows without an answer are left out and counted instead of refused.
-        encoding: Of text files, such as `windows-1252`; None guesses and says what.
-        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+        options: See `TableOptions`; `max_chars` goes with a `target` only.
     """
     further = fields_of(text or [])
     answers = [target] if isinstance(target, str) else list(target or [])
     is_next = target is None
     problems = [f"text: the field {name!r} is made of the turns" for name in further if name in (FIELD, SPEAKER)]
     problems += [f"target: {turns!r} holds the turns"] if turns in answers else []
+    max_chars = options.get("max_chars")
     if is_next and max_chars is not None:
         problems.append(
             f"max_chars: would cut the latest turns, which a response answers; use max_turns (got {max_chars})"
@@ -75,16 +65,11 @@ def dialogue(
     reading = Reading(
         {FIELD: turns, **({SPEAKER: turns} if is_next else {}), **further},
         answers[0] if answers else "" if not is_next else turns,
-        {},
-        max_chars,
-        tuple(leave_out or ()),
         task="dialogue",
         further=tuple(answers[1:]),
         settings={} if max_turns is None else {"max_turns": max_turns},
     )
-    sizes = dict(splits or {})
-    dataset = Dataset(data, sizes, Format(encoding, delimiter))
-    return TableTask(dataset, rows(reading), AnswerForm("text"), (metric, *(metrics or ())), sizes, problems)
+    return table_task(data, reading, rows, AnswerForm("text"), metric, options, problems)
 
 
 def rows(reading: Reading) -> RowFormat:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.tasks.dataset import Dataset, columns_of, fields_of
+from autoprompt_search.tasks.dataset import columns_of, fields_of
 from autoprompt_search.tasks.examples import texts_of
-from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.references import gold_of
-from autoprompt_search.tasks.table_task import RowFormat, TableTask
+from autoprompt_search.tasks.table_options import TableOptions
+from autoprompt_search.tasks.table_task import RowFormat, table_task
 
 METRIC = "chrf"
 """The default: it needs no tokenizer, so it holds for any language, is above 0 for partly right short texts, where
@@ -23,12 +25,7 @@ def generation(
     target: str | list[str] = "target",
     *,
     metric: WrittenMetric = METRIC,
-    metrics: list[WrittenMetric] | None = None,
-    splits: dict[str, int] | None = None,
-    max_chars: int | None = None,
-    leave_out: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    **options: Unpack[TableOptions],
 ) -> Task:
     """Texts with reference texts, in three disjoint parts.
 
@@ -39,24 +36,11 @@ def generation(
         target: Column of the reference, which may hold a list of them; or several columns. Demonstrations show the
             first reference, and an answer may match any of them.
         metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
-        metrics: Further metrics that are reported beside it.
-        splits: Wanted number per split. Without: all of a split that the data give; of what is split
-            here, a quarter each for train and dev and half for test.
-        max_chars: Longest text of a field; longer ones are cut where a word ends. References stay whole.
-        leave_out: `missing`: rows without a reference are left out and counted instead of refused.
-        encoding: Of text files, such as `windows-1252`; None guesses and says what.
-        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+        options: See `TableOptions`.
     """
     first, further = columns_of(target)
-    reading = Reading(fields_of(text), first, {}, max_chars, tuple(leave_out or ()), task="generation", further=further)
-    sizes = dict(splits or {})
-    return TableTask(
-        Dataset(data, sizes, Format(encoding, delimiter)),
-        rows(reading),
-        AnswerForm("text"),
-        (metric, *(metrics or ())),
-        sizes,
-    )
+    reading = Reading(fields_of(text), first, task="generation", further=further)
+    return table_task(data, reading, rows, AnswerForm("text"), metric, options)
 
 
 def rows(reading: Reading) -> RowFormat:

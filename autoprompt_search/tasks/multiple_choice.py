@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Unpack
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.types import Example
-from autoprompt_search.tasks.dataset import Dataset, fields_of
+from autoprompt_search.tasks.dataset import fields_of
 from autoprompt_search.tasks.examples import texts_of
 from autoprompt_search.tasks.options import FIELD, gold_reader, kind_of_gold, listed, options_of
-from autoprompt_search.tasks.readers import Format
-from autoprompt_search.tasks.table_task import RowFormat, TableTask
+from autoprompt_search.tasks.table_options import TableOptions
+from autoprompt_search.tasks.table_task import RowFormat, table_task
 from autoprompt_search.tasks.tables import Row, Table
 
 _AUTO = "auto"
@@ -29,12 +29,7 @@ def multiple_choice(
     *,
     gold: Literal["auto", "index", "number", "letter", "text"] = "auto",
     metric: WrittenMetric = "accuracy",
-    metrics: list[WrittenMetric] | None = None,
-    splits: dict[str, int] | None = None,
-    max_chars: int | None = None,
-    leave_out: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    **further: Unpack[TableOptions],
 ) -> Task:
     """Questions with options, in three disjoint parts. Templates may show all options as the field `options`.
 
@@ -47,13 +42,7 @@ def multiple_choice(
         gold: How the column names it: `index` counts from 0, `number` from 1, `letter` is A, B, ... or the option's
             own label, `text` is the option itself. `auto` takes what fits every row, and asks where several do.
         metric: The metric that trials are ranked by: its name, or `{type: bleu, tokenize: zh}` for one with options.
-        metrics: Further metrics that are reported beside it.
-        splits: Wanted number per split. Without: all of a split that the data give; of what is split
-            here, a quarter each for train and dev and half for test.
-        max_chars: Longest text of a field; longer ones are cut where a word ends. Options stay whole.
-        leave_out: `missing`: rows without a right option are left out and counted instead of refused.
-        encoding: Of text files, such as `windows-1252`; None guesses and says what.
-        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+        further: See `TableOptions`.
     """
     fields, columns = fields_of(text), [options] if isinstance(options, str) else list(options)
     problems = [f"text: the field {FIELD!r} holds the options; give the column another name"] if FIELD in fields else []
@@ -63,16 +52,11 @@ def multiple_choice(
     reading = Reading(
         {**fields, FIELD: columns[0]} if columns else fields,
         target,
-        {},
-        max_chars,
-        tuple(leave_out or ()),
         task="multiple-choice",
         options=tuple(columns),
         settings={"gold": gold},
     )
-    sizes = dict(splits or {})
-    dataset = Dataset(data, sizes, Format(encoding, delimiter))
-    return TableTask(dataset, rows(reading), AnswerForm("option"), (metric, *(metrics or ())), sizes, problems)
+    return table_task(data, reading, rows, AnswerForm("option"), metric, further, problems)
 
 
 def rows(reading: Reading) -> RowFormat:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.tasks.dataset import Dataset, columns_of, fields_of
+from autoprompt_search.tasks.dataset import columns_of, fields_of
 from autoprompt_search.tasks.examples import BadRowError, Gold, texts_of
-from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.references import gold_of
-from autoprompt_search.tasks.table_task import RowFormat, TableTask
+from autoprompt_search.tasks.table_options import TableOptions
+from autoprompt_search.tasks.table_task import RowFormat, table_task
 from autoprompt_search.tasks.tables import Row
 
 _METRICS = {"1.1": "squad_f1", "2.0": "squad2_f1"}
@@ -27,12 +27,7 @@ def question_answering(
     version: Literal["1.1", "2.0"] = "1.1",
     no_answer: str = "unanswerable",
     metric: WrittenMetric | None = None,
-    metrics: list[WrittenMetric] | None = None,
-    splits: dict[str, int] | None = None,
-    max_chars: int | None = None,
-    leave_out: list[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    **options: Unpack[TableOptions],
 ) -> Task:
     """Questions with right answers, in three disjoint parts.
 
@@ -48,31 +43,18 @@ def question_answering(
         no_answer: What a model has to say in 2.0 where there is no answer; demonstrations show it.
         metric: The metric that trials are ranked by: its name, or `{type: ..., option: ...}`. SQuAD's F1 of this
             version by default.
-        metrics: Further metrics that are reported beside it.
-        splits: Wanted number per split. Without: all of a split that the data give; of what is split
-            here, a quarter each for train and dev and half for test.
-        max_chars: Longest text of a field; longer ones are cut where a word ends.
-        leave_out: `missing`: rows without an answer are left out and counted instead of refused (1.1).
-        encoding: Of text files, such as `windows-1252`; None guesses and says what.
-        delimiter: Between the columns of .csv and .tsv files; None guesses and says what.
+        options: See `TableOptions`.
     """
     first, further = columns_of(target)
     reading = Reading(
         fields_of(["context", "question"] if text is None else text),
         first,
-        {},
-        max_chars,
-        tuple(leave_out or ()),
         task="question-answering",
         further=further,
         settings={"no_answer": no_answer.strip()} if version == "2.0" else {},
     )
-    sizes = dict(splits or {})
-    dataset = Dataset(data, sizes, Format(encoding, delimiter))
     blank = [] if no_answer.strip() else [f"no_answer: is blank, and a blank answer cannot be told (got {no_answer!r})"]
-    return TableTask(
-        dataset, rows(reading), AnswerForm("text"), (metric or _METRICS[version], *(metrics or ())), sizes, blank
-    )
+    return table_task(data, reading, rows, AnswerForm("text"), metric or _METRICS[version], options, blank)
 
 
 def rows(reading: Reading) -> RowFormat:

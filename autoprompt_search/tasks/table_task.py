@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 from autoprompt_search.core.answers import AnswerForm
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.metric_names import WrittenMetric, metric_name
+from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
+from autoprompt_search.core.signatures import complete
 from autoprompt_search.core.types import Splits
 from autoprompt_search.tasks.dataset import Dataset, field_mistakes, length_mistakes, reading_notes, reason_mistakes
 from autoprompt_search.tasks.examples import Pool, ReadGold, Texts, is_unlabelled, read_rows
 from autoprompt_search.tasks.parts import make_splits
 from autoprompt_search.tasks.problems import Problems
+from autoprompt_search.tasks.readers import Format
 from autoprompt_search.tasks.splitting import Stratum, alike
+from autoprompt_search.tasks.table_options import TableOptions
 from autoprompt_search.tasks.tables import Row, Table
 
 REASONS = ("missing",)
@@ -151,3 +155,30 @@ class TableTask:
 
 def _twice(values: Sequence[str]) -> list[str]:
     return [value for value in dict.fromkeys(values) if list(values).count(value) > 1]
+
+
+def table_task(
+    data: str | dict[str, str],
+    reading: Reading,
+    rows: Callable[[Reading], RowFormat],
+    form: AnswerForm,
+    metric: WrittenMetric,
+    options: TableOptions,
+    problems: Sequence[str] = (),
+) -> Task:
+    """A task of the options that all tasks share and of what is its own.
+
+    Args:
+        data: As a file writes it.
+        reading: How rows become examples, without what `options` say.
+        rows: What the task makes of a reading.
+        form: What an answer is.
+        metric: The metric that trials are ranked by.
+        options: Those that are given.
+        problems: What the caller found wrong with its own options.
+    """
+    given = complete(TableOptions, options)
+    sizes = dict(given["splits"] or {})
+    whole = replace(reading, max_chars=given["max_chars"], leave_out=tuple(given["leave_out"] or ()))
+    dataset = Dataset(data, sizes, Format(given["encoding"], given["delimiter"]))
+    return TableTask(dataset, rows(whole), form, (metric, *(given["metrics"] or ())), sizes, problems)

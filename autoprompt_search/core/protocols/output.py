@@ -115,12 +115,13 @@ class Tracker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class FinalPrompt:
-    """Everything that an exporter may know."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortablePrompt:
+    """A prompt with all that is needed to use it elsewhere: what an export holds, and what is read back."""
 
     name: str
     prompt: Prompt
+    """Complete, demonstrations and soft weights included."""
     labels: tuple[str, ...]
     fields: tuple[str, ...]
     backend: Mapping[str, Any]
@@ -132,12 +133,18 @@ class FinalPrompt:
     """Split -> fingerprint."""
     scores: Mapping[str, Any]
     """Metric, dev and test scores with intervals, baseline, verdict: plain values for people."""
-    golden: tuple[tuple[Example, str], ...]
-    """Examples and the prediction each got."""
     created_with: str
     """Version of this package."""
     reading: Reading = AS_IT_IS
     """How the search made examples of rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalPrompt(PortablePrompt):
+    """Everything that an exporter may know: the prompt, and what the search saw of it."""
+
+    golden: tuple[tuple[Example, str], ...]
+    """Examples and the prediction each got."""
     chat: Mapping[str, Any] = field(default_factory=dict)
     """For a prompt in turns: how the model's chat template was run, the text it gives, and the ids of golden items."""
     golden_texts: Mapping[str, str] = field(default_factory=dict)
