@@ -234,7 +234,7 @@ def _clear(outcomes: Sequence[Outcome], answers: Answers) -> list[Outcome]:
 
 
 def _margin(outcome: Outcome, answers: Answers) -> float:
-    """Between the best answer and the next one, of options as far as whole log-likelihoods tell them apart."""
+    """The difference between the two best answers; of options as far as whole log-likelihoods tell them apart."""
     said = outcome.response
     values = said.values if isinstance(said, LabelLogprobs) else ()
     if isinstance(said, OptionLogliks) and isinstance(answers, OptionAnswers):

@@ -21,7 +21,7 @@ _MEND = f"`space.{NORMALISE}: {{kind: choice, values: [{', '.join(NORMALISATIONS
 
 
 def length_advice(config: SearchConfig, book: PromptBook, splits: Splits, backend: Backend) -> Iterator[str]:
-    """Where answers that are compared whole differ in tokens, and letters that are asked for without being shown."""
+    """Say where answers that are compared whole differ in tokens, and where letters are asked for and not shown."""
     for prompt in _prompts(config, book):
         if isinstance(prompt.answers, LabelAnswers):
             yield from _words(config, prompt, splits.dev[0], backend)

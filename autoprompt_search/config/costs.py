@@ -22,7 +22,7 @@ _POINTS, _EXAMPLES = 48, 8
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCost:
-    """In the units of `Cost`: `requests`, `tokens`, and `usd` where the file has prices."""
+    """Amounts in the units of `Cost`: `requests`, `tokens`, and `usd` where the file has prices."""
 
     prediction: Mapping[str, float]
     """Of one prompt on one example, on average over the space."""
@@ -34,7 +34,7 @@ class ExpectedCost:
 
     @property
     def whole(self) -> dict[str, float]:
-        """Of the search with all its trials."""
+        """The amounts of the search with all its trials."""
         return {u: self.probe[u] + self.trials * self.trial[u] + self.final[u] for u in self.prediction}
 
     def candidates(self, unit: str, most: float) -> int:

@@ -20,7 +20,7 @@ _LONG = 2 * 3600
 
 
 def seconds_per_prompt(config: SearchConfig, splits: Splits, form: AnswerForm, backend: Backend) -> float | None:
-    """Of the baseline without demonstrations, on dev examples in the order of the rungs; None where it fails."""
+    """Seconds of the baseline's prompt, on dev examples in the order of the rungs; None where it fails."""
     prompt = config.book(form).compose(config.space.baseline(config.baseline))
     examples = list(splits.dev)
     try:

@@ -92,7 +92,7 @@ class Asking:
 
     @property
     def prefix(self) -> str:
-        """With what a chat model's answer begins."""
+        """The beginning of a chat model's answer."""
         return f"The {self.aspect or 'answer'} is"
 
 
@@ -191,7 +191,7 @@ def titled(field: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """As a template holds it."""
+    """The text as a template holds it."""
     return text.replace("{", "{{").replace("}", "}}")
 
 

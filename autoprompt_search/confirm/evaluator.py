@@ -58,7 +58,7 @@ class FinalistEvaluator:
         return replace(last, outcomes=tuple(outcome_of(prompt, e, known[e.id]) for e in dev))
 
     def on_dev(self, candidate: Candidate) -> Measurement:
-        """On all of dev, measured once."""
+        """The measurement on all of dev, made once."""
         if candidate.name not in self._on_dev:
             (self._on_dev[candidate.name],) = self.measure([candidate], self._job.dev, "dev")
         return self._on_dev[candidate.name]

@@ -44,5 +44,5 @@ def metric_spec(written: str | Mapping[str, Scalar]) -> ComponentSpec:
 
 
 def _spelled(value: Scalar) -> str:
-    """As JSON, words without quotes."""
+    """The value as JSON, words without quotes."""
     return value if isinstance(value, str) and _BARE.fullmatch(value) else json.dumps(value)

@@ -22,7 +22,7 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """As `visible`, on one line."""
+    """The text as `visible` gives it, on one line."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 

@@ -66,7 +66,7 @@ def portable(final: FinalPrompt) -> Portable:
 
 
 def turns_of(prompt: Prompt) -> tuple[SlottedTurn, ...]:
-    """Of a prompt beside the best one."""
+    """The turns of a prompt beside the best one."""
     return slotted(prompt)
 
 

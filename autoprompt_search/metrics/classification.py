@@ -183,7 +183,7 @@ class _CountMetric:
         return row
 
     def _places(self, answer: str) -> list[int]:
-        """Of the label, or of the labels where a text may have several."""
+        """The columns of the label, or of the labels where a text may have several."""
         if answer in self._index:
             return [self._index[answer]]
         parts = members(answer) if "labels" in self.answers else ()

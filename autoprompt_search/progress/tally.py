@@ -15,7 +15,7 @@ _RECENT = 12
 
 
 def amount(value: float) -> str:
-    """Of whatever limits a search: `1,500`, or `2.50`."""
+    """The amount of whatever limits a search, in words: `1,500`, or `2.50`."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 

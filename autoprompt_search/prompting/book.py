@@ -117,7 +117,7 @@ class PromptBook:
         return str(params.get(ANSWER + "by", self.asking.by or usual))
 
     def _answers(self, name: str, params: Params, template: Template) -> Answers:
-        """Of the template of this name, whose text the search may have written."""
+        """The answers of the template of this name, whose text the search may have written."""
         words = self._verbalizer(name, params) if self.form.labels else {}
         if self.way(params) == "text":
             return self._written(words, params)

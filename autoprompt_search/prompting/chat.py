@@ -52,7 +52,7 @@ def transcript(said: Conversation) -> str:
 
 
 def _plain(segments: Segments) -> Segments:
-    """Without marks: an answer is a turn of its own."""
+    """The segments without marks: an answer is a turn of its own."""
     return tuple(segment for segment in segments if segment.origin not in ("answer", "pair"))
 
 

@@ -65,7 +65,7 @@ class Whisker:
 
 
 def history(records: Sequence[TrialRecord], baseline: float | None) -> str:
-    """As `history_figure`, for the page."""
+    """The figure of `history_figure`, for the page."""
     with mpl.rc_context(_style("history")):
         figure = history_figure(records, baseline)
         return _svg(figure, "history", "Score of every trial at its last rung, in the order of the search")
@@ -111,7 +111,7 @@ def history_figure(records: Sequence[TrialRecord], baseline: float | None) -> Fi
 
 
 def rungs(records: Sequence[TrialRecord], best: int) -> str:
-    """As `rungs_figure`, for the page; empty where there is none."""
+    """The figure of `rungs_figure`, for the page; empty where there is none."""
     with mpl.rc_context(_style("rungs")):
         figure = rungs_figure(records, best)
         return (
@@ -145,7 +145,7 @@ def rungs_figure(records: Sequence[TrialRecord], best: int) -> Figure | None:
 
 
 def intervals(whiskers: Sequence[Whisker]) -> str:
-    """As `intervals_figure`, for the page; empty where there is none."""
+    """The figure of `intervals_figure`, for the page; empty where there is none."""
     with mpl.rc_context(_style("intervals")):
         figure = intervals_figure(whiskers)
         return (

@@ -23,7 +23,7 @@ def to_html(view: View) -> str:
 
 
 def _params(params: Params) -> Markup:
-    """As `rows.params_line`, broken between parameters and in long values only."""
+    """The line of `rows.params_line`, broken between parameters and in long values only."""
     parts = [rows.params_line({name: value}) for name, value in params.items()]
     whole = Markup('<span class="whole">{}</span>')
     return Markup(", ").join(whole.format(part) if len(part) <= _WHOLE else part for part in parts if part)

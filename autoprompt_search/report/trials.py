@@ -73,7 +73,7 @@ def _point(measurement: Any) -> list[float | int | None]:
 
 
 def _number(value: object) -> float | None:
-    """For an axis of numbers; None where the value is a word."""
+    """The value for an axis of numbers; None where the value is a word."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 

@@ -100,7 +100,7 @@ class Training:
         return TrainState(key, unit, begun.place.replaces, parameters, history={0: vectors.cpu().clone()})
 
     def _module(self, vectors: torch.Tensor, unit: float) -> nn.Module:
-        """On the vectors' device; the same for the same seed, whatever other threads draw."""
+        """A module on the vectors' device, the same for the same seed, whatever other threads draw."""
         with _DRAWING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "soft-network"))
             return self.form(vectors.cpu(), unit).to(vectors.device)

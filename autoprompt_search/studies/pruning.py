@@ -103,7 +103,7 @@ def chosen(
 
 
 def usual(terms: PrunerTerms) -> PrunerName:
-    """Where nobody chose: `knowledge-gradient` where passes, or what they cost, are the budget: it shares that out."""
+    """The pruner where nobody chose: `knowledge-gradient` shares out a budget of passes, or of what they cost."""
     is_by_passes = terms.budget.is_by_passes and bool(terms.rungs)
     return "knowledge-gradient" if is_by_passes and terms.is_mean else "halving"
 

@@ -100,12 +100,12 @@ class ClassificationTask:
 
     @property
     def metric(self) -> str:
-        """As given."""
+        """The metric as given."""
         return self._metric
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """As given."""
+        """The further metrics as given."""
         return self._metrics
 
     @property

@@ -113,27 +113,27 @@ class TableTask:
 
     @property
     def answers(self) -> AnswerForm:
-        """As given."""
+        """The value that was given."""
         return self._form
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """As the rows have them."""
+        """The fields that rows have."""
         return tuple(self._rows.reading.columns)
 
     @property
     def metric(self) -> str:
-        """As given."""
+        """The value that was given."""
         return self._metric
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """As given."""
+        """The value that was given."""
         return tuple(self._metrics)
 
     @property
     def reading(self) -> Reading:
-        """As the rows are read; what the data decide is known once they are loaded."""
+        """How rows are read; what the data decide is known once they are loaded."""
         return self._rows.reading
 
     def load(self, seed: int) -> Splits:

@@ -225,7 +225,7 @@ class ScriptedBackend:
         return next((i for i in order if i not in right), order[0])
 
     def _draw(self, *parts: str) -> float:
-        """Between 0 and 1, decided by seed and parts."""
+        """A number between 0 and 1, decided by seed and parts."""
         return derive_seed(self.seed, *parts) / 2**32
 
     def _longest(self, prompts: Sequence[Rendered], answers: Sequence[str]) -> int:

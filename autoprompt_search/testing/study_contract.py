@@ -92,7 +92,7 @@ def numbers_are_consecutive_and_points_are_new(make: MakesStudy, folder: Path) -
 
 
 def a_small_space_ends(make: MakesStudy, folder: Path) -> None:
-    """When every point was tried, whatever the budget."""
+    """It ends when every point was tried, whatever the budget."""
     small = SearchSpace.model_validate(
         {"a": {"kind": "choice", "values": ["x", "y"]}, "b": {"kind": "int", "low": 1, "high": 3, "when": {"a": ["y"]}}}
     )
@@ -184,7 +184,7 @@ def one_reason_for_every_failure_ends_the_search(make: MakesStudy, folder: Path)
     """
 
     def fails(name: str, *errors: str | None) -> bool:
-        """Of trials in order: their errors, empty where one does well, None where it goes on."""
+        """The outcome of trials in order: their errors, empty where one does well, None where it goes on."""
         study = make(folder / name, space(), trials=20, baseline=BASELINE)
         try:
             for error in errors:

@@ -23,7 +23,7 @@ class TaskContract:
         """The task under test, over data with 20 examples or more per split."""
 
     def test_labels_and_fields_have_names(self) -> None:
-        """Where answers are labels two or more, none twice; fields that a template can name; a metric."""
+        """Labels are two or more, none twice; fields that a template can name; a metric."""
         task = self.make()
         assert task.answers.kind in ("label", "option", "text"), f"unknown kind of answer {task.answers.kind!r}"
         if task.answers.kind == "label":

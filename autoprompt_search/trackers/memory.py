@@ -10,7 +10,7 @@ from autoprompt_search.core.protocols.output import SearchCard, Winner
 
 
 class MemoryTracker:
-    """For `tracker: {type: none}`, and for tests that ask what a tracker was told."""
+    """A tracker for `tracker: {type: none}`, and for tests that ask what a tracker was told."""
 
     def __init__(self) -> None:
         self.card: SearchCard | None = None

@@ -97,7 +97,7 @@ class OpenAIBackend:
 
     @property
     def fingerprint(self) -> str:
-        """Of the address without secrets, the model, and how the probe says that it is asked."""
+        """Hash of the address without secrets, the model, and how the probe says that it is asked."""
         return fingerprint(["openai", self.certificate.identity, dict(self._fixed.extra)])
 
     @cached_property
@@ -122,7 +122,7 @@ class OpenAIBackend:
 
     @property
     def _name(self) -> str:
-        """Of the certificate in the journal."""
+        """The name of the certificate in the journal."""
         return fingerprint(["certificate", self.address.shown, self._fixed.model, self._api, dict(self._fixed.extra)])
 
     def probe(self, longest: int = 0) -> Certificate:

@@ -95,7 +95,7 @@ class Certificate:
         ]
 
     def plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The certificate as JSON can hold it."""
         return asdict(self)
 
     @classmethod

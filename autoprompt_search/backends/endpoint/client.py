@@ -73,7 +73,7 @@ class Address:
 
     @property
     def root(self) -> str:
-        """Where servers have routes of their own, beside `/v1`."""
+        """The address below which servers have routes of their own, beside `/v1`."""
         return self.url.rstrip("/").removesuffix("/v1")
 
     @property

@@ -102,7 +102,7 @@ class Spent:
         return self.prompt_tokens + self.completion_tokens
 
     def plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The counts as JSON can hold them."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 

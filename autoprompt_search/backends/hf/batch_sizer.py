@@ -114,7 +114,7 @@ class BatchSizer:
 
 
 def sizer_on(device: torch.device, width: int) -> BatchSizer:
-    """For a model of this width on this device; nothing learned yet."""
+    """A sizer for a model of this width on this device, which has learned nothing yet."""
     return BatchSizer(CudaMeter(device) if device.type == "cuda" else None, PassCost.of(device, width))
 
 

@@ -32,8 +32,11 @@ class PassCost:
 
     @classmethod
     def of(cls, device: torch.device, width: int) -> PassCost:
-        """On this kind of device, of a model of this width. The same on every machine of the kind: no timing, so that a
-        search put together its batches the same way whenever it runs."""
+        """The cost of a model of this width on this kind of device.
+
+        It is the same on every machine of the kind, and not timed, so that a search divides its prompts in the same way
+        whenever it runs.
+        """
         kind = device.type if device.type in _WEIGHTS else "cuda"
         overhead = _WEIGHTS[kind] + round(_LAUNCHES[kind] / width**2)
         return cls(overhead, max(256, _CACHED // width) if kind == "cpu" else None)

@@ -181,7 +181,7 @@ def _context(opening: Opening) -> Sequence[int]:
 def _write(
     sizer: BatchSizer, portion: Portion, rows: Sequence[_Row], limits: Limits, budget: int, forced: int | None
 ) -> None:
-    """Until all rows have ended; longest first, so that what does not fit fails at once."""
+    """Write until all rows have ended; longest first, so that what does not fit fails at once."""
 
     def size(row: _Row) -> int:
         return max(1, portion.held + row.opening.length + limits.tokens)

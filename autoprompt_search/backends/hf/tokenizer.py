@@ -59,6 +59,7 @@ class PromptTokenizer:
         self.before, self.after = self._frame()
         self._marks = Marks(tokenizer)
         self._last: tuple[tuple[str, ...], list[Ids]] = ((), [])
+        """Texts and ids of the latest call: counting tokens and scoring ask for the same ones in turn."""
 
     def text_of(self, prompt: Rendered) -> str:
         """The prompt up to the answer, as the other methods take it: with marks where a chat template wrote tokens."""

@@ -123,7 +123,7 @@ def _even(
 
 
 def _reread(loaded: LoadedModel, openings: Sequence[Opening], soft: Soft | None) -> list[Portion]:
-    """Nothing is remembered: for models whose cache holds rows of a batch otherwise than rows alone."""
+    """Remember nothing: for models whose cache holds rows of a batch otherwise than rows alone."""
 
     def decoder(_openings: Sequence[Opening], _most: int) -> Decoder:
         return EvenDecoder(loaded.model, soft, None, remembers=False)

@@ -146,6 +146,6 @@ def _posterior(scores: Floats, variance: Floats, prior: Floats) -> tuple[Floats,
 
 
 def _prior(equal: float) -> Floats:
-    """Of `_SPREADS`; those above zero are equally far apart in logarithms."""
+    """The prior weights of `_SPREADS`; those above zero are equally far apart in logarithms."""
     density = _SPREADS / (1 + (_SPREADS / _SCALE) ** 2)
     return np.concatenate([[equal], (1 - equal) * density[1:] / density.sum()])
