@@ -27,6 +27,7 @@ PARSERS: Registry[Parser] = Registry(
         "json-field": "autoprompt_search.answering.structured:json_field",
         "regex": "autoprompt_search.answering.structured:matching",
         "code-block": "autoprompt_search.answering.structured:code_block",
+        "program": "autoprompt_search.answering.programs:program",
     },
 )
 """How an answer is found in generated text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import cast
 
@@ -12,12 +12,14 @@ from autoprompt_search.answering.parsing import Parser
 from autoprompt_search.core.answers import LETTERS, Completion, Response, TextAnswers, joined, members
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.measurements import Outcome
+from autoprompt_search.core.programs import Tests
 from autoprompt_search.core.prompts import Prompt, Rendered
 from autoprompt_search.core.protocols.answering import Derived, Responses
 from autoprompt_search.core.protocols.model import Backend, Generates
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
 from autoprompt_search.core.unscored import Unscored
+from autoprompt_search.sandbox import verdict, verdicts
 
 GENERATION = "generated text"
 """The mode, part of every ledger key."""
@@ -47,12 +49,15 @@ class Generation:
         backend: Backend,
         rendered: Sequence[Rendered],
         prompt: Prompt,
-        examples: Sequence[Example],  # noqa: ARG002 - the seam's
+        examples: Sequence[Example],
     ) -> Responses:
         """Let the model write one text behind every prompt."""
         if not isinstance(backend, Generates):
             raise ConfigError("backend.type: it cannot generate text, and these answers need that")
-        generated = backend.generate(rendered, _text(prompt).limits, prompt.soft)
+        answers = _text(prompt)
+        generated = backend.generate(rendered, answers.limits, prompt.soft)
+        if any(example.tests for example in examples):
+            verdicts(list(_programs(answers, examples, generated.completions)))  # side by side; reading finds them
         return Responses(generated.completions, generated.prompt_tokens, generated.computed, generated.spent)
 
     def read(self, prompt: Prompt, example: Example, response: Response, prompt_tokens: int) -> Outcome:
@@ -68,8 +73,19 @@ class Generation:
             response,
             prompt_tokens,
             example.alternatives,
+            verdict=verdict(prediction, example.tests) if example.tests and not reason else "",
             unscored=reason,
         )
+
+
+def _programs(
+    answers: TextAnswers, examples: Sequence[Example], said: Sequence[Completion]
+) -> Iterator[tuple[str, Tests]]:
+    """The programs that were written, with their tests."""
+    for example, one in zip(examples, said, strict=True):
+        parsed = _parser(answers)(one.text, example, finish=one.finish)
+        if example.tests is not None and not isinstance(parsed, Unscored):
+            yield parsed, example.tests
 
 
 def _meant(said: str, answers: TextAnswers, example: Example) -> str | Unscored:

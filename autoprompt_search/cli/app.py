@@ -20,6 +20,7 @@ from autoprompt_search.cli.options import (
     Folder,
     Noun,
     PromptFolder,
+    RunsPrograms,
     Space,
     Timing,
 )
@@ -63,7 +64,7 @@ def init(
     data: Annotated[str, typer.Option(help="A CSV, JSONL or Parquet file, a folder, or a hub data set.")],
     model: Annotated[str, typer.Option(help="Causal language model: hub name or folder.")],
     task: Annotated[
-        str, typer.Option(help="classification, generation, question-answering, multiple-choice or dialogue.")
+        str, typer.Option(help="classification, generation, question-answering, multiple-choice, dialogue or code.")
     ] = "classification",
     text: Annotated[
         list[str] | None,
@@ -276,6 +277,7 @@ def evaluate(
     backend: BackendOptions = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
+    allow_code_execution: RunsPrograms = False,
 ) -> None:
     """Measure an exported prompt on labelled data, with intervals."""
     with Guard("evaluate"):
@@ -285,7 +287,14 @@ def evaluate(
 
         wanted = format_of(encoding, delimiter)
         measured = evaluate_file(
-            prompt, data, text=text or (), label=label, metric=metric, backend=backend or (), wanted=wanted
+            prompt,
+            data,
+            text=text or (),
+            label=label,
+            metric=metric,
+            backend=backend or (),
+            wanted=wanted,
+            runs_programs=allow_code_execution,
         )
         show_evaluation(measured)
 

@@ -36,3 +36,6 @@ Ask = Annotated[
 Timing = Annotated[
     bool, typer.Option(help="Try a local model for some ten seconds and say how long the budget will take.")
 ]
+RunsPrograms = Annotated[
+    bool, typer.Option("--allow-code-execution", help="Run programs that the model writes, in a sandbox.")
+]

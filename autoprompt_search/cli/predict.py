@@ -70,9 +70,18 @@ def evaluate_file(
     metric: str | None,
     backend: Sequence[str],
     wanted: Format = GUESSED,
+    runs_programs: bool = False,
 ) -> Evaluation:
-    """Measure the prompt on a labelled file; every bad row is named, none is left out."""
+    """Measure the prompt on a labelled file; every bad row is named, none is left out.
+
+    A prompt whose answers are programs is refused unless `runs_programs`: to judge them is to run them.
+    """
     prompt = load_prompt(folder, backend=options_of(backend))
+    if prompt.reading.task == "code" and not runs_programs:
+        raise ConfigError(
+            "--allow-code-execution: this prompt's answers are programs, and to judge them is to run them, in a "
+            "sandbox without network and files: give the option to allow that"
+        )
     problems = Problems()
     table = read_table(data, problems, wanted=wanted)
     columns = columns_for(named_fields(prompt), text, prompt.reading.columns, table.columns)

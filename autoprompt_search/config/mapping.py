@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from autoprompt_search.config.reader import Document
+from autoprompt_search.core.disk import cache_folder
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.fingerprint import sha256_file
 
@@ -30,7 +30,7 @@ def _kept(data: Any) -> Any:
     """The path of a table that was kept; anything else as it is."""
     if not hasattr(data, "to_parquet"):
         return str(data) if isinstance(data, Path) else data
-    folder = cache_folder()
+    folder = cache_folder("data")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as draft:
@@ -42,9 +42,3 @@ def _kept(data: Any) -> Any:
     except OSError as exc:
         raise ConfigError(f"task.data: the table cannot be kept in {folder}: {exc.strerror or exc}") from exc
     return str(path)
-
-
-def cache_folder() -> Path:
-    """Where tables are kept: in the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "autoprompt-search" / "data"

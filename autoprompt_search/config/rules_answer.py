@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 LIKELIHOOD, TEXT = "likelihood", "text"
 NORMALISE = "answer.normalise"
-_WRITTEN = ("text", "labels")
+_WRITTEN = ("text", "labels", "program")
 """Kinds of answers that have no fixed set to compare."""
-_PLURAL = {"text": "texts", "labels": "sets of labels"}
+_PLURAL = {"text": "texts", "labels": "sets of labels", "program": "programs"}
 _OF_LABELS = ("balanced", "hard")
 """Strategies of demonstrations that look at labels, or at the probability of the right one."""
 

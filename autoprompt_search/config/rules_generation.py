@@ -41,7 +41,7 @@ def answer_advice(
 ) -> Iterator[str]:
     """A token cap below most references, and first rungs on which the metric says little."""
     count = getattr(backend, "count_tokens", None)
-    if form.kind == "text" and count is not None:
+    if form.kind in ("text", "program") and count is not None:
         texts = [Rendered((Segment(f" {e.target}"),)) for e in _all(splits)]
         tokens = np.array(count(texts)) - count([Rendered((Segment(""),))])[0]
         needed, cap = int(np.quantile(tokens, _QUANTILE, method="higher")), _cap(config)

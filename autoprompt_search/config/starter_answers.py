@@ -62,15 +62,11 @@ def answer_starter(
     longest = max(map(_length, examples))
     cut = longest > room.chars
     if cut:
-        options |= (
-            {"max_turns": max(1, min(8, room.chars // 150))}
-            if _is_response(task, options)
-            else {"max_chars": room.chars}
-        )
+        turns = {"max_turns": max(1, min(8, room.chars // _CHARS_PER_TURN))}
+        options |= turns if _is_response(task, options) else {"max_chars": room.chars}
     sizes = {name: min(len(getattr(splits, name)), most) for name, most in LARGEST.items()}
     k = max(0, min(room.demonstrations, room.chars // longest - 1, sizes["train"] // 2))
-    stop = _stop(examples)
-    is_number = built.metric == "numeric_equality"
+    stop = [] if task == "code" else _stop(examples)
     values = {
         "name": slug(data),
         "task": task,
@@ -81,7 +77,7 @@ def answer_starter(
         "model": quoted(model),
         "tokens": _tokens(examples),
         "stop": visible_json(stop),
-        "parser": "last-number" if is_number else "first-line" if stop == ["\n"] else "verbatim",
+        "parser": _parser(task, built.metric, stop),
         "templates": _templates(_wording(task, options), built.fields),
         "demonstrations": _demonstrations(k),
         "chat": chat_lines(k > 0) if names_chat_template(model) else "",
@@ -91,6 +87,12 @@ def answer_starter(
     notes += [f"the longest row has {longest} characters: texts are cut, see `max_chars`, `max_turns`"] if cut else []
     shown = ", ".join(f"{name}: {_written(value)}" for name, value in options.items())
     return Starter(FILE.format(**values), (*notes, f"columns: {shown}; --text and --label choose others"))
+
+
+def _parser(task: str, metric: str, stop: Sequence[str]) -> str:
+    if task == "code":
+        return "program"
+    return "last-number" if metric == "numeric_equality" else "first-line" if list(stop) == ["\n"] else "verbatim"
 
 
 def _columns(data: str, wanted: Format) -> tuple[str, ...]:
@@ -117,6 +119,12 @@ def _options(task: str, columns: Sequence[str], text: list[str], target: str | N
     if task == "multiple-choice":
         several = [name for name in columns if _NUMBERED.fullmatch(name)]
         options["options"] = guessed["options"] or several or _needed("--data", "the options", None, columns)
+    if task == "code":
+        tests = _needed("--data", "the tests", guessed["tests"], columns)
+        named = {name: column for name in ("setup", "entry_point") if (column := guessed[name]) is not None}
+        if shown == ["prompt"]:
+            named["beginning"] = "prompt"
+        return {**options, "target": right, "tests": tests, **named, "allow_code_execution": True}
     if guessed.get("rationale") and guessed.get("context") is None:
         return {**options, "target": [guessed["rationale"], right], "metric": "numeric_equality"}
     return {**options, "target": right}
@@ -124,7 +132,8 @@ def _options(task: str, columns: Sequence[str], text: list[str], target: str | N
 
 def _needed(option: str, what: str, column: str | None, columns: Sequence[str]) -> str:
     if column is None:
-        mend = "call it `options`" if option == "--data" else "name it"
+        name = "test_list" if "tests" in what else "options"
+        mend = f"call it `{name}`" if option == "--data" else "name it"
         raise ConfigError(f"{option}: no column looks like {what}: {mend}; the data have {', '.join(columns)}")
     return column
 
@@ -193,4 +202,4 @@ def _written(value: object) -> str:
         return columns_option(value)
     if isinstance(value, list):
         return listed(value)
-    return str(value) if isinstance(value, int) else quoted(str(value))
+    return str(value).lower() if isinstance(value, int) else quoted(str(value))

@@ -29,6 +29,9 @@ WORDINGS: Mapping[str, Wording] = {
     "multiple-choice": Wording(
         "{@Answer}:", "Which of these is right?", "Choose the right option and repeat it word by word."
     ),
+    "code": Wording(
+        "{@Program}:", "How is that written in Python?", "Write the Python function. Answer with the code alone."
+    ),
     "response": Wording(
         "{speaker}:", "What does {speaker} say next?", "Continue the conversation with the next response."
     ),
@@ -53,6 +56,13 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "text": ("question", "query", "stem", "sentence", "text", "ctx", "goal", "premise"),
         "options": ("options", "choices", "endings"),
         "target": ("answer", "answerKey", "label", "gold", "target", "correct"),
+    },
+    "code": {
+        "text": ("text", "prompt", "description", "instruction", "problem", "question"),
+        "target": ("code", "canonical_solution", "solution", "reference", "target"),
+        "tests": ("test_list", "tests", "test"),
+        "setup": ("test_setup_code", "setup"),
+        "entry_point": ("entry_point", "function"),
     },
     "dialogue": {
         "turns": ("turns", "messages", "conversation", "conversations", "dialogue", "dialog", "source"),

@@ -47,7 +47,7 @@ class AnswerForm:
 
     kind: str = "label"
     """`label`: one of a fixed set. `labels`: any of a fixed set, as one text, see `joined`. `option`: one of the
-    example's own options. `text`: free text. `ranking`: documents in order."""
+    example's own options. `text`: free text. `program`: Python that tests judge. `ranking`: documents in order."""
     labels: tuple[str, ...] = ()
     """All label names in a fixed order; empty where answers are no labels."""
 

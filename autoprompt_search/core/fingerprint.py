@@ -13,6 +13,8 @@ from typing import Any
 
 LENGTH = 16
 """Hex digits kept: 64 bits, far beyond the number of prompts any search renders."""
+_LATER = frozenset({"tests"})
+"""Fields that values have got later: what does not use them keeps its fingerprint."""
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 """What most values are, asked about first."""
 
@@ -45,7 +47,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in _names(type(value))}
+        values = {name: getattr(value, name) for name in _names(type(value))}
+        return {name: _plain(v) for name, v in values.items() if name not in _LATER or v is not None}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

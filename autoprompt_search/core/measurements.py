@@ -101,6 +101,9 @@ class Outcome:
     """Further right answers."""
     loss: float | None = None
     """The negative log-probability of the right answer; None where the model gave no probabilities."""
+    verdict: str = ""
+    """What became of the answer's tests, where it is a program: `passed`, `failed`, `error`, `timeout` or
+    `no-program`; empty for other answers, and where no program could be read."""
     unscored: str = ""
     """Why no answer could be read: `cut`, `empty`, `not-parsed`, `refused`, or `censored` (no label was among the
     tokens that the model listed); empty where one was."""

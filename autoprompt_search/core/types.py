@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from autoprompt_search.core.programs import Tests
+
 Scalar = str | int | float | bool
 Plain = Scalar | Sequence["Plain"] | Mapping[str, "Plain"] | None
 """What JSON can hold."""
@@ -26,6 +28,8 @@ class Example:
     """Further right answers."""
     options: tuple[str, ...] = ()
     """What may be answered, where every example has options of its own."""
+    tests: Tests | None = None
+    """What has to hold of the answer, where that is a program; no prompt shows it."""
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -36,6 +36,9 @@ METRICS: Registry[Metric] = Registry(
         "squad_f1": "autoprompt_search.metrics.squad:squad_f1",
         "squad2_em": "autoprompt_search.metrics.squad:squad2_em",
         "squad2_f1": "autoprompt_search.metrics.squad:squad2_f1",
+        "pass_at_1": "autoprompt_search.metrics.programs:pass_at_1",
+        "compile_rate": "autoprompt_search.metrics.programs:compile_rate",
+        "ended_rate": "autoprompt_search.metrics.programs:ended_rate",
         "numeric_equality": "autoprompt_search.metrics.numeric:numeric_equality",
     },
 )

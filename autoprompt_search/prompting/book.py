@@ -48,7 +48,7 @@ INSTRUCTION = "instruction"
 
 ANSWER_PARAMS = ("answer.by", "answer.parser", "answer.tokens", "answer.normalise")
 """Addresses that say how answers are asked for and read."""
-_PARSERS = {"label": "first-label", "labels": "all-labels", "option": LETTER, "text": "verbatim"}
+_PARSERS = {"label": "first-label", "labels": "all-labels", "option": LETTER, "text": "verbatim", "program": "program"}
 """Kind of answer -> the parser of generated text where nobody names one."""
 
 

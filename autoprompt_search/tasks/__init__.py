@@ -10,6 +10,7 @@ TASKS: Registry[Task] = Registry(
         "generation": "autoprompt_search.tasks.generation:generation",
         "question-answering": "autoprompt_search.tasks.question_answering:question_answering",
         "multiple-choice": "autoprompt_search.tasks.multiple_choice:multiple_choice",
+        "code": "autoprompt_search.tasks.code:code",
         "dialogue": "autoprompt_search.tasks.dialogue:dialogue",
     },
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoprompt_search.core.answers import joined
+from autoprompt_search.core.programs import Tests
 from autoprompt_search.core.registry import unknown
 from autoprompt_search.core.types import Example
 from autoprompt_search.tasks.labels import Labels, is_missing, parts_of, spelling
@@ -34,6 +35,7 @@ class Gold:
     target: str
     alternatives: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    tests: Tests | None = None
 
 
 Texts = Callable[[Row], Mapping[str, str]]
@@ -145,7 +147,8 @@ def read_rows(
             continue
         inputs = {name: text if name in whole else shorten(text, max_chars) for name, text in texts.items()}
         cut += inputs != texts
-        examples.append(Example(f"{table.name}:{row.number}", inputs, gold.target, gold.alternatives, gold.options))
+        identity = f"{table.name}:{row.number}"
+        examples.append(Example(identity, inputs, gold.target, gold.alternatives, gold.options, gold.tests))
         places[examples[-1].id] = row.where
     return Pool(table.origin, examples, places, table.is_editable, len(examples), cut, left)
 

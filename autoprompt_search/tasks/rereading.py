@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.tasks import dialogue, generation, multiple_choice, question_answering
+from autoprompt_search.tasks import code, dialogue, generation, multiple_choice, question_answering
 from autoprompt_search.tasks.table_task import RowFormat
 
 _ROWS: Mapping[str, Callable[[Reading], RowFormat]] = {
@@ -13,6 +13,7 @@ _ROWS: Mapping[str, Callable[[Reading], RowFormat]] = {
     "question-answering": question_answering.rows,
     "multiple-choice": multiple_choice.rows,
     "dialogue": dialogue.rows,
+    "code": code.rows,
 }
 
 

@@ -57,7 +57,7 @@ class MetricContract:
         """The kinds are those that the engine knows."""
         answers = self.make(LABELS).answers
         assert answers
-        assert set(answers) <= {"label", "labels", "option", "text", "ranking"}
+        assert set(answers) <= {"label", "labels", "option", "text", "program", "ranking"}
 
     def test_properties_are_known_without_labels(self) -> None:
         """Configurations are checked before the data are read."""

@@ -25,7 +25,8 @@ class TaskContract:
     def test_labels_and_fields_have_names(self) -> None:
         """Labels are two or more, none twice; fields that a template can name; a metric."""
         task = self.make()
-        assert task.answers.kind in ("label", "option", "text"), f"unknown kind of answer {task.answers.kind!r}"
+        known = ("label", "option", "text", "program")
+        assert task.answers.kind in known, f"unknown kind of answer {task.answers.kind!r}"
         if task.answers.kind == "label":
             assert len(task.answers.labels) >= 2
             assert len(set(task.answers.labels)) == len(task.answers.labels), "a label stands twice"

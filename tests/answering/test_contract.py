@@ -24,6 +24,7 @@ READABLE: dict[str, tuple[dict[str, Any], str]] = {
     "option-letter": ({}, "Answer: (B), since"),
     "json-field": ({"field": "answer"}, 'Here: {"answer": "B"} done'),
     "regex": ({"pattern": r"(\d+) ?kg"}, "It weighs 20 kg."),
+    "program": ({}, "```python\nx = 20\n```\nThat is it."),
     "code-block": ({}, "```python\nprint(20)\n```\nThat is it."),
 }
 """Parser -> its options, and a text that it reads."""

@@ -8,6 +8,7 @@ from autoprompt_search.config import check_data, load_config
 from autoprompt_search.config.starter import starter_for
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.prompting import data_fields
+from autoprompt_search.sandbox.verdicts import sandbox
 from autoprompt_search.tasks import TASKS
 
 ROWS = {
@@ -108,3 +109,20 @@ def test_what_cannot_be_guessed_is_asked_for(tmp_path, task, row, message):
     with pytest.raises(ConfigError) as caught:
         make(tmp_path, task, lambda _: row)
     assert message in str(caught.value)
+
+
+@pytest.mark.skipif(sandbox() is None, reason="bubblewrap cannot make a sandbox on this machine")
+def test_rows_with_tests_get_a_space_for_programs(tmp_path):
+    rows = [
+        {"text": f"Add {n}.", "code": f"def f(x):\n    return x + {n}", "test_list": [f"assert f(1) == {n + 1}"]}
+        for n in range(60)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    made = starter_for("code", str(path), (), None, "gpt2")
+    (tmp_path / "space.yaml").write_text(made.text, encoding="utf-8")
+    config = load_config(tmp_path / "space.yaml")
+    assert config.task.options["tests"] == "test_list"
+    assert config.task.options["allow_code_execution"] is True
+    assert config.answer.parser == "program"
+    assert "{entry_point}" in config.templates["baseline"].text

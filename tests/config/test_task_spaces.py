@@ -12,6 +12,7 @@ import pytest
 
 from autoprompt_search.cli.check import inspect
 from autoprompt_search.embedded import GPT_FOLDER
+from autoprompt_search.sandbox.verdicts import sandbox
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 TEMPLATE = (
@@ -48,6 +49,12 @@ ROWS: dict[str, Row] = {
         "choices": {"text": [f"stone {n}", "water", "air", "fire"], "label": ["A", "B", "C", "D"]},
         "answerKey": "ABCD"[n % 4],
     },
+    "code": lambda n: {
+        "text": f"Write a function that adds {n}.",
+        "code": f"def add_{n}(x):\n    return x + {n}",
+        "test_list": [f"assert add_{n}(1) == {n + 1}"],
+        "test_setup_code": "",
+    },
     "chat_classification": lambda n: {"text": f"Team {n} has won the game.", "label": n % 4},
     "pairs": lambda n: {"sentence1": f"Ann bought {n} pears.", "sentence2": "Ann bought fruit.", "label": n % 2},
 }
@@ -64,6 +71,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_space_of_a_task_fits_data_of_its_format(name: str, model: Path, tmp_path: Path) -> None:
+    if name == "code" and sandbox() is None:
+        pytest.skip("bubblewrap cannot make a sandbox on this machine")
     lines = (json.dumps(ROWS[name](number)) + "\n" for number in range(80))
     (tmp_path / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
     small = [f"task.data={tmp_path / 'rows.jsonl'}", "task.splits={train: 20, dev: 20, test: 40}", "rungs=[20]"]

@@ -33,14 +33,16 @@ SKILLS = (0.35, 0.4, 0.65, 0.95)
 @cache
 def outcomes(kind: str, skill: float, number: int = RUNGS[-1]) -> tuple[Outcome, ...]:
     """What a prompt answers: how hard an example is, is the same for all prompts."""
-    answers = {"label": LABELS, "option": LABELS, "labels": SETS, "text": TEXTS}[kind]
+    answers = {"label": LABELS, "option": LABELS, "labels": SETS, "text": TEXTS, "program": TEXTS}[kind]
     made = []
     for i in range(number):
         rng = derive_rng("example", i)
         target, is_hard = rng.choice(answers), rng.random()
         wrong = derive_rng("answer", i, skill).choice([a for a in answers if a != target])
         said = target if is_hard < skill else wrong
-        made.append(Outcome(str(i), target, said, Completion(said, "end", 5), 10))
+        failed = derive_rng("verdict", i, skill).choice(["failed", "timeout", "no-program"])
+        verdict = "" if kind != "program" else "passed" if said == target else failed
+        made.append(Outcome(str(i), target, said, Completion(said, "end", 5), 10, verdict=verdict))
     return tuple(made)
 
 
@@ -52,9 +54,11 @@ def measured(name: str, kind: str, skill: float, rung: int, tokens: float = 10.0
 
 
 KINDS = [(name, kind) for name in METRICS.names() for kind in metric_named(name, LABELS).answers if kind != "ranking"]
-SEES_ANSWERS = [(name, kind) for name, kind in KINDS if name not in ("length", "one_minus_ece")]
-"""Metrics of which a prompt that answers better has more: length, and calibration of answers without probabilities,
-say something else."""
+SEES_ANSWERS = [
+    (name, kind) for name, kind in KINDS if name not in ("length", "one_minus_ece", "compile_rate", "ended_rate")
+]
+"""Metrics of which a prompt that answers better has more: length, calibration of answers without probabilities, and how
+far programs come say something else."""
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)

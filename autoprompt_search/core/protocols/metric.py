@@ -20,7 +20,7 @@ class Metric(Protocol):
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The kinds of answers that it can judge: `label`, `labels`, `option`, `text` or `ranking`."""
+        """The kinds of answers that it can judge: `label`, `labels`, `option`, `text`, `program` or `ranking`."""
         ...
 
     @property

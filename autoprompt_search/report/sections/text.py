@@ -27,6 +27,13 @@ _REASONS = {
     "not-parsed": "Unscored: no answer found",
     "refused": "Unscored: refused",
 }
+_VERDICTS = {
+    "passed": "Program: passed its tests",
+    "failed": "Program: failed a test",
+    "error": "Program: raised an error or ended early",
+    "timeout": "Program: took too long",
+    "no-program": "Program: is no Python",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,12 @@ def _facts(sides: Sequence[Sequence[Outcome]]) -> tuple[tuple[str, tuple[str, ..
             rows.append((_REASONS.get(why, f"Unscored: {why}"), counts))
     tokens = [[one.tokens for one in side] for side in said]
     read = [[o.prediction for o in side if not o.unscored] for side in sides]
+    judged = [Counter(o.verdict for o in outcomes if o.verdict) for outcomes in sides]
+    rows += [
+        (title, tuple(_share(count[verdict], len(side)) for count, side in zip(judged, sides, strict=True)))
+        for verdict, title in _VERDICTS.items()
+        if _any(judged, verdict)
+    ]
     return (
         *rows,
         ("Tokens of an answer, median", tuple(wording.number(float(median(n)), 0) for n in tokens)),
