@@ -42,7 +42,7 @@ def test_any_prompt_comes_back_whole(prompt: Prompt, name: str, backend: str) ->
     assert found.prompt.fingerprint == prompt.fingerprint
     assert (found.name, found.labels, found.fields) == (name, final.labels, final.fields)
     assert dict(found.backend) == final.backend
-    assert dict(found.data) == final.data_fingerprints
+    assert dict(found.data_fingerprints) == final.data_fingerprints
     assert dict(found.scores) == final.scores
 
 
