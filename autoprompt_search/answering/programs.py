@@ -7,10 +7,9 @@ import re
 import warnings
 
 from autoprompt_search.answering.parsing import Found, Parser
+from autoprompt_search.answering.structured import blocks
 from autoprompt_search.core.types import Example
 
-_FENCED = re.compile(r"^[ ]{0,3}```[^\n`]*\n(?P<code>.*?)(?P<end>^[ ]{0,3}```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_FENCE = re.compile(r"^[ ]{0,3}```", re.MULTILINE)
 _ENDS, _STARTS = 8, 32
 """Lines at the margin that are tried as the end of a definition, and as the beginning of a program."""
 _TRIALS = 400
@@ -31,17 +30,17 @@ def program() -> Parser:
         tests = example.tests
         entry, beginning = (tests.entry_point, tests.beginning.rstrip()) if tests else ("", "")
         text = text[:_CHARACTERS]
-        fence = _FENCE.search(text)
-        loose = text[: fence.start()] if fence else text
+        fenced = list(blocks(text))
+        loose = text[: fenced[0].start] if fenced else text
         for source in (loose, f"{beginning}\n{loose}") if beginning else (loose,):
             defined = _defined(source, entry) if entry else None
             if defined is not None:
-                return Found(defined[0], defined[1] or fence is not None)
-        for block in _FENCED.finditer(text):
-            for source in (block["code"], f"{beginning}\n{block['code']}") if beginning else (block["code"],):
+                return Found(defined[0], defined[1] or bool(fenced))
+        for block in fenced:
+            for source in (block.code, f"{beginning}\n{block.code}") if beginning else (block.code,):
                 found = _longest(source, entry)
                 if found is not None:
-                    return Found(found, bool(block["end"]))
+                    return Found(found, block.is_settled)
         found = None if entry else _longest(text, entry)
         return None if found is None else Found(found)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import regex
@@ -69,19 +71,39 @@ def matching(*, pattern: str) -> Parser:
     return Parser(find)
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of code between fences."""
+
+    code: str
+    start: int
+    """Where its first fence begins."""
+    is_closed: bool
+    """Whether its last fence is there."""
+    is_settled: bool
+    """Whether no further text could change it: something stands behind its last fence."""
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """The blocks of a text, in order; one whose end is missing goes on to the end of the text."""
+    end = 0
+    while (opened := _FENCE.search(text, end)) is not None:
+        fence = opened["fence"]
+        closing = re.compile(rf"^[ ]{{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
+        closed = closing.search(text, opened.end())
+        end = closed.end() if closed else len(text)
+        code = text[opened.end() : closed.start() if closed else end]
+        yield Block(code, opened.start(), closed is not None, closed is not None and end < len(text))
+
+
 def code_block() -> Parser:
     """The first block of code between fences, without them; one whose end is missing is no block."""
 
     def find(text: str, _: Example) -> Found | None:
-        opened = _FENCE.search(text)
-        if opened is None:
+        block = next(blocks(text), None)
+        if block is None or not block.is_closed:
             return None
-        fence = opened["fence"]
-        closing = re.compile(rf"^[ ]{{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
-        closed = closing.search(text, opened.end())
-        if closed is None:
-            return None
-        return Found(text[opened.end() : closed.start()].strip("\n"), closed.end() < len(text))
+        return Found(block.code.strip("\n"), block.is_settled)
 
     return Parser(find)
 

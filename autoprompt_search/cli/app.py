@@ -22,6 +22,7 @@ from autoprompt_search.cli.options import (
     PromptFolder,
     RunsPrograms,
     Space,
+    TaskName,
     Timing,
 )
 from autoprompt_search.cli.signals import sigterm_as_ctrl_c
@@ -63,9 +64,7 @@ def _root(
 def init(
     data: Annotated[str, typer.Option(help="A CSV, JSONL or Parquet file, a folder, or a hub data set.")],
     model: Annotated[str, typer.Option(help="Causal language model: hub name or folder.")],
-    task: Annotated[
-        str, typer.Option(help="classification, generation, question-answering, multiple-choice, dialogue or code.")
-    ] = "classification",
+    task: TaskName = "classification",
     text: Annotated[
         list[str] | None,
         typer.Option(help="Column that the prompt shows. May be repeated; only a classification needs it."),
@@ -80,9 +79,11 @@ def init(
     """Write a commented, runnable space file for your own data to stdout."""
     with Guard("init"):
         from autoprompt_search.config.starter import starter_for
+        from autoprompt_search.config.starter_wording import Told
         from autoprompt_search.tasks.readers import Format
 
-        space_file = starter_for(task, data, text or [], label, model, Format(encoding, delimiter), (noun, ask), timing)
+        wanted, told = Format(encoding, delimiter), Told(noun, ask)
+        space_file = starter_for(task, data, text or (), label, model, wanted, told, timing)
         for note in space_file.notes:
             print(f"# {visible_line(note)}", file=sys.stderr)  # noqa: T201
         sys.stdout.write(space_file.text)

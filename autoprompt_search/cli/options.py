@@ -26,6 +26,9 @@ BackendOptions = Annotated[
     list[str] | None,
     typer.Option("--backend", metavar="KEY=VALUE", help="Backend option, e.g. device=cuda or model=PATH."),
 ]
+TaskName = Annotated[
+    str, typer.Option(help="classification, generation, question-answering, multiple-choice, dialogue or code.")
+]
 Noun = Annotated[
     str | None, typer.Option(help="What a text is, as `review`; guessed from its column.", show_default=False)
 ]

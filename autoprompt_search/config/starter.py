@@ -11,14 +11,8 @@ from autoprompt_search.config.rules_chat import names_chat_template
 from autoprompt_search.config.starter_fit import PromptRoom, Starter, fitting
 from autoprompt_search.config.starter_rows import rows_to_keep
 from autoprompt_search.config.starter_text import CALIBRATION, FILE, NORMALISE, SOFT, chat_lines
-from autoprompt_search.config.starter_wording import (
-    asking,
-    differ_in_length,
-    template_names,
-    templates,
-    verbalizers,
-)
-from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
+from autoprompt_search.config.starter_wording import NOTHING, Told, asking, differ_in_length, templates, verbalizers
+from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug, template_lines
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example, Splits
@@ -45,14 +39,14 @@ def starter_for(
     label: str | None,
     model: str,
     wanted: Format = GUESSED,
-    told: tuple[str | None, str | None] | None = None,
+    told: Told = NOTHING,
     timing: bool = False,
 ) -> Starter:
     """A space file for a task of any type, see `starter` and `answer_starter`, with room that fits the model."""
     if problems := format_mistakes(wanted):
         raise ConfigError([f"--{problem}" for problem in problems])
     if task != "classification":
-        if told and any(told):
+        if any(told):
             raise ConfigError("--noun and --ask: they word a classification; write those of other tasks into the file")
         from autoprompt_search.config.starter_answers import answer_starter
 
@@ -71,7 +65,7 @@ def starter(
     model: str,
     room: PromptRoom = ROOM,
     wanted: Format = GUESSED,
-    told: tuple[str | None, str | None] | None = None,
+    told: Told = NOTHING,
 ) -> Starter:
     """Read the data and write a space file for them.
 
@@ -82,7 +76,7 @@ def starter(
         model: Hub name or folder of a causal language model.
         room: What a prompt has room for.
         wanted: Encoding and delimiter of the files, where the user names them.
-        told: What the user calls a text, and asks about it; guessed where there is None.
+        told: What the user calls a text, and asks about it.
 
     Raises:
         ConfigError: The data cannot be read, or lack these columns.
@@ -95,8 +89,8 @@ def starter(
     longest = max(_length(e) for e in (*splits.train, *splits.dev, *splits.test))
     fit = min(room.demonstrations, room.chars // max(longest, 1) - 1)
     k = _most_demonstrations(splits, labels, fit, sizes["train"])
-    about = asking(list(text), label, labels, *(told or (None, None)))
-    words = verbalizers(labels, about)
+    about = asking(list(text), label, labels, told.noun, told.ask)
+    shown, words = templates(list(columns), labels, about), verbalizers(labels, about)
     values = {
         "name": slug(data),
         "data": quoted(data),
@@ -107,8 +101,8 @@ def starter(
         "splits": ", ".join(f"{name}: {size}" for name, size in sizes.items()),
         "max_chars": f"\n  max_chars: {room.chars}   # longer texts are cut" if longest > room.chars else "",
         "model": quoted(model),
-        "templates": templates(list(columns), labels, about),
-        "template_names": ", ".join(template_names(about, list(columns))),
+        "templates": template_lines(shown),
+        "template_names": ", ".join(template.name for template in shown),
         "answer_name": about.name,
         "answer_names": ", ".join(dict.fromkeys((about.name, "Label", "Category", "Answer"))),
         "verbalizers": _verbalizers(words),

@@ -13,7 +13,7 @@ from autoprompt_search.config.starter_rows import given
 from autoprompt_search.config.starter_templates import COLUMNS, FILE, WORDINGS, Wording
 from autoprompt_search.config.starter_text import chat_lines
 from autoprompt_search.config.starter_wording import titled
-from autoprompt_search.config.starter_yaml import columns_option, field, listed, quoted, slug
+from autoprompt_search.config.starter_yaml import Written, columns_option, field, listed, quoted, slug, template_lines
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.core.types import Example
@@ -158,16 +158,13 @@ def _templates(wording: Wording, fields: Sequence[str]) -> str:
     else:
         bare = "{@sep}".join([*(f"{{{name}}}" for name in shown), f"Question: {wording.question}"])
     statement = f"{named}{{@sep}}{wording.answer}"
-    rows = [
-        ("baseline", statement, "statement", ""),
-        ("question", f"{bare}{{@sep}}Answer:", "question", ""),
-        ("instruction", statement, "instruction", wording.instruction),
-    ]
-    lines = []
-    for name, text, style, instruction in rows:
-        lines += [f"  {name}:", f"    text: {visible_json(text)}", f"    style: {style}"]
-        lines += [f"    instruction: {visible_json(instruction)}"] if instruction else []
-    return "\n".join(lines)
+    return template_lines(
+        [
+            Written("baseline", statement, "statement"),
+            Written("question", f"{bare}{{@sep}}Answer:", "question"),
+            Written("instruction", statement, "instruction", wording.instruction),
+        ]
+    )
 
 
 def _tokens(examples: Sequence[Example]) -> int:

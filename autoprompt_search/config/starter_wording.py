@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from autoprompt_search.core.visible import visible_json
+from autoprompt_search.config.starter_yaml import Written
 
 _NOUNS = (
     *("abstract", "article", "comment", "conversation", "document", "email", "headline", "message", "paragraph"),
@@ -39,6 +40,18 @@ _PLAIN = {"positive": "great", "negative": "terrible", "neutral": "okay", "mixed
 """Second words for labels that many data sets share."""
 _MANY = 10
 """Labels beyond which a template doesn't list them."""
+
+
+class Told(NamedTuple):
+    """What the user says of texts; what is None is guessed."""
+
+    noun: str | None = None
+    """What a text is."""
+    ask: str | None = None
+    """A question about it."""
+
+
+NOTHING = Told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,8 @@ def asking(
         ask: The user's question about a text.
     """
     said = {spoken(name).lower() for name in labels}
-    relation = next((r for r in _RELATIONS if len(columns) == 2 and said <= set(r.words)), None)
+    is_pair = len(columns) == 2 and ask is None
+    relation = next((r for r in _RELATIONS if is_pair and said <= set(r.words)), None)
     own = re.sub(r"[_\s]+", " ", label.lower()).strip()
     known = next((aspect for names, aspect in _ASPECTS.items() if said <= names), "")
     is_name = own not in _NAMELESS and re.fullmatch(r"[a-z]+(?: [a-z]+)*", own) is not None
@@ -121,41 +135,30 @@ def asking(
     return Asking(noun, question, "" if relation else aspect, relation)
 
 
-def templates(fields: Sequence[str], labels: Sequence[str], words: Asking) -> str:
-    """Templates as YAML: a statement, a question, an instruction that lists the labels, and a sentence to complete."""
-    choices = escaped(_choices([spoken(label) for label in labels])) if len(labels) <= _MANY else ""
+def templates(fields: Sequence[str], labels: Sequence[str], words: Asking) -> list[Written]:
+    """A statement, a question, an instruction that lists the labels, and a sentence to complete where there is one."""
+    choices = _choices([spoken(label) for label in labels]) if len(labels) <= _MANY else ""
     relation = words.relation
     names = relation.names if relation else [titled(field) for field in fields]
     named = "{@sep}".join(f"{{@{name}}}: {{{field}}}" for name, field in zip(names, fields, strict=True))
-    bare = "{@sep}".join(f"{{{field}}}" for field in fields)
-    question = escaped(words.question)
-    asked = f"{question.rstrip('?')}: {choices}?" if choices else question
-    told = f"Read the {escaped(words.noun)}. {question}" + (f" Answer with {choices}." if choices else "")
-    ask_text = f"{bare}{{@sep}}Question: {asked}{{@sep}}Answer:"
+    slots = [f"{{{field}}}" for field in fields]
+    bare = "{@sep}".join(slots)
     if relation:
-        slots = [f"{{{field}}}" for field in fields]
+        asked, told = relation.question.format(*slots), relation.instruction
         before = slots[0] if "{1}" in relation.question else bare
-        ask_text = f"{before}{{@sep}}Question: {relation.question.format(*slots)}{{@sep}}Answer:"
-        told = relation.instruction + (f" Answer with {choices}." if choices else "")
+    else:
+        asked = escaped(f"{words.question.rstrip('?')}: {choices}?" if choices else words.question)
+        told, before = f"Read the {words.noun}. {words.question}", bare
     statement = f"{named}{{@sep}}{{@{words.name}}}:"
     rows = [
-        ("baseline", statement, "statement", ""),
-        ("question", ask_text, "question", ""),
-        ("instruction", statement, "instruction", told),
+        Written("baseline", statement, "statement"),
+        Written("question", f"{before}{{@sep}}Question: {asked}{{@sep}}Answer:", "question"),
+        Written("instruction", statement, "instruction", told + (f" Answer with {choices}." if choices else "")),
     ]
     if words.aspect and len(fields) == 1:
-        cloze = f"{bare}{{@sep}}The {escaped(words.aspect)} of this {escaped(words.noun)} is"
-        rows.append(("cloze", cloze, "statement", ""))
-    lines = []
-    for name, text, style, instruction in rows:
-        lines += [f"  {name}:", f"    text: {visible_json(text)}", f"    style: {style}"]
-        lines += [f"    instruction: {visible_json(instruction)}"] if instruction else []
-    return "\n".join(lines)
-
-
-def template_names(labels_about: Asking, fields: Sequence[str]) -> list[str]:
-    """The names of `templates`."""
-    return ["baseline", "question", "instruction", *(["cloze"] if labels_about.aspect and len(fields) == 1 else [])]
+        about = escaped(f"The {words.aspect} of this {words.noun} is")
+        rows.append(Written("cloze", f"{bare}{{@sep}}{about}", "statement"))
+    return rows
 
 
 def verbalizers(labels: Sequence[str], words: Asking) -> dict[str, dict[str, str]]:

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoprompt_search.core.visible import visible_json
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A template of a first space file."""
+
+    name: str
+    text: str
+    style: str
+    instruction: str = ""
+    """As it is read; empty for none."""
+
+
+def template_lines(templates: Sequence[Written]) -> str:
+    """The section `templates`."""
+    lines = []
+    for one in templates:
+        lines += [f"  {one.name}:", f"    text: {visible_json(one.text)}", f"    style: {one.style}"]
+        lines += [f"    instruction: {visible_json(one.instruction)}"] if one.instruction else []
+    return "\n".join(lines)
 
 
 def field(column: str, columns: Sequence[str]) -> str:

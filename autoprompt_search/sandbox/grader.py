@@ -100,7 +100,8 @@ def _conversation(
             break
         said += part
         if not is_told and said.endswith(b"\ndone\n"):
-            os.write(answer, word)
+            with suppress(BrokenPipeError):  # a program may have closed its end: it will not repeat the word
+                os.write(answer, word)
             is_told = True
     return said, False
 

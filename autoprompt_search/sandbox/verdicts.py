@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import get_args
 
 from autoprompt_search.core.disk import cache_folder
 from autoprompt_search.core.errors import ConfigError
@@ -84,8 +84,8 @@ def _kept(keys: Sequence[str]) -> dict[str, Verdict]:
         with closing(_opened()) as database:
             for key in keys:
                 row = database.execute("SELECT verdict FROM verdicts WHERE program = ?", (key,)).fetchone()
-                if row:
-                    found[key] = cast("Verdict", row[0])
+                if row and row[0] in get_args(Verdict):
+                    found[key] = row[0]
     except (sqlite3.Error, OSError):
         return {}  # programs are run again
     return found

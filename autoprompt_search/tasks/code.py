@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Unpack
 
 from pydantic import Field
 
@@ -16,7 +18,8 @@ from autoprompt_search.core.metric_names import WrittenMetric
 from autoprompt_search.core.programs import Tests
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
-from autoprompt_search.core.types import Example, Splits
+from autoprompt_search.core.types import Example
+from autoprompt_search.sandbox.verdicts import check_sandbox, verdicts
 from autoprompt_search.tasks.dataset import columns_of, fields_of
 from autoprompt_search.tasks.examples import BadRowError, Gold, raw_value, text_of, texts_of
 from autoprompt_search.tasks.references import gold_of
@@ -25,12 +28,11 @@ from autoprompt_search.tasks.table_task import RowFormat, table_task
 from autoprompt_search.tasks.tables import Row
 
 METRIC = "pass_at_1"
-_NAMED = 5
-"""Rows that are named one by one."""
+TESTS = "test_list"
 ENTRY = "entry_point"
 """The field under which templates show the function that is asked for."""
-_CALLED = re.compile(r"\bassert\b[^\n]*?\b([A-Za-z_]\w*)\s*\(")
-_BUILT_IN = ("set", "sorted", "list", "tuple", "abs", "round", "str", "len", "math", "isclose", "dict", "not", "sum")
+_LIMITS = {"seconds": (0.1, 60.0), "megabytes": (64, 4096)}
+"""Least and most of what a program may take, also where an exported prompt says it."""
 
 
 def code(
@@ -38,13 +40,13 @@ def code(
     text: str | list[str] | dict[str, str] = "text",
     target: str = "code",
     *,
-    tests: str = "test_list",
+    tests: str = TESTS,
     setup: str | None = None,
     entry_point: str | None = None,
     beginning: str | None = None,
     allow_code_execution: bool = False,
     check_references: bool = True,
-    seconds: Annotated[float, Field(gt=0, le=60)] = 5.0,
+    seconds: Annotated[float, Field(ge=0.1, le=60)] = 5.0,
     megabytes: Annotated[int, Field(ge=64, le=4096)] = 512,
     metric: WrittenMetric = METRIC,
     **options: Unpack[TableOptions],
@@ -84,38 +86,11 @@ def code(
     taken = f"text: the field {ENTRY!r} is made of the tests; give the column another name"
     problems = [taken] if ENTRY in fields else []
     reading = Reading({**fields, ENTRY: tests}, first, task="code", further=further, settings=settings)
-    task = table_task(data, reading, rows, AnswerForm("program"), metric, options, problems)
-    return CodeTask(task) if check_references else task
 
+    def checked(whole: Reading) -> RowFormat:
+        return replace(rows(whole), check=_wrong if check_references else _unchecked)
 
-class CodeTask:
-    """A task whose reference solutions pass their tests, which is looked at when it is loaded.
-
-    Args:
-        task: The task as its tables give it.
-    """
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
-
-    def load(self, seed: int) -> Splits:
-        """See `Task.load`. `ConfigError` names the examples whose reference solution fails, and why."""
-        from autoprompt_search.sandbox import verdicts
-
-        splits = self._task.load(seed)
-        examples = [e for part in (splits.train, splits.dev, splits.test) for e in part if e.tests]
-        found = verdicts([(_whole(e), e.tests) for e in examples if e.tests])
-        wrong = [(e, said) for e, said in zip(examples, found, strict=True) if said != "passed"]
-        if wrong:
-            named = wrong[:_NAMED]
-            lines = [f"task.data: {e.id}: its reference solution does not pass its tests ({v})" for e, v in named]
-            more = [f"task.data: and {len(wrong) - _NAMED} more"] if len(wrong) > _NAMED else []
-            hint = "task.check_references: false takes such rows as they are; better is to leave them out"
-            raise ConfigError([*lines, *more, hint])
-        return splits
+    return table_task(data, reading, checked, AnswerForm("program"), metric, options, problems)
 
 
 def rows(reading: Reading) -> RowFormat:
@@ -129,7 +104,7 @@ def rows(reading: Reading) -> RowFormat:
 
     def queries(row: Row) -> dict[str, str]:
         """A row to answer needs no tests: its function may be named by a column of the field's own name."""
-        if _has(row, str(reading.settings["tests"])):
+        if _has(row, str(reading.settings.get("tests", TESTS))):
             return texts(row)
         return {**texts_of(row, fields), ENTRY: text_of(row, ENTRY) if _has(row, ENTRY) else ""}
 
@@ -160,31 +135,56 @@ def _tests(row: Row, reading: Reading) -> Tests:
     def own(name: str) -> str:
         return text_of(row, str(settings[name])) if name in settings else ""
 
-    column = str(settings["tests"])
+    column = str(settings.get("tests", TESTS))
     value = raw_value(row, column)
     cases = [str(case) for case in value] if isinstance(value, (list, tuple)) else [text_of(row, column)]
     cases = [case for case in cases if case.strip()]
     if not cases:
         raise BadRowError(f"no tests in {column!r}", f"no tests in {column!r}")
-    entry = own("entry_point").strip() or _called(cases)
-    if any(re.search(r"^def check\(", case, re.MULTILINE) for case in cases) and entry:
-        cases = [*cases, f"check({entry})"]
     for case in (own("setup"), *cases):
         try:
             ast.parse(case)
         except (SyntaxError, ValueError) as exc:
             what = f"a test in {column!r} is no Python: {exc}"
             raise BadRowError(what, f"a test in {column!r} is no Python") from exc
+    entry = own("entry_point").strip() or _called(cases)
+    if any(re.search(r"^def check\(", case, re.MULTILINE) for case in cases) and entry:
+        cases = [*cases, f"check({entry})"]
     whole = tuple(case for case in (own("setup"), *cases) if case.strip())
-    seconds, megabytes = float(settings["seconds"]), int(settings["megabytes"])
-    return Tests(whole, entry, own("beginning"), seconds, megabytes)
+    return Tests(whole, entry, own("beginning"), _limit(reading, "seconds"), int(_limit(reading, "megabytes")))
+
+
+def _limit(reading: Reading, name: str) -> float:
+    """What a program may take of it; `ConfigError` where that is no number within `_LIMITS`."""
+    given, (least, most) = reading.settings.get(name), _LIMITS[name]
+    try:
+        value = float(given) if given is not None else math.nan
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise ConfigError(f"reading.settings.{name}: must be a number from {least:g} to {most:g} (got {given!r})")
+    return value
 
 
 def _called(cases: Sequence[str]) -> str:
-    """The function that all asserts call and that is not Python's own; empty where that is not one."""
-    called = [[name for name in _CALLED.findall(case) if name not in _BUILT_IN] for case in cases]
-    names = {names[0] for names in called if names}
-    return names.pop() if len(names) == 1 else ""
+    """The function that every test calls and that is not Python's own, the outermost of several; empty for none."""
+    called: list[list[str]] = []
+    for case in cases:
+        calls = (node.func for node in ast.walk(ast.parse(case)) if isinstance(node, ast.Call))
+        called.append([name.id for name in calls if isinstance(name, ast.Name) and not hasattr(builtins, name.id)])
+    return next((name for name in called[0] if all(name in names for names in called)), "")
+
+
+def _wrong(examples: Sequence[Example]) -> list[str]:
+    """Per example that its reference solution does not pass its own tests; empty where it does."""
+    judged = verdicts([(_whole(e), e.tests) for e in examples if e.tests])
+    return ["" if said == "passed" else f"its reference solution does not pass its tests ({said})" for said in judged]
+
+
+def _unchecked(examples: Sequence[Example]) -> list[str]:
+    """Nothing is wrong with them; but programs have to be able to run here at all."""
+    check_sandbox()
+    return [""] * len(examples)
 
 
 def _whole(example: Example) -> str:

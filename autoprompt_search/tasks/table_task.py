@@ -11,7 +11,7 @@ from autoprompt_search.core.metric_names import WrittenMetric, metric_name
 from autoprompt_search.core.protocols.task import Task
 from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.signatures import complete
-from autoprompt_search.core.types import Splits
+from autoprompt_search.core.types import Example, Splits
 from autoprompt_search.tasks.dataset import Dataset, field_mistakes, length_mistakes, reading_notes, reason_mistakes
 from autoprompt_search.tasks.examples import Pool, ReadGold, Texts, is_unlabelled, read_rows
 from autoprompt_search.tasks.parts import make_splits
@@ -41,6 +41,9 @@ class RowFormat:
     """What may be answered to a row, where every row brings options of its own."""
     settled: Callable[[Sequence[Table]], RowFormat] | None = None
     """The format once the data have decided what the options of the task leave open; None: nothing is open."""
+    check: Callable[[Sequence[Example]], Sequence[str]] | None = None
+    """What is wrong with each of the examples that the splits hold, empty where nothing is; None: nothing more is
+    looked at than single rows."""
     whole: Sequence[str] = ()
     """Fields that are never cut."""
     stratum: Stratum = alike
@@ -150,6 +153,13 @@ class TableTask:
         problems.check()
         notes += reading_notes(pools.values(), rows.reading.max_chars, _LEFT_OUT)
         splits = make_splits(pools, (), self._sizes, seed, rows.stratum)
+        if rows.check is not None:
+            examples = (*splits.train, *splits.dev, *splits.test)
+            places = {identity: place for pool in pools.values() for identity, place in pool.places.items()}
+            for example, wrong in zip(examples, rows.check(examples), strict=True):
+                if wrong:
+                    problems.add(places[example.id], wrong)
+            problems.check()
         return replace(splits, notes=(*notes, *splits.notes))
 
 

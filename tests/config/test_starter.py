@@ -6,7 +6,7 @@ import json
 import pytest
 
 from autoprompt_search.config import check_data, load_config
-from autoprompt_search.config.starter import rungs_for, starter, starter_for
+from autoprompt_search.config.starter import Told, rungs_for, starter, starter_for
 from autoprompt_search.core.errors import ConfigError
 from autoprompt_search.tasks import TASKS
 from autoprompt_search.testing.tiny import tiny_model
@@ -106,7 +106,7 @@ def made(tmp_path, some, text=("text",), label="label", **more):
 
 
 def test_templates_speak_of_texts_and_labels_as_the_user_does(tmp_path):
-    told = ("review", "Did the buyer like it")
+    told = Told("review", "Did the buyer like it")
     config = load(tmp_path, made(tmp_path, rows(60, ["positive", "negative"]), told=told))
     assert config.templates["instruction"].instruction == (
         "Read the review. Did the buyer like it? Answer with negative or positive."
@@ -139,6 +139,18 @@ def test_pairs_with_labels_of_a_relation_are_asked_about_it(tmp_path):
     assert config.space.root["answer.normalise"].values == ["none", "token", "pmi"]
 
 
+def test_the_users_own_question_stands_before_that_of_a_relation(tmp_path):
+    some = [{**r, "text_pair": "more"} for r in rows(60, ["entailment", "not_entailment"])]
+    config = load(tmp_path, made(tmp_path, some, ["text", "text_pair"], told=Told(ask="Is it so?")))
+    assert "Question: Is it so: entailment or not entailment?" in config.templates["question"].text
+
+
+def test_braces_of_labels_are_braces_for_the_model(tmp_path):
+    config = load(tmp_path, made(tmp_path, rows(60, ["{a}", "b"])))
+    assert "Answer with b or {a}." in config.templates["instruction"].instruction
+    assert "b or {{a}}?" in config.templates["question"].text
+
+
 def test_the_field_names_of_other_pairs_are_words(tmp_path):
     some = [{**r, "text_pair": "more"} for r in rows(60, ["a", "b"])]
     assert load(tmp_path, made(tmp_path, some, ["text", "text_pair"])).templates["baseline"].text == (
@@ -161,4 +173,4 @@ def test_room_and_time_are_those_of_the_model_at_hand(tmp_path):
 
 def test_words_for_a_classification_are_refused_for_other_tasks(tmp_path):
     with pytest.raises(ConfigError, match="--noun and --ask"):
-        starter_for("generation", "d.csv", [], None, "gpt2", told=("review", None))
+        starter_for("generation", "d.csv", [], None, "gpt2", told=Told("review"))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,11 @@ SECONDS = 1.0
 def bare(harness: Path, arguments: list[str]) -> Launch:
     """The harness without a sandbox around it."""
     return Launch([sys.executable, "-I", "-S", "-B", str(harness), *arguments])
+
+
+def with_key(launch: Launch) -> Launch:
+    """The same in an environment that holds a secret."""
+    return replace(launch, command=["/usr/bin/env", "AUTOPROMPT_KEY=hidden", *launch.command])
 
 
 @dataclass
@@ -64,10 +69,8 @@ def attempts(home: Path, port: int, mark: str) -> dict[str, Attempt]:
         ),
         "read the environment": Attempt("import os\nwon = os.environ.get('AUTOPROMPT_KEY') == 'hidden'"),
         "open a socket": Attempt(f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\nwon = True"),
-        "see the grader": Attempt(f"import os\nos.kill({us}, 0)\nwon = True"),
-        "kill the grader": Attempt(
-            f"import os\nos.kill(int(open('/proc/{us}/stat').read().split()[0]), 0)\nwon = True"
-        ),
+        "see the grader": Attempt(f"won = len(open('/proc/{us}/cmdline').read()) > 0"),
+        "send the grader a signal": Attempt(f"import os\nos.kill({us}, 0)\nwon = True"),
         "trace the grader": Attempt(f"won = len(open('/proc/{us}/maps').read()) > 0"),
         "fork bomb": Attempt(
             "import os, time\nborn = 0\n"
@@ -100,12 +103,11 @@ def attempts(home: Path, port: int, mark: str) -> dict[str, Attempt]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "notes.txt").write_text("a secret")
     (folder / "ledger.sqlite").write_bytes(b"rows")
-    monkeypatch.setenv("AUTOPROMPT_KEY", "hidden")
     return folder
 
 
@@ -128,10 +130,10 @@ def worked(attempt: Attempt, home: Path, start: Callable[..., Launch], *, limits
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_does_not_work_in_the_sandbox(name: str, home: Path, port: int) -> None:
-    start = sandbox()
-    assert start is not None
+    way = sandbox()
+    assert way is not None
     attempt = attempts(home, port, f"left behind {os.getpid()} inside {name}")[name]
-    assert not worked(attempt, home, start, limits=True)
+    assert not worked(attempt, home, lambda harness, arguments: with_key(way(harness, arguments)), limits=True)
 
 
 BARE = [name for name in NAMES if name not in ("fork bomb", "fill the disk")]
@@ -143,13 +145,7 @@ def test_it_works_without_the_sandbox(name: str, home: Path, port: int) -> None:
     if name == "become root" and os.geteuid() != 0:
         pytest.skip("only root's own process can become root again")
     attempt = attempts(home, port, f"left behind {os.getpid()} outside {name}")[name]
-
-    def start(harness: Path, arguments: list[str]) -> Launch:
-        launch = bare(harness, arguments)
-        inherited = {"AUTOPROMPT_KEY": "hidden"}
-        return Launch(["/usr/bin/env", *(f"{k}={v}" for k, v in inherited.items()), *launch.command])
-
-    assert worked(attempt, home, start, limits=attempt.limits)
+    assert worked(attempt, home, lambda h, arguments: with_key(bare(h, arguments)), limits=attempt.limits)
 
 
 @pytest.mark.parametrize("name", ["fork bomb", "fill the disk"])
@@ -177,6 +173,14 @@ CHEATS = {
     "claim the protocol's words": (
         "import os\nfor fd in range(3, 16):\n    try:\n        os.write(fd, b'ran\\ndone\\n' + b'0' * 32 + b'\\n')\n"
         "    except OSError:\n        pass\nos._exit(0)"
+    ),
+    "say that it is done and close the other pipe": (
+        "import os, time\n"
+        "def give(fd, text):\n    try:\n        return os.write(fd, text)\n    except OSError:\n        return -1\n"
+        "mine = [fd for fd in range(3, 16) if give(fd, b'ran\\n') > 0]\n"
+        "for fd in set(range(3, 16)) - set(mine):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\n"
+        "for fd in mine:\n    give(fd, b'done\\n')\n"
+        "time.sleep(0.5)\nf = lambda x: 2"
     ),
     "swallow asserts by a trace": "import sys\nsys.settrace(lambda *a: sys.exit(0))\ndef f(x):\n    return 0",
     "replace the test module": "import builtins\nbuiltins.compile = lambda *a, **k: (lambda: None).__code__\nf = len",

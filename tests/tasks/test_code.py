@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from autoprompt_search.core.errors import ConfigError
+from autoprompt_search.core.reading import Reading
 from autoprompt_search.core.registry import ComponentSpec
 from autoprompt_search.sandbox.verdicts import sandbox
 from autoprompt_search.tasks import TASKS
+from autoprompt_search.tasks.rereading import rows_of
+from autoprompt_search.tasks.tables import Row
 from autoprompt_search.testing.task_contract import TaskContract
 
 pytestmark = pytest.mark.skipif(sandbox() is None, reason="bubblewrap cannot make a sandbox on this machine")
@@ -94,3 +97,12 @@ def test_a_bad_row_is_named_before_the_search(tmp_path, changes, message):
 def test_nothing_runs_without_permission(tmp_path):
     with pytest.raises(ConfigError, match="allow_code_execution: programs that a model wrote are run"):
         made(tmp_path, [row(n) for n in range(24)], allow_code_execution=False)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"seconds": "1e9"}, {"seconds": "soon"}, {"megabytes": 10**9}, {"megabytes": None}]
+)
+def test_limits_that_an_export_claims_are_bounded(settings):
+    reading = Reading({"text": "text"}, "code", task="code", settings={"seconds": "5", "megabytes": 512, **settings})
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        rows_of(reading).gold(Row(1, "rows.jsonl:1", row(1)))
