@@ -46,7 +46,7 @@ def pack(folder: Path, mark: str) -> str:
     Raises `SearchError` when that is too much for a log.
     """
     places = [folder / name for name in NAMES if (folder / name).exists()]
-    files = sorted(p for listed in places for p in (listed, *listed.rglob("*")) if p.is_file())
+    files = sorted(p for root in places for p in (root, *root.rglob("*")) if p.is_file())
     size = sum(p.stat().st_size for p in files)
     if size > MOST_BYTES or len(files) > MOST_FILES:
         raise SearchError(

@@ -29,11 +29,11 @@ def sound_rows(texts: Iterable[Row], fields: Sequence[str], *, are_options_asked
     rows: list[Example] = []
     problems: list[str] = []
     for number, row in enumerate(texts, start=1):
-        of_options = _option_problems(row) if are_options_asked else []
-        given, options = _with_options(row) if are_options_asked and not of_options else (row, ())
-        of_options += _row_problems(given, fields)
-        problems += [f"row {number}: {problem}" for problem in of_options]
-        if not of_options:
+        wrong = _option_problems(row) if are_options_asked else []
+        given, options = _with_options(row) if are_options_asked and not wrong else (row, ())
+        wrong += _row_problems(given, fields)
+        problems += [f"row {number}: {problem}" for problem in wrong]
+        if not wrong:
             inputs = dict.fromkeys(fields, given) if isinstance(given, str) else {f: str(given[f]) for f in fields}
             rows.append(Example("", inputs, "", options=options))
     if problems:

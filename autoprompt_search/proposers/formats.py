@@ -59,10 +59,10 @@ class Formats:
         changes: list[Callable[[str, random.Random], Change | None]] = [_separate, _punctuate, _rename, _quote, _ask]
 
         def make() -> Proposal | None:
-            parent = pick(rng, parents)
-            text = parents[parent].text
+            chosen = pick(rng, parents)
+            text = parents[chosen].text
             change = rng.choice(changes)(text, rng)
-            return Proposal(change[0], (parent,), change[1]) if change and _kept(change[0]) == _kept(text) else None
+            return Proposal(change[0], (chosen,), change[1]) if change and _kept(change[0]) == _kept(text) else None
 
         return distinct(make, parents, count)
 

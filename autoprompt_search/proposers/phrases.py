@@ -46,15 +46,15 @@ class Phrases:
         """See `Proposer.propose`."""
 
         def make() -> Proposal | None:
-            parent = pick(rng, parents)
-            pieces, done = phrases(parents[parent].text), []
+            chosen = pick(rng, parents)
+            pieces, done = phrases(parents[chosen].text), []
             for _ in range(self._edits):
-                edited = self._edit(pieces, parents[parent], rng)
+                edited = self._edit(pieces, parents[chosen], rng)
                 if edited is None:
                     return None
                 pieces, how = edited
                 done.append(how)
-            return Proposal(joined(pieces, parents[parent].text), (parent,), ", ".join(done))
+            return Proposal(joined(pieces, parents[chosen].text), (chosen,), ", ".join(done))
 
         return distinct(make, parents, count)
 

@@ -10,7 +10,7 @@ import torch
 
 _WEIGHTS = {"cpu": 16, "cuda": 200, "mps": 100}
 """Reading a model's weights once takes as long as so many positions: memory's speed against arithmetic, on a common
-machine of the kind."""
+machine of the kind. Measured on a CPU; those of the others, here and below, are estimates from what makers say."""
 _LAUNCHES = {"cpu": 3e5, "cuda": 2e9, "mps": 1e8}
 """Divided by the square of a model's width: the positions that fit into the time in which its operations are
 launched. Independent of the number of layers, which counts on both sides."""
@@ -26,7 +26,7 @@ class PassCost:
     """What a forward pass costs, in positions."""
 
     overhead: int = 0
-    """By itself, however small it is."""
+    """What a pass takes beside its positions, however few they are."""
     best: int | None = None
     """Computed positions beyond which a pass is slower per position; None where larger is never slower."""
 

@@ -20,8 +20,8 @@ class LoadingOptions(TypedDict, total=False):
     """`auto` is bfloat16 on CUDA where supported, else float32."""
     batch_tokens: Annotated[Annotated[int, Field(ge=1)] | None, Default(None)]
     """Most positions of one forward pass: rows x longest row, where what all rows share counts as the backend computes
-    it. Below that, batches follow the lengths at hand, and the memory of a GPU. None is 8,192 on CPUs and 32,768 on
-    GPUs."""
+    it. Below that, batches follow the lengths at hand, and the memory of a GPU. None is 8,192 on CPUs and Apple's
+    GPUs, 32,768 on others."""
     threads: Annotated[Annotated[int, Field(ge=1)] | None, Default(None)]
     """Threads of torch in this process; None leaves them alone."""
     truncate: Annotated[str | None, Default(None)]
