@@ -165,22 +165,22 @@ CHEATS = {
         "frames, frame = [], sys._getframe()\n"
         "while frame:\n    frames.append(dict(frame.f_locals))\n    frame = frame.f_back\n"
         "texts = [str(o) for f in frames for o in f.values()] + [str(o) for o in gc.get_objects()[:2000]]\n"
-        "for fd in range(3, 16):\n"
+        "for fd in OPEN:\n"
         "    for text in (b'compiled\\nran\\ndone\\n', *[t.encode('utf-8', 'replace')[:200] for t in texts[:50]]):\n"
         "        try:\n            os.write(fd, text)\n        except OSError:\n            pass\n"
         "os._exit(0)"
     ),
     "claim the protocol's words": (
-        "import os\nfor fd in range(3, 16):\n    try:\n        os.write(fd, b'ran\\ndone\\n' + b'0' * 32 + b'\\n')\n"
+        "import os\nfor fd in OPEN:\n    try:\n        os.write(fd, b'ran\\ndone\\n' + b'0' * 32 + b'\\n')\n"
         "    except OSError:\n        pass\nos._exit(0)"
     ),
     "say that it is done and close the other pipe": (
         "import os, time\n"
         "def give(fd, text):\n    try:\n        return os.write(fd, text)\n    except OSError:\n        return -1\n"
-        "mine = [fd for fd in range(3, 16) if give(fd, b'ran\\n') > 0]\n"
-        "for fd in set(range(3, 16)) - set(mine):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\n"
+        "mine = [fd for fd in OPEN if give(fd, b'ran\\n') > 0]\n"
+        "for fd in set(OPEN) - set(mine):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\n"
         "for fd in mine:\n    give(fd, b'done\\n')\n"
-        "time.sleep(0.5)\nf = lambda x: 2"
+        "time.sleep(0.5)\nf = lambda x: 0"
     ),
     "swallow asserts by a trace": "import sys\nsys.settrace(lambda *a: sys.exit(0))\ndef f(x):\n    return 0",
     "replace the test module": "import builtins\nbuiltins.compile = lambda *a, **k: (lambda: None).__code__\nf = len",
@@ -188,11 +188,15 @@ CHEATS = {
 }
 
 
+OPEN = "import os\nOPEN = [int(n) for n in os.listdir('/proc/self/fd') if int(n) > 2]\n"
+"""What all of them know: the files and pipes that are open, those of the harness among them."""
+
+
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_program_that_cheats_has_not_passed(name: str) -> None:
     start = sandbox()
     assert start is not None
-    assert judge(CHEATS[name], Tests(("assert f(1) == 2",), seconds=SECONDS), start) != "passed"
+    assert judge(OPEN + CHEATS[name], Tests(("assert f(1) == 2",), seconds=SECONDS), start) != "passed"
 
 
 @pytest.mark.parametrize(
